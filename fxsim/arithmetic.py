@@ -1,0 +1,110 @@
+"""Arithmetic: between the model's real numbers and what an engine stores.
+
+One object says, for a network and a precision, what each coefficient is worth and how weights, targets and gradients
+are carried across. The scales are those of :mod:`quant.quantities`. Engines compute in scaled units with either
+``fixed`` (integers in the formats of a PrecisionSpec), ``float32`` or ``float64`` arithmetic.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant import PrecisionSpec, load_spec
+from quant.quantities import INDEX
+from quant.random import element_key, random31, step_key, stream_key
+
+from .network import Constants, Learning, Network
+
+FLOATS = {"float32": np.float32, "float64": np.float64}
+RATE_FRAC = 24              # fraction bits in which the target rate enters the integer rate error
+RATE_GAIN_FRAC = 14         # and those of its gain c_reg S/(1-kappa)
+WEIGHT_STREAM = 0xFFFFFFFF  # the trial id that keys the rounding of weights (no trial has it)
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """The constants of the update equations in scaled units: floats, or raw integers of their formats."""
+
+    leak_membrane: object               # 1 - alpha
+    leak_adaptation: object             # 1 - rho
+    leak_readout: object                # 1 - kappa
+    adaptation_gain: np.ndarray         # (n,) beta (1-rho)/thr
+    adaptation_drive: np.ndarray        # (n,) beta (1-rho) gamma/thr
+    diffusion_gain: object              # k/9
+    rate_target: object                 # f_target; fixed: raw with RATE_FRAC fraction bits
+    rate_gain: object                   # c_reg S/(1-kappa); fixed: raw with RATE_GAIN_FRAC fraction bits
+
+
+class Arithmetic:
+    """How one run computes. ``kind`` is fixed, float32 or float64; ``spec`` holds the formats if fixed."""
+
+    def __init__(self, name: str, spec: PrecisionSpec | None, constants: Constants, learning: Learning, steps: int, seed: int = 0):
+        self.name, self.spec, self.seed = name, spec, seed
+        self.kind = "fixed" if spec else name
+        self.dtype = np.dtype(np.int64 if spec else FLOATS[name])
+        self.learning, self.steps = learning, steps
+        c = constants
+        onto_neurons, onto_readout = (1 - c.alpha) / c.threshold, 1 - c.kappa
+        self.weight_scale = {"in": onto_neurons, "rec": onto_neurons, "out": onto_readout}      # scaled = model * scale
+        eligibility = (1 - c.alpha) * (1 - c.kappa) * c.gamma / c.threshold
+        self.gradient_scale = {"in": eligibility, "rec": eligibility, "out": 1 - c.kappa}       # model = scaled * scale / S
+        self.coefficients = self._coefficients(c)
+
+    def _coefficients(self, c: Constants) -> Coefficients:
+        gain = c.beta * (1 - c.rho) / c.threshold
+        rate_gain = self.learning.c_reg * self.learning.window / (1 - c.kappa)
+        return Coefficients(
+            self.to_raw("decay", 1 - c.alpha), self.to_raw("decay", 1 - c.rho), self.to_raw("decay", 1 - c.kappa),
+            self.to_raw("adaptation_gain", gain), self.to_raw("adaptation_drive", gain * c.gamma),
+            self.to_raw("diffusion_gain", self.learning.k / 9),
+            self._constant(self.learning.f_target, RATE_FRAC), self._constant(rate_gain, RATE_GAIN_FRAC))
+
+    def _constant(self, value: float, frac_bits: int):
+        return np.int64(round(math.ldexp(value, frac_bits))) if self.spec else self.dtype.type(value)
+
+    def to_raw(self, quantity: str, value, random=None) -> np.ndarray:
+        """Scaled real numbers as stored values of ``quantity``."""
+        return self.spec[quantity].quantize(value, random) if self.spec else np.asarray(value, self.dtype)[()]
+
+    def to_scaled(self, quantity: str, raw) -> np.ndarray:
+        """Stored values as scaled real numbers, float64."""
+        return self.spec[quantity].to_float(raw) if self.spec else np.asarray(raw, np.float64)
+
+    def weights_to_raw(self, weights: dict[str, np.ndarray], step: int = 0) -> dict[str, np.ndarray]:
+        """Model weights, layer -> (n_syn,), as stored weights. ``step`` (updates so far) keys stochastic rounding."""
+        return {layer: self.weight_to_raw(f"weight_{layer}", layer, w, step) for layer, w in weights.items()}
+
+    def weight_to_raw(self, quantity: str, layer: str, weights: np.ndarray, step: int) -> np.ndarray:
+        """One layer's model weights in the format of ``quantity`` (``weight_*`` or ``shadow_*``)."""
+        return self.to_raw(quantity, np.asarray(weights) * self.weight_scale[layer], self.weight_random(quantity, step, np.size(weights)))
+
+    def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
+        """(size,) 31-bit words that round weight update number ``step``."""
+        key = step_key(INDEX[quantity], step)
+        return random31(np.uint64(stream_key(self.seed, WEIGHT_STREAM)), element_key(key, np.arange(size, dtype=np.uint64)))
+
+    def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Stored weights as float64 model weights."""
+        return {layer: self.to_scaled(f"weight_{layer}", w) / self.weight_scale[layer] for layer, w in raw.items()}
+
+    def feedback_to_raw(self, feedback: np.ndarray) -> np.ndarray:
+        """(n, K) feedback matrix B."""
+        return self.to_raw("feedback", feedback)
+
+    def target_to_raw(self, target: np.ndarray) -> np.ndarray:
+        """(B, S, K) targets: one-hot labels stay 0 / 1, regression targets take the readout's format."""
+        return target.astype(self.dtype) if self.learning.classification else self.to_raw("readout", target)
+
+    def gradient_to_model(self, raw_sum: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+        """Summed stored gradients of ``batch`` trials as the mean gradient in model units."""
+        quantity = {"in": "gradient", "rec": "gradient", "out": "gradient_out"}
+        return {layer: self.to_scaled(quantity[layer], g) * (self.gradient_scale[layer] / self.learning.window / batch)
+                for layer, g in raw_sum.items()}
+
+
+def make_arithmetic(precision: str, network: Network, learning: Learning, steps: int, seed: int = 0) -> Arithmetic:
+    """``precision``: "float32", "float64", a preset's name or the path of a precision YAML (InputError if unknown)."""
+    spec = None if precision in FLOATS else load_spec(precision)
+    return Arithmetic(spec.name if spec else precision, spec, network.constants, learning, steps, seed)

@@ -1,0 +1,205 @@
+"""The Numba CPU engine: trials side by side in SIMD lanes, blocks of trials on threads."""
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from quant.quantities import INDEX
+from quant.random import stream_key
+
+from ..arithmetic import Arithmetic
+from ..network import Learning, Network, Trials
+from ..telemetry import Counters
+from ..wiring import eligibility_wiring, neighbour_tables
+from .build import Variant, load_module, module_text
+from .interface import Result
+
+TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
+RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
+PLAIN, RECORDING = Variant(), Variant(chunk=1, unroll=1, record=True)
+COUNTING = Variant(chunk=1, unroll=1, telemetry=True)
+
+
+def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int):
+    """Synapses by presynaptic line: (pointer, post, order), order = positions in the given list."""
+    order = np.lexsort((post, line))
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(line, minlength=n_lines))]).astype(np.int64)
+    return pointer, post[order].astype(np.int64), order
+
+
+class Tables:
+    """Index arrays of a network in the layout of the kernels."""
+
+    def __init__(self, network: Network):
+        topo = network.topology
+        self.wiring = eligibility_wiring(topo)
+        self.pointer = np.concatenate([[0], np.cumsum(np.bincount(self.wiring.post, minlength=topo.n))]).astype(np.int64)
+        self.line = self.wiring.line.astype(np.int64)
+        self.out = {"in": outgoing(topo.syn_in.pre, topo.syn_in.post, topo.n_in),
+                    "rec": outgoing(topo.syn_rec.pre, topo.syn_rec.post, topo.n),
+                    "out": outgoing(topo.syn_out.pre, topo.syn_out.post, topo.n)}
+        self.cell = topo.cell.astype(np.int64)
+        self.neuron_at = np.full(topo.n_cells, -1, np.int64)
+        self.neuron_at[self.cell] = np.arange(topo.n)
+
+
+class CpuEngine:
+    """See :class:`fxsim.engine.interface.Engine`. ``threads``: 0 uses all cores. Results do not depend on it."""
+
+    name = "cpu"
+
+    def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
+                 variant: Variant = PLAIN):
+        self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
+        self.threads, self.variant = threads or os.cpu_count() or 1, variant
+        self.tables = Tables(network)
+        self._modules: dict[Variant, object] = {}
+        self.module(self.variant)   # formats that cannot work are refused here, before anything runs
+
+    def module(self, variant: Variant):
+        """The kernels built for this arithmetic."""
+        if variant not in self._modules:
+            self._modules[variant] = load_module(module_text(self.arithmetic, self.network, variant, TEMPLATE))
+        return self._modules[variant]
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, "fxsim")
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        variant = self.variant
+        if record:
+            variant = RECORDING
+        elif telemetry:
+            variant = COUNTING
+        kernels = self.module(variant)
+        L = variant.lanes
+        blocks = [Block(self, kernels, weights, trials.take(slice(b, b + L)), learn, record) for b in range(0, trials.size, L)]
+        if self.threads == 1 or len(blocks) == 1:
+            for block in blocks:
+                block.run()
+        else:
+            for future in [self._pool.submit(block.run) for block in blocks]:
+                future.result()
+        return self._collect(blocks, learn, telemetry, record)
+
+    def _collect(self, blocks: list["Block"], learn: bool, telemetry: bool, record: bool) -> Result:
+        readout = np.concatenate([b.readout() for b in blocks])
+        gradients = None
+        if learn:       # block order is fixed, so float sums do not depend on threads either
+            total = np.sum([b.gsum for b in blocks], axis=0)
+            out = np.empty_like(blocks[0].gout_sum)
+            out[self.tables.out["out"][2]] = np.sum([b.gout_sum for b in blocks], axis=0)
+            gradients = {**self.tables.wiring.split(total), "out": out}
+        counters = Counters.total([b.tel for b in blocks], self.arithmetic.spec).report() if telemetry else None
+        records = None
+        if record:
+            parts = [b.record() for b in blocks]
+            records = {name: np.concatenate([p[name] for p in parts], 1) for name in parts[0]}
+        return Result(readout, np.concatenate([b.counts[:b.trials.size] for b in blocks]).astype(np.int64), gradients, counters, records)
+
+
+class Block:
+    """LANES trials with all their state, ready to run on one thread."""
+
+    def __init__(self, engine: CpuEngine, kernels, weights, trials: Trials, learn: bool, record: bool):
+        self.engine, self.kernels, self.trials, self.learn, self.recording = engine, kernels, trials, learn, record
+        ar, topo, rule, k, tables = engine.arithmetic, engine.network.topology, engine.learning, kernels, engine.tables
+        L, B, T, S, n, m, K = k.LANES, trials.size, trials.steps, rule.window, topo.n, topo.n_in, topo.n_out
+        lines = n + m
+
+        def lanes(values, dtype):       # (B, ...) -> (..., L), unused lanes zero
+            out = np.zeros((*values.shape[1:], L), dtype)
+            out[..., :B] = np.moveaxis(values, 0, -1)
+            return out
+
+        self.x = lanes(trials.x, np.uint8).ravel()
+        self.target = lanes(ar.target_to_raw(trials.target), k.DT_WIDE).ravel()
+        self.duration = lanes(trials.duration, k.DT_WIDE)
+        self.stream = lanes(stream_key(engine.seed, trials.ids.astype(np.uint64)), np.uint32)
+        self.weights = {layer: np.ascontiguousarray(weights[layer][order]).astype(k.DT_WIDE if layer == "out" else k.DT_SOMA)
+                        for layer, (_, _, order) in tables.out.items()}
+        self.feedback = ar.feedback_to_raw(engine.network.feedback).astype(k.DT_SIG)
+        co = ar.coefficients
+        self.gain = np.asarray(co.adaptation_gain).astype(k.DT_SOMA)
+        self.drive = np.asarray(co.adaptation_drive).astype(k.DT_SYN)
+        self.leaks = np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], k.DT_WIDE)
+        self.table = topo.moore()
+        self.per_step = np.zeros((0, 0, 0, 0), np.int32)
+        if rule.rule == "shuffled_per_step" and learn:
+            self.per_step = lanes(neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T), np.int32)
+        elif rule.rule == "shuffled_fixed":
+            self.table = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T)
+        size = tables.wiring.size if learn else 0
+        c = k.CHUNK if learn else 1
+        self.soma, self.X = np.zeros(n * k.N_SOMA * L, k.DT_SOMA), np.zeros(lines * L, k.DT_SOMA)
+        self.y, self.current, self.err, self.probability = (np.zeros(K * L, k.DT_WIDE) for _ in range(4))
+        self.grid, self.new, self.d = (np.zeros(s * L, k.DT_SIG) for s in (topo.n_cells, topo.n_cells, n))
+        self.hist_h, self.hist_x, self.hist_l = np.zeros(n * c * L, k.DT_H), np.zeros(lines * c * L, k.DT_X), np.zeros(n * c * L, k.DT_L)
+        self.syn = np.zeros(size * k.N_SYN * L, k.DT_SYN)
+        self.gout = np.zeros((topo.syn_out.size if learn else 0) * L, k.DT_WIDE)
+        self.yout = np.zeros(S * K * L, k.DT_WIDE)
+        self.counts = np.zeros((L, n), np.int64)
+        total = np.float64 if ar.spec is None else np.int64
+        self.gsum, self.gout_sum = np.zeros(size, total), np.zeros(topo.syn_out.size if learn else 0, total)
+        self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
+        r = (lambda *shape: np.zeros(shape if record else (0,) * len(shape), total))
+        self.rec_soma, self.rec_x, self.rec_h, self.rec_y = r(T, n, k.REC_, L), r(T, lines, L), r(T, n, L), r(T, K, L)
+        self.rec_err, self.rec_l, self.rec_m = r(S, K, L), r(S, n, L), r(S, topo.n_cells, L)
+        self.rec_gout, self.rec_syn = r(T, topo.syn_out.size, L), r(T, tables.wiring.size, k.N_SYN, L)
+        self.rec_d, self.rec_g = r(n, L), r(tables.wiring.size, L)
+
+    def run(self) -> None:
+        """All steps of the block's trials."""
+        k, ar, rule, tables = self.kernels, self.engine.arithmetic, self.engine.learning, self.engine.tables
+        T, S, n = self.trials.steps, rule.window, self.engine.network.topology.n
+        chunk = k.CHUNK
+        for t0 in range(0, T, chunk):
+            steps = min(chunk, T - t0)
+            self._forward(t0, steps, T, S)
+            if self.learn:
+                k.eligibility_chunk(t0, 0, n, t0 + steps > T - S, self.stream, self.syn, self.hist_h, self.hist_x, self.hist_l,
+                                    tables.pointer, tables.line, self.drive, self.leaks, self.rec_syn, self.tel)
+        k.finish(T, self.trials.size, self.soma, self.syn, self.gout, self.duration, tables.pointer, self.leaks.dtype.type(ar.coefficients.rate_target),
+                 self.leaks.dtype.type(ar.coefficients.rate_gain), self.stream, self.counts, self.gsum, self.gout_sum, self.rec_d, self.rec_g, self.tel)
+
+    def _forward(self, t0: int, steps: int, T: int, S: int) -> None:
+        k, engine, tables = self.kernels, self.engine, self.engine.tables
+        (pi, qi, _), (pr, qr, _), (po, qo, _) = tables.out["in"], tables.out["rec"], tables.out["out"]
+        w = self.weights
+        k.forward_chunk(t0, steps, T, S, self.learn, engine.learning.classification, RULE_NUMBER[engine.learning.rule],
+                        self.x, self.target, self.stream, self.soma, self.X, self.y, self.current, self.err, self.probability, self.grid,
+                        self.new, self.d, self.hist_h, self.hist_x, self.hist_l, self.gout, self.yout, pi, qi, w["in"], pr, qr, w["rec"],
+                        po, qo, w["out"], self.feedback, tables.neuron_at, tables.cell, self.table, self.per_step, self.gain, self.leaks,
+                        engine.network.constants.refractory, self.leaks.dtype.type(engine.arithmetic.coefficients.diffusion_gain),
+                        self.rec_soma, self.rec_x, self.rec_h, self.rec_y, self.rec_err, self.rec_l, self.rec_m, self.rec_gout, self.tel)
+
+    def readout(self) -> np.ndarray:
+        """(B, S, K) in model units."""
+        K = self.engine.network.topology.n_out
+        y = self.yout.reshape(-1, K, self.kernels.LANES)[..., :self.trials.size]
+        return self.engine.arithmetic.to_scaled("readout", np.moveaxis(y, -1, 0))
+
+    def record(self) -> dict[str, np.ndarray]:
+        """name -> (steps, B, ...) stored values, as the oracle records them."""
+        k, B, rule = self.kernels, self.trials.size, self.engine.learning
+        first = lambda a: np.moveaxis(a[..., :B], -1, 1)        # noqa: E731
+        soma = {name: first(self.rec_soma[:, :, v]) for name, v in
+                {"V": k.V_, "a": k.A_, "r": k.R_, "z": k.Z_, "Z": k.TRACE_Z_}.items()}
+        out = {**soma, "y": first(self.rec_y)}
+        if not self.learn:
+            del out["Z"]
+            return out
+        order = np.argsort(self.engine.tables.out["out"][2])
+        syn = {name: first(self.rec_syn[:, :, v]) for name, v in {"U": k.U_, "F": k.F_, "Esum": k.S_, "G": k.G_}.items()}
+        syn["G"] = np.concatenate([syn["G"], np.moveaxis(self.rec_g[:, :B], -1, 0)[None]])
+        out |= {"X": first(self.rec_x), "H": first(self.rec_h), **syn, "err": first(self.rec_err), "L": first(self.rec_l),
+                "D": np.moveaxis(self.rec_d[:, :B], -1, 0)[None], "Gout": first(self.rec_gout)[:, :, order]}
+        if rule.diffuses:
+            out["M"] = first(self.rec_m)
+        return out

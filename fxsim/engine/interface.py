@@ -1,0 +1,36 @@
+"""What every engine offers: run trials, give back readouts, spike counts and raw gradients."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..network import Trials
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one batch of B trials produced (n neurons, K outputs, S window steps, T steps)."""
+
+    readout: np.ndarray                         # (B, S, K) float64, y in the window, model units
+    spike_counts: np.ndarray                    # (B, n) int64
+    gradients: dict[str, np.ndarray] | None     # layer -> (n_syn,) stored gradients summed over trials; None without learning
+    telemetry: dict[str, dict] | None           # quantity -> counters, see fxsim.telemetry
+    record: dict[str, np.ndarray] | None        # quantity -> (steps, B, ...) stored values, every step
+
+
+class Engine(Protocol):
+    """An engine is built for a network, a rule and an arithmetic; weights and trials come with each run."""
+
+    name: str
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        """Run B trials from rest. ``weights``: layer -> (n_syn,) stored values, see Arithmetic.weights_to_raw.
+
+        learn       compute gradients (eligibility, learning signal)
+        telemetry   count saturation, underflow and stalled leaks per quantity
+        record      keep every state variable of every step (small networks only)
+        """
+        ...

@@ -1,0 +1,4 @@
+"""Checks that hold the implementations of the model against outside vectors and against each other.
+
+* :mod:`.golden` float implementations against files computed by another program (:mod:`.golden_case` reads them)
+"""

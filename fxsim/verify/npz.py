@@ -1,0 +1,99 @@
+"""Reading npz archives of unknown origin: every array checked for presence, kind, shape and finiteness."""
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fxsim.errors import InputError
+
+
+class Archive:
+    """An npz file whose arrays are asked for one by one. Everything wrong with it is an InputError.
+
+    ``shapes`` in its methods is one shape or several allowed ones; None stands for any length.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = str(path)
+        try:
+            self._file = np.load(path, allow_pickle=False)
+        except OSError as error:
+            raise InputError(path, "", error.strerror or error, "a readable npz file") from None
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(path, "", f"no npz archive ({error})", "an npz file without pickled objects") from None
+        if not isinstance(self._file, np.lib.npyio.NpzFile):
+            raise InputError(path, "", "a single array", "an npz file")
+
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._file.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def error(self, name: str, found: object, allowed: str) -> InputError:
+        return InputError(self.path, name, found, allowed)
+
+    @property
+    def names(self) -> list[str]:
+        return self._file.files
+
+    def array(self, name: str, kinds: str, allowed: str, shapes=None) -> np.ndarray:
+        """One array of one of the dtype ``kinds`` (as in ``dtype.kind``) and one of the ``shapes``."""
+        if name not in self:
+            raise self.error(name, "nothing", allowed)
+        try:
+            values = self._file[name]
+        except (OSError, ValueError, EOFError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise self.error(name, error, f"{allowed}, readable and not pickled") from None
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
+            raise self.error(name, getattr(values, "dtype", "no array"), allowed)
+        if shapes is not None:
+            options = [shapes] if not shapes or not isinstance(shapes[0], tuple) else list(shapes)
+            if not any(_fits(values.shape, shape) for shape in options):
+                raise self.error(name, f"shape {values.shape}", "shape " + " or ".join(map(_text, options)))
+        return values
+
+    def text(self, name: str) -> str:
+        """A string, stored as an array of shape ()."""
+        return str(self.array(name, "U", "a string", ()))
+
+    def floats(self, name: str, shapes, dtype: str | None = None) -> np.ndarray:
+        """Finite floating-point numbers, of the given dtype if there is one."""
+        values = self.array(name, "f", f"{dtype or 'floating-point'} array", shapes)
+        if dtype is not None and values.dtype != np.dtype(dtype):
+            raise self.error(name, values.dtype, f"{dtype} (dtype of config_json)")
+        return self._finite(name, values)
+
+    def numbers(self, name: str, shapes) -> np.ndarray:
+        """Finite numbers, whole or floating-point."""
+        return self._finite(name, self.array(name, "fiub", "array of numbers", shapes))
+
+    def integers(self, name: str, shapes) -> np.ndarray:
+        """Whole numbers, as int64."""
+        return self.array(name, "iu", "integer array", shapes).astype(np.int64)
+
+    def binary(self, name: str, shapes) -> np.ndarray:
+        """Zeros and ones, as uint8."""
+        values = self.array(name, "iub", "array of 0 and 1", shapes)
+        if ((values != 0) & (values != 1)).any():
+            raise self.error(name, f"values {values.min()} .. {values.max()}", "0 and 1")
+        return values.astype(np.uint8)
+
+    def _finite(self, name: str, values: np.ndarray) -> np.ndarray:
+        if not np.isfinite(values).all():
+            raise self.error(name, f"{np.sum(~np.isfinite(values))} values that are NaN or infinite", "finite values")
+        return values
+
+
+def _fits(shape: tuple, wanted: tuple) -> bool:
+    return len(shape) == len(wanted) and all(length in (None, found) for found, length in zip(shape, wanted))
+
+
+def _text(shape: tuple) -> str:
+    return "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"

@@ -1,0 +1,14 @@
+"""The one error that bad input ends in: which file or object, which field, what was found, what is allowed."""
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Refused input. ``str()`` is one line: ``source: field: found X, allowed: Y``."""
+
+    def __init__(self, source: object, field: str, found: object, allowed: str):
+        self.source, self.field, self.found, self.allowed = str(source), field, str(found), allowed
+        where = f"{source}: {field}" if field else f"{source}"
+        super().__init__(" ".join(f"{where}: found {found}, allowed: {allowed}".split()))
+
+    def __reduce__(self):
+        return type(self), (self.source, self.field, self.found, self.allowed)

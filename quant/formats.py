@@ -1,0 +1,115 @@
+"""``QFormat``: a fixed-point number format. A stored value is ``raw * 2**-frac_bits``."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError
+from .random import element_key, random31, step_key, stream_key
+from .rounding import OVERFLOWS, ROUNDINGS
+
+WORD_BITS = (2, 32)
+FRAC_BITS = (-64, 64)
+
+
+@dataclass(frozen=True)
+class QFormat:
+    """A fixed-point format.
+
+    word_bits   bits of the stored word, sign included (2 .. 32)
+    frac_bits   binary point: may exceed word_bits (values below 1/2) or be negative (-64 .. 64)
+    signed      two's complement if true
+    rounding    floor | toward_zero | nearest_even | nearest_up | stochastic
+    overflow    saturate | wrap
+
+    >>> QFormat(8, 4).quantize([0.3, 100.0])
+    array([  5, 127])
+    """
+
+    word_bits: int
+    frac_bits: int
+    signed: bool = True
+    rounding: str = "nearest_even"
+    overflow: str = "saturate"
+
+    def __post_init__(self):
+        for field, (lo, hi) in {"word_bits": WORD_BITS, "frac_bits": FRAC_BITS}.items():
+            value = getattr(self, field)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not lo <= value <= hi:
+                raise InputError("QFormat", field, repr(value), f"an integer from {lo} to {hi}")
+            object.__setattr__(self, field, int(value))
+        if not isinstance(self.signed, bool):
+            raise InputError("QFormat", "signed", repr(self.signed), "true or false")
+        for field, names in {"rounding": ROUNDINGS, "overflow": OVERFLOWS}.items():
+            if getattr(self, field) not in names:
+                raise InputError("QFormat", field, repr(getattr(self, field)), "one of " + ", ".join(names))
+
+    @property
+    def min_raw(self) -> int:
+        return -(1 << (self.word_bits - 1)) if self.signed else 0
+
+    @property
+    def max_raw(self) -> int:
+        return (1 << (self.word_bits - self.signed)) - 1
+
+    @property
+    def min(self) -> float:
+        """Smallest value."""
+        return self.min_raw * self.resolution
+
+    @property
+    def max(self) -> float:
+        """Largest value."""
+        return self.max_raw * self.resolution
+
+    @property
+    def resolution(self) -> float:
+        """Distance of neighbouring values, 2**-frac_bits."""
+        return 2.0 ** -self.frac_bits
+
+    def quantize(self, x, random=None) -> np.ndarray:
+        """The raw values (int64) nearest to ``x`` under this format's rounding and overflow, computed exactly.
+
+        random  31-bit random words, same shape as x, for stochastic rounding. Without it the words come from the
+                counter-based generator with seed 0, trial 0 and the element's flat index, so the result is a fixed
+                function of x.
+
+        Raises ValueError for NaN and infinity.
+        """
+        x = np.asarray(x, np.float64)
+        if not np.isfinite(x).all():
+            raise ValueError(f"cannot quantize {x[~np.isfinite(x)].flat[0]}: only finite numbers have a fixed-point value")
+        y = np.ldexp(x, self.frac_bits)                     # exact, but for results too small for a double:
+        y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
+        raw = self._round(y, random)
+        if self.overflow == "saturate":
+            return np.clip(raw, self.min_raw, self.max_raw).astype(np.int64)
+        modulus = 2.0**self.word_bits
+        raw = np.fmod(raw, modulus).astype(np.int64)        # fmod is exact and keeps the sign
+        return OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
+
+    def _round(self, y: np.ndarray, random) -> np.ndarray:
+        down = np.floor(y)
+        rest = y - down                                     # exact wherever the comparisons below can be close
+        if self.rounding == "floor":
+            return down
+        if self.rounding == "toward_zero":
+            return np.trunc(y)
+        if self.rounding == "nearest_even":
+            return np.rint(y)
+        if self.rounding == "nearest_up":
+            return down + (rest >= 0.5)
+        if random is None:
+            index = np.arange(y.size, dtype=np.uint64).reshape(y.shape)
+            random = random31(np.uint64(stream_key(0, 0)), element_key(step_key(0, 0), index))
+        return down + (np.floor(rest * 2.0**31) + np.asarray(random, np.float64) >= 2.0**31)
+
+    def to_float(self, raw) -> np.ndarray:
+        """Raw values as float64 (exact)."""
+        return np.ldexp(np.asarray(raw, np.float64), -self.frac_bits)
+
+    def __str__(self) -> str:
+        """For example ``s16.12 nearest_even`` or ``u8.8 stochastic wrap``."""
+        text = f"{'s' if self.signed else 'u'}{self.word_bits}.{self.frac_bits} {self.rounding}"
+        return text if self.overflow == "saturate" else f"{text} {self.overflow}"

@@ -1,0 +1,100 @@
+"""Interval arithmetic over integers: proves how wide the intermediates of integer code can get.
+
+Run the very code of an update on ``Interval`` arguments; every operation's result is noted in the active
+:class:`Watch`, which then knows the largest magnitude that any input within the intervals can produce.
+"""
+from __future__ import annotations
+
+
+class Watch:
+    """Context that collects the widest intermediate."""
+
+    active: "Watch | None" = None
+
+    def __init__(self):
+        self.low = self.high = 0
+
+    def __enter__(self) -> "Watch":
+        self.outer, Watch.active = Watch.active, self
+        return self
+
+    def __exit__(self, *_):
+        Watch.active = self.outer
+
+    def fits(self, word_bits: int) -> bool:
+        """Whether all intermediates fit a signed word."""
+        return -(1 << (word_bits - 1)) <= self.low and self.high < 1 << (word_bits - 1)
+
+
+class Interval:
+    """All integers from lo to hi."""
+
+    __slots__ = ("lo", "hi")
+
+    def __init__(self, lo: int, hi: int):
+        self.lo, self.hi = int(lo), int(hi)
+        if Watch.active is not None:
+            Watch.active.low = min(Watch.active.low, self.lo)
+            Watch.active.high = max(Watch.active.high, self.hi)
+
+    @staticmethod
+    def of(x) -> "Interval":
+        return x if isinstance(x, Interval) else Interval(x, x)
+
+    @classmethod
+    def _corners(cls, a, b, operation) -> "Interval":
+        a, b = cls.of(a), cls.of(b)
+        values = [operation(x, y) for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
+        return cls(min(values), max(values))
+
+    def __add__(self, other):
+        return self._corners(self, other, lambda x, y: x + y)
+
+    def __sub__(self, other):
+        return self._corners(self, other, lambda x, y: x - y)
+
+    def __rsub__(self, other):
+        return self.of(other) - self
+
+    def __mul__(self, other):
+        return self._corners(self, other, lambda x, y: x * y)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self):
+        return Interval(-self.hi, -self.lo)
+
+    def __lshift__(self, s):
+        return self._corners(self, s, lambda x, y: x << y)
+
+    def __rshift__(self, s):
+        return self._corners(self, s, lambda x, y: x >> y)
+
+    def __floordiv__(self, other):
+        return self._corners(self, other, lambda x, y: x // y)
+
+    def __and__(self, mask):
+        """With a constant mask >= 0 whose bits are contiguous from bit 0."""
+        return Interval(self.lo, self.hi) if 0 <= self.lo and self.hi <= mask else Interval(0, mask)
+
+    def __abs__(self):
+        return Interval(0 if self.lo <= 0 <= self.hi else min(abs(self.lo), abs(self.hi)), max(abs(self.lo), abs(self.hi)))
+
+    def __lt__(self, other):
+        return Interval(int(self.hi < Interval.of(other).lo), int(self.lo < Interval.of(other).hi))
+
+    def __gt__(self, other):
+        return Interval.of(other) < self
+
+    def __repr__(self):
+        return f"[{self.lo}, {self.hi}]"
+
+
+def interval_max(a, b) -> Interval:
+    """max() on intervals."""
+    return Interval._corners(a, b, max)
+
+
+def interval_min(a, b) -> Interval:
+    """min() on intervals."""
+    return Interval._corners(a, b, min)

@@ -1,0 +1,1 @@
+"""The shipped precision specs, one YAML file each; ``fxsim presets`` lists them."""

@@ -1,0 +1,52 @@
+"""Rounding and overflow of integers, defined once.
+
+Every function here is branch-free plain arithmetic: it means the same on Python ints, on NumPy int64 arrays and,
+compiled, in the CPU and CUDA kernels, whose builder re-uses this very source text.
+
+A rounding takes the exact number ``base + y / 2**s`` (s >= 0) and returns an integer. Keeping the integer part
+``base`` apart changes no result; it lets a kernel round "state + small change" without a word wide enough for the
+state's fraction bits. ``r`` holds 31 uniform random bits; only ``stochastic`` reads it.
+"""
+from __future__ import annotations
+
+
+def floor(y, s, r, base=0):
+    """Towards minus infinity."""
+    return base + (y >> s)
+
+
+def toward_zero(y, s, r, base=0):
+    """Truncation of the magnitude."""
+    return base + ((y + (base + (y >> s) < 0) * ((1 << s) - 1)) >> s)
+
+
+def nearest_up(y, s, r, base=0):
+    """To nearest, ties towards plus infinity."""
+    return base + ((y + ((1 << s) >> 1)) >> s)
+
+
+def nearest_even(y, s, r, base=0):
+    """To nearest, ties to the even raw value (IEEE's rule)."""
+    return base + ((y + ((1 << s) >> 1) - (s > 0) * (1 - ((base + (y >> s)) & 1))) >> s)
+
+
+def stochastic(y, s, r, base=0):
+    """Up with a probability equal to the discarded fraction.
+
+    For s > 31 the random number has 31 significant bits: the bias is below 2^-31 of a result unit.
+    """
+    return base + ((y + ((r >> (s < 31) * (31 - s)) << (s > 31) * (s - 31))) >> s)
+
+
+def saturate(x, lo, hi):
+    """Clip to [lo, hi]."""
+    return min(max(x, lo), hi)
+
+
+def wrap(x, lo, hi):
+    """Two's complement wrap-around into [lo, hi]; hi - lo + 1 is a power of two."""
+    return ((x - lo) & (hi - lo)) + lo
+
+
+ROUNDINGS = {f.__name__: f for f in (floor, toward_zero, nearest_even, nearest_up, stochastic)}
+OVERFLOWS = {f.__name__: f for f in (saturate, wrap)}

@@ -1,0 +1,127 @@
+"""``PrecisionSpec``: one YAML file gives every quantity its format.
+
+    name: mine
+    description: one line
+    extends: q16                      # optional: start from a preset or another file
+    defaults: {rounding: floor}       # optional: signed, rounding, overflow for the formats written below
+    quantities:
+      membrane: {word_bits: 24, frac_bits: 20}
+      ...
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from .errors import InputError
+from .formats import QFormat
+from .quantities import QUANTITIES, SHADOWS
+
+MAX_FILE_BYTES = 1 << 20
+_TOP = ("name", "description", "extends", "defaults", "quantities")
+_FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
+
+
+@dataclass(frozen=True)
+class PrecisionSpec:
+    """Formats of all quantities; ``shadow_*`` entries are optional."""
+
+    name: str
+    formats: dict[str, QFormat]
+    description: str = ""
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(self.formats.items())))
+
+    def __getitem__(self, quantity: str) -> QFormat:
+        return self.formats[quantity]
+
+    def replace(self, name: str | None = None, **formats: QFormat) -> "PrecisionSpec":
+        """A copy with some formats exchanged."""
+        return PrecisionSpec(name or self.name, {**self.formats, **formats}, self.description)
+
+    def to_dict(self) -> dict:
+        """Plain data that :func:`spec_from_dict` reads back."""
+        return {"name": self.name, "description": self.description,
+                "quantities": {q: asdict(f) for q, f in self.formats.items()}}
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets, widest first."""
+    order = ["q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine"]
+    shipped = {p.name.removesuffix(".yaml") for p in resources.files("quant.presets").iterdir() if p.name.endswith(".yaml")}
+    return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
+
+
+def load_spec(name_or_path: str | Path) -> PrecisionSpec:
+    """A preset by name or a YAML file by path. Raises InputError, one line, on anything it does not understand."""
+    return _load(str(name_or_path), ())
+
+
+def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
+    if name_or_path in preset_names():
+        text, source = resources.files("quant.presets").joinpath(f"{name_or_path}.yaml").read_text(), f"{name_or_path}.yaml"
+    else:
+        path, source = Path(name_or_path), name_or_path
+        try:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise InputError(source, "", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(source, "precision", error.strerror or error, "a readable YAML file, or one of "
+                             + ", ".join(["float32", "float64", *preset_names()])) from None
+        except UnicodeDecodeError:
+            raise InputError(source, "", "bytes that are not text", "a YAML file") from None
+    if source in seen or len(seen) > 8:
+        raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
+    try:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(source, "", f"invalid YAML ({error})", "plain YAML without tags") from None
+    return spec_from_dict(data, source, seen)
+
+
+def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> PrecisionSpec:
+    """Check and build a spec from parsed YAML. ``source`` names the file in errors."""
+    data = _mapping(data, source, "", _TOP)
+    quantities = _mapping(data.get("quantities", {}), source, "quantities", (*QUANTITIES, *SHADOWS))
+    defaults = _mapping(data.get("defaults", {}), source, "defaults", _FIELDS[2:])
+    formats: dict[str, QFormat] = {}
+    if "extends" in data:
+        if not isinstance(data["extends"], str):
+            raise InputError(source, "extends", repr(data["extends"]), "a preset's name or a path")
+        base = data["extends"]
+        if base not in preset_names() and not Path(base).is_absolute():
+            base = str(Path(source).parent / base)
+        formats.update(_load(base, (*seen, source)).formats)
+    for name, fields in quantities.items():
+        fields = _mapping(fields, source, f"quantities.{name}", _FIELDS)
+        for need in ("word_bits", "frac_bits"):
+            if need not in fields:
+                raise InputError(source, f"quantities.{name}.{need}", "nothing", "an integer")
+        try:
+            formats[name] = QFormat(**{**defaults, **fields})
+        except InputError as error:
+            raise InputError(source, f"quantities.{name}.{error.field}", error.found, error.allowed) from None
+    missing = [q for q in QUANTITIES if q not in formats]
+    if missing:
+        raise InputError(source, f"quantities.{missing[0]}", "nothing", "a format for every quantity (or extends: a preset)")
+    label = data.get("name", Path(source).stem)
+    if not isinstance(label, str) or not label:
+        raise InputError(source, "name", repr(label), "a non-empty text")
+    ordered = {q: formats[q] for q in (*QUANTITIES, *SHADOWS) if q in formats}
+    return PrecisionSpec(label, ordered, str(data.get("description", "")))
+
+
+def _mapping(value: object, source: str, field: str, allowed: tuple[str, ...]) -> dict:
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise InputError(source, field, repr(value)[:80], "a mapping with keys " + ", ".join(allowed))
+    for key in value:
+        if key not in allowed:
+            raise InputError(source, f"{field}.{key}" if field else str(key), "an unknown key", "one of " + ", ".join(allowed))
+    return value
