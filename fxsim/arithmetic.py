@@ -7,7 +7,7 @@ are carried across. The scales are those of :mod:`quant.quantities`. Engines com
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,8 +65,17 @@ class Arithmetic:
         return np.int64(round(math.ldexp(value, frac_bits))) if self.spec else self.dtype.type(value)
 
     def to_raw(self, quantity: str, value, random=None) -> np.ndarray:
-        """Scaled real numbers as stored values of ``quantity``."""
-        return self.spec[quantity].quantize(value, random) if self.spec else np.asarray(value, self.dtype)[()]
+        """Scaled real numbers as stored values of ``quantity``.
+
+        Without ``random`` a stochastic format rounds to nearest: coefficients, feedback and targets are programmed
+        once and must not depend on what else is in the batch.
+        """
+        if not self.spec:
+            return np.asarray(value, self.dtype)[()]
+        fmt = self.spec[quantity]
+        if fmt.rounding == "stochastic" and random is None:
+            fmt = replace(fmt, rounding="nearest_even")
+        return fmt.quantize(value, random)
 
     def to_scaled(self, quantity: str, raw) -> np.ndarray:
         """Stored values as scaled real numbers, float64."""

@@ -19,6 +19,7 @@ from .arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
 from .engine.interface import Result
 from .network import Learning, Network, Trials
 from .softmax import PROBABILITY_FRAC, softmax_raw
+from .telemetry import Counters
 from .wiring import eligibility_wiring, neighbour_tables
 
 
@@ -50,8 +51,15 @@ class Exact:
     def __getitem__(self, index) -> "Exact":
         return Exact(self.raw[index], self.frac)
 
+    def __neg__(self) -> "Exact":
+        return Exact(-self.raw, self.frac)
+
     def sum(self, axis: int) -> "Exact":
         return Exact(self.raw.sum(axis), self.frac)
+
+    def floor(self, frac: int) -> np.ndarray:
+        """Raw values at another binary point, rounded down if it is coarser."""
+        return self.at(frac) if frac >= self.frac else self.raw >> np.int64(self.frac - frac)
 
     def __abs__(self) -> "Exact":
         return Exact(abs(self.raw), self.frac)
@@ -90,6 +98,9 @@ class Real(Exact):
     def __mul__(self, other):
         return Real(self.raw * other.raw)
 
+    def __neg__(self):
+        return Real(-self.raw)
+
     def __getitem__(self, index):
         return Real(self.raw[index])
 
@@ -111,13 +122,16 @@ class Real(Exact):
         return Real(out)
 
 
-def round_into(fmt: QFormat, exact: Exact, random=None) -> np.ndarray:
-    """Round an exact number once into ``fmt``; ``random``: 31-bit words where fmt rounds stochastically."""
+def round_into(fmt: QFormat, exact: Exact, random=None) -> tuple[np.ndarray, np.ndarray]:
+    """Round an exact number once into ``fmt``: raw values before and after its overflow rule.
+
+    ``random``: 31-bit words where fmt rounds stochastically.
+    """
     frac = max(exact.frac, fmt.frac_bits)
     raw = ROUNDINGS[fmt.rounding](exact.at(frac), frac - fmt.frac_bits, random)
     if fmt.overflow == "saturate":
-        return np.clip(raw, fmt.min_raw, fmt.max_raw)
-    return OVERFLOWS["wrap"](raw, fmt.min_raw, fmt.max_raw)
+        return raw, np.clip(raw, fmt.min_raw, fmt.max_raw)
+    return raw, OVERFLOWS["wrap"](raw, fmt.min_raw, fmt.max_raw)
 
 
 class Oracle:
@@ -127,7 +141,7 @@ class Oracle:
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
-        self.telemetry: dict[str, np.ndarray] = {}
+        self.counters: np.ndarray | None = None
 
     # ---- arithmetic ------------------------------------------------------------------------------------------------
     def value(self, quantity: str, raw):
@@ -139,16 +153,42 @@ class Oracle:
         """Integers (spikes, counts, table values) as exact numbers with ``frac`` fraction bits; floats are taken as they are."""
         return Exact(raw, frac) if self.arithmetic.spec else Real(np.asarray(raw).astype(self.arithmetic.dtype))
 
-    def store(self, quantity: str, exact, old=None, drive=None):
-        """Round into the quantity's format (once). ``old`` and ``drive`` let a leaky sum report stalled leaks."""
+    def store(self, quantity: str, exact, *start, count=None):
+        """Round an exact number into the quantity's format: the only rounding there is.
+
+        start   terms that the new state starts from (old state, whole drives): telemetry calls a state stalled if it
+                should change but rounds to where it started
+        count   which elements telemetry counts (default: all)
+        """
+        spec = self.arithmetic.spec
+        if not spec:
+            new = self.value(quantity, exact.raw.astype(self.arithmetic.dtype))
+            full = new.raw
+        else:
+            fmt, random = spec[quantity], None
+            if fmt.rounding == "stochastic":
+                elements = np.arange(exact.raw.shape[-1], dtype=np.uint64)
+                random = random31(self.streams[:, None], element_key(step_key(INDEX[quantity], self.t), elements)).astype(np.int64)
+            full, kept = round_into(fmt, exact, random)
+            new = self.value(quantity, kept)
+        if self.counters is not None:
+            self._count(quantity, exact, start, full, new.raw, slice(None) if count is None else count)
+        return new
+
+    def _count(self, quantity: str, exact, start, full, kept, which) -> None:
+        row = self.counters[INDEX[quantity]]
+        full, kept = np.broadcast_to(full, exact.raw.shape)[..., which], kept[..., which]
+        row[Counters.STORED] += full.size
+        row[Counters.LARGEST] = max(row[Counters.LARGEST], abs(full).max(initial=0))
         if not self.arithmetic.spec:
-            return self.value(quantity, exact.raw.astype(self.arithmetic.dtype))
-        fmt = self.arithmetic.spec[quantity]
-        random = None
-        if fmt.rounding == "stochastic":
-            elements = np.arange(exact.raw.shape[-1], dtype=np.uint64)
-            random = random31(self.streams[:, None], element_key(step_key(INDEX[quantity], self.t), elements)).astype(np.int64)
-        return self.value(quantity, round_into(fmt, exact, random))
+            return
+        frac = self.arithmetic.spec[quantity].frac_bits
+        begin = sum((np.broadcast_to(term.floor(frac), exact.raw.shape) for term in start), np.zeros(exact.raw.shape, np.int64))
+        changed = ((exact - Exact(begin, frac)).raw != 0)[..., which]
+        begin = begin[..., which]
+        row[Counters.SATURATED] += (full != kept).sum()
+        row[Counters.UNDERFLOWED] += (changed & (begin == 0) & (full == 0)).sum()
+        row[Counters.STALLED] += (changed & (begin != 0) & (full == begin)).sum()
 
     # ---- one run ---------------------------------------------------------------------------------------------------
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
@@ -156,8 +196,10 @@ class Oracle:
         net, topo, ar, rule = self.network, self.network.topology, self.arithmetic, self.learning
         co, R = ar.coefficients, net.constants.refractory
         B, T, n, S = trials.size, trials.steps, topo.n, rule.window
+        self.counters = np.zeros((len(INDEX), Counters.WIDTH), np.float64 if ar.spec is None else np.int64) if telemetry else None
         self.streams = np.asarray(stream_key(self.seed, trials.ids.astype(np.uint64)), np.uint64)
         wiring = eligibility_wiring(topo)
+        alif = np.asarray(co.adaptation_drive)[wiring.post] != 0
         tables = neighbour_tables(topo, rule, net.permutation, self.seed, trials.ids, T)
 
         zero = lambda quantity, size: self.value(quantity, np.zeros((B, size), ar.dtype))     # noqa: E731
@@ -181,16 +223,20 @@ class Oracle:
             self.t = t
             x = trials.x[:, t].astype(np.int64)
             # forward
+            spike = self.number(z)
             r = np.where(z == 1, R, np.maximum(0, r - 1))
             current_rec = (w_rec * self.number(z[:, topo.syn_rec.pre])).scatter(topo.syn_rec.post, n)
             current_in = (w_in * self.number(x[:, topo.syn_in.pre])).scatter(topo.syn_in.post, n)
-            a = self.store("adaptation", a - leak_a * a + self.number(z))
-            V = self.store("membrane", V - leak_m * V + current_rec + current_in - self.number(z))
-            X = self.store("trace", X - leak_m * X + self.number(np.concatenate([z, x], 1)))
+            a = self.store("adaptation", a - leak_a * a + spike, a, spike)
+            V = self.store("membrane", V - leak_m * V + current_rec + current_in - spike, V, current_rec, current_in, -spike)
+            if learn:
+                spikes = self.number(np.concatenate([z, x], 1))
+                X = self.store("trace", X - leak_m * X + spikes, X, spikes)
             distance = V - one - ca * a
             z = (distance.is_positive() & (r == 0)).astype(np.int64)
             count += z
-            y = self.store("readout", y - leak_k * y + (w_out * self.number(z[:, topo.syn_out.pre])).scatter(topo.syn_out.post, topo.n_out))
+            current_out = (w_out * self.number(z[:, topo.syn_out.pre])).scatter(topo.syn_out.post, topo.n_out)
+            y = self.store("readout", y - leak_k * y + current_out, y, current_out)
             s = t - (T - S)
             if s >= 0:
                 readout[:, s] = ar.to_scaled("readout", y.raw)
@@ -199,10 +245,10 @@ class Oracle:
                 H = self.store("pseudo_derivative", (one - abs(distance)).positive_part().where(r == 0))
                 Hj = H[:, wiring.post]
                 E = self.store("eligibility", Hj * (X[:, wiring.line] - U))
-                F = self.store("filtered_eligibility", F - leak_k * F + E)
-                U = self.store("adaptation_eligibility", U - leak_a * U + ce[wiring.post] * E)
-                Esum = self.store("eligibility_sum", Esum + E)
-                Z = self.store("readout_trace", Z - leak_k * Z + self.number(z))
+                F = self.store("filtered_eligibility", F - leak_k * F + E, F, E)
+                U = self.store("adaptation_eligibility", U - leak_a * U + ce[wiring.post] * E, U, count=alif)
+                Esum = self.store("eligibility_sum", Esum + E, Esum, E)
+                Z = self.store("readout_trace", Z - leak_k * Z + self.number(z), Z, self.number(z))
             err = None
             if learn and s >= 0:
                 # learning signal
@@ -219,23 +265,27 @@ class Oracle:
                 else:
                     L = self.store("learning_signal", direct)
                 # gradients
-                G = self.store("gradient", G + L[:, wiring.post] * F)
+                G = self.store("gradient", G + L[:, wiring.post] * F, G)
                 out = topo.syn_out
-                Gout = self.store("gradient_out", Gout + err[:, out.post] * Z[:, out.pre])
+                Gout = self.store("gradient_out", Gout + err[:, out.post] * Z[:, out.pre], Gout)
             if recorder:
-                recorder.add(V=V, a=a, r=r, z=z, y=y, X=X, H=H, E=E, U=U, F=F, Esum=Esum, Z=Z, err=err, L=L if err is not None else None,
-                           M=M if err is not None and rule.diffuses else None, G=G, Gout=Gout)
+                recorder.add(V=V, a=a, r=r, z=z, y=y)
+                if learn:
+                    recorder.add(X=X, H=H, E=E, U=U, F=F, Esum=Esum, Z=Z, G=G, Gout=Gout)
+                if err is not None:
+                    recorder.add(err=err, L=L, M=M if rule.diffuses else None)
 
         gradients = None
         if learn:
             self.t = T
             D = self.store("rate_error", self._rate_error(count, trials.duration))
-            G = self.store("gradient", G + D[:, wiring.post] * Esum)
+            G = self.store("gradient", G + D[:, wiring.post] * Esum, G)
             total = G.raw.sum(0)
             gradients = {**wiring.split(total), "out": Gout.raw.sum(0)}
             if recorder:
                 recorder.add(D=D, G=G)
-        return Result(readout, count, gradients, None, recorder.stacked() if recorder else None)
+        counters = Counters(self.counters, ar.spec).report() if telemetry else None
+        return Result(readout, count, gradients, counters, recorder.stacked() if recorder else None)
 
     def _softmax(self, y):
         if self.arithmetic.spec:

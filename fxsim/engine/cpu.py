@@ -20,8 +20,9 @@ from .interface import Result
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
 RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
-PLAIN, RECORDING = Variant(), Variant(chunk=1, unroll=1, record=True)
-COUNTING = Variant(chunk=1, unroll=1, telemetry=True)
+PLAIN = Variant()
+RECORDING = Variant(lanes=1, chunk=1, unroll=1, record=True)        # one lane: records of long trials stay small
+COUNTING = Variant(lanes=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
 
 
 def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int):
@@ -151,7 +152,7 @@ class Block:
         r = (lambda *shape: np.zeros(shape if record else (0,) * len(shape), total))
         self.rec_soma, self.rec_x, self.rec_h, self.rec_y = r(T, n, k.REC_, L), r(T, lines, L), r(T, n, L), r(T, K, L)
         self.rec_err, self.rec_l, self.rec_m = r(S, K, L), r(S, n, L), r(S, topo.n_cells, L)
-        self.rec_gout, self.rec_syn = r(T, topo.syn_out.size, L), r(T, tables.wiring.size, k.N_SYN, L)
+        self.rec_gout, self.rec_syn = r(T, topo.syn_out.size, L), r(T, size, k.N_SYN, L)
         self.rec_d, self.rec_g = r(n, L), r(tables.wiring.size, L)
 
     def run(self) -> None:

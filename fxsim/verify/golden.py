@@ -47,7 +47,13 @@ def _reference() -> Implementation:
     return ReferenceAdapter()
 
 
-IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {"reference": _reference}
+def _twin() -> Implementation:
+    from fxsim.verify.twin_adapter import TwinAdapter               # compiles kernels
+
+    return TwinAdapter()
+
+
+IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {"reference": _reference, "twin": _twin}
 """Everything that can be verified, and by default is: name -> constructor, which imports what it needs."""
 
 

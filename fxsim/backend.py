@@ -1,0 +1,81 @@
+"""What one run computes with: an engine and the arithmetic of its weights, chosen by the configuration.
+
+The simulator's engines learn by e-prop, diffusion and the controls. BPTT runs on the PyTorch reference, in float.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arithmetic import FLOATS, Arithmetic, make_arithmetic
+from .engine import make_engine
+from .engine.interface import Engine, Result
+from .errors import InputError
+from .network import LAYERS, Learning, Network, Trials
+
+
+@dataclass(frozen=True)
+class Backend:
+    engine: Engine
+    arithmetic: "Arithmetic | ModelUnits"
+
+
+class ModelUnits:
+    """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
+
+    kind, spec, dtype = "float64", None, np.dtype(np.float64)
+    weight_scale = dict.fromkeys(LAYERS, 1.0)
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def to_raw(self, quantity: str, value, random=None) -> np.ndarray:
+        return np.array(value, np.float64)
+
+    def to_scaled(self, quantity: str, raw) -> np.ndarray:
+        return np.asarray(raw, np.float64)
+
+    def weight_to_raw(self, quantity: str, layer: str, weights: np.ndarray, step: int) -> np.ndarray:
+        return self.to_raw(quantity, weights)
+
+    def weight_random(self, quantity: str, step: int, size: int) -> None:
+        return None
+
+    def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return raw
+
+    def gradient_to_model(self, mean: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+        return mean
+
+
+class Reference:
+    """The PyTorch reference behind the interface of an engine. It counts and records nothing."""
+
+    name = "reference"
+
+    def __init__(self, network: Network, learning: Learning, dtype: str, seed: int, threads: int):
+        from .reference import ReferenceEngine      # imports torch
+        if threads:
+            import torch
+            torch.set_num_threads(threads)
+        self._engine = ReferenceEngine(network, learning, dtype, seed)
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        result = self._engine.run(weights, trials, learn)
+        return Result(result.readout, result.spike_counts, result.gradients, None, None)
+
+
+def make_backend(config, network: Network, learning: Learning, steps: int) -> Backend:
+    """The engine and arithmetic of a configuration. Raises InputError for combinations that do not exist."""
+    if config.engine == "reference" or learning.rule == "bptt":
+        if config.precision not in FLOATS:
+            raise InputError(config.name, "precision", f"{config.precision} with rule {learning.rule} on the PyTorch reference", " or ".join(FLOATS))
+        if config.learning.optimizer.name != "adam":
+            raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} on the PyTorch reference", "adam")
+        if config.engine not in ("auto", "reference"):
+            raise InputError(config.name, "engine", f"{config.engine} with rule bptt", "auto or reference (bptt runs on the PyTorch reference)")
+        return Backend(Reference(network, learning, config.precision, config.seed, config.threads), ModelUnits(config.precision))
+    arithmetic = make_arithmetic(config.precision, network, learning, steps, config.seed)
+    return Backend(make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads), arithmetic)

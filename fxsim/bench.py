@@ -1,0 +1,109 @@
+"""How fast a training iteration is at the paper's size: forward pass, learning and update; drawing trials apart.
+
+Each row is measured in a process of its own, so that its peak memory (above that of the imports) is its own.
+"""
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Callable, Iterable
+
+TASKS = ("cue_accumulation", "delayed_match", "pattern_generation")
+COLUMNS = ("task", "rule", "precision", "engine", "threads", "seconds_per_iteration", "synapse_updates_per_second", "peak_mib")
+REPEATS = 5
+LONG = 20.0         # seconds after which no further repeat begins
+
+
+def default_rows(task: str | None = None, rule: str | None = None, precision: str | None = None, engine: str | None = None) -> list[dict]:
+    """What to measure: all tasks x (eprop, diffusion) x (float32, q16) on the CPU engine and bptt on the reference,
+    narrowed by what is given."""
+    rows = []
+    for t in [task] if task else TASKS:
+        for r in [rule] if rule else ("eprop", "diffusion", *(["bptt"] if engine in (None, "reference") else [])):
+            reference = r == "bptt" or engine == "reference"
+            for p in [precision] if precision else (("float32",) if reference else ("float32", "q16")):
+                rows.append({"task": t, "rule": r, "precision": p, "engine": "reference" if reference else engine or "cpu"})
+    return rows
+
+
+def bench(rows: Iterable[dict], threads: int = 0, progress: Callable[[dict], None] = lambda row: None) -> list[dict]:
+    """Measure the rows of :func:`default_rows` one after the other."""
+    done = []
+    for row in rows:
+        _child({**row, "threads": threads, "repeats": 0})      # kernels are compiled here, where it costs no measured memory
+        done.append(_child({**row, "threads": threads, "repeats": REPEATS}))
+        progress(done[-1])
+    return done
+
+
+def _child(request: dict) -> dict:
+    """Run :func:`measure_row` in a new process."""
+    out = subprocess.run([sys.executable, "-m", "fxsim.bench", json.dumps(request)], capture_output=True, text=True)
+    if out.returncode == 2:     # refused input, one line
+        raise SystemExit(_fail(out.stderr.strip().splitlines()[-1]))
+    if out.returncode:
+        raise RuntimeError(f"bench of {request} failed:\n{out.stderr}")
+    return json.loads(out.stdout.splitlines()[-1])
+
+
+def _fail(line: str) -> int:
+    print(line, file=sys.stderr)
+    return 2
+
+
+def measure_row(task: str, rule: str, precision: str, engine: str, threads: int, repeats: int) -> dict:
+    """One row, in this process. ``repeats`` 0 only builds and loads the kernels."""
+    from .config import load_config
+    from .training import Training
+    if engine == "reference":
+        import torch    # noqa: F401    (before memory is looked at)
+    else:
+        import numba    # noqa: F401
+    before = peak_mib()
+    changes = {"learning.rule": rule, "precision": precision, "threads": threads, "engine": "auto" if rule == "bptt" else engine}
+    training = Training(load_config(task).changed(changes))
+    trials = training.task.training_trials(0)
+    training.engine.run(training.optimizer.weights, trials.take(slice(0, 2)))
+    seconds: list[float] = []
+    while len(seconds) < repeats and sum(seconds) < LONG:
+        start = time.perf_counter()
+        result = training.engine.run(training.optimizer.weights, trials)
+        training.optimizer.step(result.gradients, trials.size)
+        seconds.append(time.perf_counter() - start)
+    topology = training.network.topology
+    updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size
+    spent = median(seconds) if seconds else float("nan")
+    return {"task": task, "rule": rule, "precision": training.arithmetic.name, "engine": training.engine.name,
+            "threads": used_threads(training, threads), "seconds_per_iteration": spent,
+            "synapse_updates_per_second": updates / spent, "peak_mib": peak_mib() - before}
+
+
+def used_threads(training, threads: int) -> int:
+    """Threads that the engine really has."""
+    if training.engine.name == "reference":
+        import torch
+        return torch.get_num_threads()
+    return getattr(training.engine, "threads", 1)
+
+
+def peak_mib() -> float:
+    """Largest resident size of this process so far, MiB."""
+    try:    # getrusage also counts what the parent held when it forked
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    from fxsim.errors import InputError
+    try:
+        print(json.dumps(measure_row(**json.loads(sys.argv[1]))))
+    except InputError as error:
+        sys.exit(_fail(str(error)))

@@ -1,0 +1,202 @@
+"""The command line. Commands import what they need, so that ``fxsim --help`` is quick.
+
+Refused input (InputError) is one line on stderr and exit status 2; a check that fails is exit status 1.
+"""
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from . import __version__
+from .errors import InputError
+
+
+class Main(click.Group):
+    """Ends refused input in one line."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2)
+
+
+class Items(click.ParamType):
+    """A comma-separated list."""
+
+    name = "a,b,..."
+
+    def __init__(self, kind=str):
+        self.kind = kind
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, list):
+            return value
+        try:
+            return [self.kind(part.strip()) for part in value.split(",") if part.strip()]
+        except ValueError:
+            self.fail(f"{value!r} is not a comma-separated list of {self.kind.__name__}", param, ctx)
+
+
+change = click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration, e.g. learning.rule=eprop.")
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fxsim")
+def main() -> None:
+    """Train recurrent spiking networks with e-prop and diffusing neuromodulators in float and in fixed point.
+
+    CONFIG is the path of a YAML file or a shipped name: pattern_generation, delayed_match, cue_accumulation.
+    """
+
+
+@main.command()
+@click.argument("config")
+@change
+@click.option("--seed", type=int, help="Seed of the run.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the run.  [default: runs/NAME-RULE-PRECISION-sSEED]")
+def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | None) -> None:
+    """Train one network and write its run directory."""
+    from . import train as run_training
+    from .compare import precision_name
+    from .config import load_config
+    from .progress import describe, terminal_progress
+    settings = load_config(config, [*changes, *([f"seed={seed}"] if seed is not None else [])])
+    out = out or Path("runs") / f"{settings.name}-{settings.learning.rule}-{precision_name(settings.precision)}-s{settings.seed}"
+    result = run_training(settings, out, terminal_progress(settings.iterations))
+    last = [row for row in result.curves if row["split"] == "eval"][-1]
+    click.echo(f"{'stopped' if result.stopped else 'done'} after {last['iteration']} iterations: {describe(last)}")
+    click.echo(f"written: {out}")
+
+
+@main.command()
+@click.argument("config")
+@click.option("--rules", type=Items(), default="eprop,diffusion", show_default=True)
+@click.option("--precisions", type=Items(), default="float32,q16,w8s16", show_default=True)
+@click.option("--seeds", type=Items(int), default="0,1,2", show_default=True)
+@click.option("--iterations", type=int, help="Iterations of every run.  [default: the configuration's]")
+@change
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Runs at a time; 0: as many as cores.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory of the comparison.")
+def compare(config: str, rules: list, precisions: list, seeds: list, iterations: int | None, changes: tuple[str, ...], jobs: int, out: Path) -> None:
+    """Train every rule x precision x seed from the same weights and trials, then write the report.
+
+    Finished runs in the directory are not repeated.
+    """
+    from .compare import compare as run_comparison
+    from .config import load_config
+    settings = load_config(config, [*changes, *([f"iterations={iterations}"] if iterations is not None else [])])
+    click.echo(f"report: {run_comparison([settings], rules, precisions, seeds, out, jobs, click.echo)}")
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default="reports/demo", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Runs at a time; 0: as many as cores.")
+def demo(out: Path, jobs: int) -> None:
+    """Compare e-prop and diffusion in four precisions on two tasks, small enough for ten minutes on two cores."""
+    from .demo import run_demo
+    click.echo(f"report: {run_demo(out, jobs, click.echo)}")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def report(directory: Path) -> None:
+    """Write the report of a comparison again from its tables."""
+    from .report import build_report
+    click.echo(f"report: {build_report(directory)}")
+
+
+@main.command()
+def presets() -> None:
+    """List the shipped precisions with the format of every quantity."""
+    from quant import QUANTITIES, SHADOWS, load_spec, preset_names
+    specs = [load_spec(name) for name in preset_names()]
+    for spec in specs:
+        click.echo(f"{spec.name:<13} {spec.description}")
+    click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. E: nearest_even, U: nearest_up, F: floor, Z: toward_zero, "
+               "S: stochastic; w: wraps instead of saturating\n")
+    letter = {"nearest_even": "E", "nearest_up": "U", "floor": "F", "toward_zero": "Z", "stochastic": "S"}
+    rows = [["quantity", *(spec.name for spec in specs)]]
+    for name in (*QUANTITIES, *SHADOWS):
+        formats = [spec.formats.get(name) for spec in specs]
+        if any(formats):
+            rows.append([name, *("-" if f is None else f"{'s' if f.signed else 'u'}{f.word_bits}.{f.frac_bits} {letter[f.rounding]}"
+                                 f"{'w' if f.overflow == 'wrap' else ''}" for f in formats)])
+    click.echo(text_table(rows))
+    click.echo("\nfloat32 and float64 are precisions, too; a path of a YAML file is one of your own.")
+
+
+@main.group()
+def verify() -> None:
+    """Check exactness; exit status 1 if a check fails."""
+
+
+@verify.command()
+@click.argument("files", nargs=-1, required=True)
+def golden(files: tuple[str, ...]) -> None:
+    """Hold the PyTorch reference and the float64 twin against golden FILES."""
+    from .verify.golden import golden_table, verify_golden
+    rows = verify_golden(files)
+    click.echo(golden_table(rows))
+    failed = sum(not row.ok for row in rows)
+    click.echo(f"{len(rows)} quantities, {failed} beyond tolerance")
+    sys.exit(1 if failed else 0)
+
+
+@verify.command()
+@click.option("--cases", type=int, default=20, show_default=True, help="Random networks.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--engines", type=Items(), default="oracle,cpu", show_default=True)
+def backends(cases: int, seed: int, engines: list) -> None:
+    """Hold engines against the oracle, bit for bit, on random networks and formats."""
+    from .verify.backends import verify_backends
+
+    def show(report) -> None:
+        click.echo(f"{report.number:4d}  {report.engine}  {report.formats}  {report.case}  {report.difference or 'equal'}")
+
+    reports = verify_backends(cases, seed, engines, show)
+    failed = [report for report in reports if report.difference]
+    click.echo(f"{len(reports)} cases, {len(failed)} differ" + (f"; first: {failed[0].difference}" if failed else ""))
+    sys.exit(1 if failed else 0)
+
+
+@verify.command()
+def convergence() -> None:
+    """Show that fixed point goes to float64 as fraction bits grow."""
+    from .verify.convergence import convergence_table, verify_convergence
+    rows = verify_convergence()
+    click.echo(convergence_table(rows))
+    sys.exit(0 if all(row.ok for row in rows) else 1)
+
+
+@main.command()
+@click.option("--task", type=str, help="One task only.")
+@click.option("--rule", type=str, help="One rule only.")
+@click.option("--precision", type=str, help="One precision only.")
+@click.option("--engine", type=str, help="One engine only: cpu, oracle or reference.")
+@click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads; 0: all cores.")
+@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows to FILE.")
+def bench(task, rule, precision, engine, threads: int, file: Path | None) -> None:
+    """Time training iterations at the paper's size."""
+    from .bench import COLUMNS, default_rows
+    from .bench import bench as measure
+    from .runs import machine, make_directory, write_json
+    rows = default_rows(task, rule, precision, engine)
+    if file:
+        make_directory(file.parent)
+    start = time.perf_counter()
+    rows = measure(rows, threads, lambda row: click.echo(f"{time.perf_counter() - start:6.0f} s  {' '.join(str(row[c]) for c in COLUMNS[:4])}", err=True))
+    click.echo(text_table([[c.replace("_", " ") for c in COLUMNS],
+                           *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS] for row in rows)]))
+    if file:
+        write_json(file, {"rows": rows, "machine": machine()})
+
+
+def text_table(rows: list[list[str]]) -> str:
+    """Rows of cells, aligned; plain text at any terminal width."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)

@@ -1,0 +1,165 @@
+"""Source rewriting for the kernel builder: small passes over Python syntax trees."""
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import operator
+from types import ModuleType
+
+_FOLD = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.LShift: operator.lshift,
+         ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.Lt: operator.lt, ast.Gt: operator.gt}
+
+
+def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
+    """A module's functions by name, without docstrings and defaults."""
+    found = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.FunctionDef):
+            node.body = node.body[1:] if ast.get_docstring(node) else node.body
+            node.args.defaults = []
+            found[node.name] = node
+    return found
+
+
+def expression(text: str) -> ast.expr:
+    """Parse one expression."""
+    return ast.parse(text, mode="eval").body
+
+
+def unparse(*nodes: ast.AST) -> str:
+    """Syntax trees as source text."""
+    return "\n\n".join(ast.unparse(ast.fix_missing_locations(node)) for node in nodes)
+
+
+def is_number(node: ast.AST, value: int | None = None) -> bool:
+    """Whether a node is an integer constant (of that value)."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and (value is None or node.value == value)
+
+
+class Substitute(ast.NodeTransformer):
+    """Replaces names by expressions."""
+
+    def __init__(self, values: dict[str, ast.expr]):
+        self.values = values
+
+    def visit_Name(self, node):
+        return copy.deepcopy(self.values[node.id]) if node.id in self.values else node
+
+
+def call(function: ast.FunctionDef, *arguments: ast.expr) -> ast.expr:
+    """The body of a one-expression function with its parameters replaced."""
+    (statement,) = function.body
+    names = [a.arg for a in function.args.args]
+    return Substitute(dict(zip(names, arguments, strict=True))).visit(copy.deepcopy(statement.value))
+
+
+class Fold(ast.NodeTransformer):
+    """Evaluates constant parts and drops + 0, - 0, * 1 and shifts by 0."""
+
+    def visit_BinOp(self, node):
+        self.generic_visit(node)
+        left, right, op = node.left, node.right, type(node.op)
+        if is_number(left) and is_number(right) and op in _FOLD:
+            return ast.Constant(int(_FOLD[op](left.value, right.value)))
+        if is_number(right, 0) and op in (ast.Add, ast.Sub, ast.LShift, ast.RShift):
+            return left
+        if is_number(left, 0) and op is ast.Add:
+            return right
+        if is_number(left, 0) and op is ast.Sub:
+            return ast.UnaryOp(ast.USub(), right)
+        if op is ast.Mult and (is_number(left, 1) or is_number(right, 1)):
+            return right if is_number(left, 1) else left
+        if op is ast.Mult and (is_number(left, 0) or is_number(right, 0)):
+            return ast.Constant(0)
+        return node
+
+    def visit_Compare(self, node):
+        self.generic_visit(node)
+        if is_number(node.left) and is_number(node.comparators[0]) and type(node.ops[0]) in _FOLD:
+            return ast.Constant(int(_FOLD[type(node.ops[0])](node.left.value, node.comparators[0].value)))
+        return node
+
+
+class DropBinaryPoints(ast.NodeTransformer):
+    """For floats: shifts vanish, // is a division."""
+
+    def visit_BinOp(self, node):
+        self.generic_visit(node)
+        if isinstance(node.op, (ast.LShift, ast.RShift)):
+            return node.left
+        if isinstance(node.op, ast.FloorDiv):
+            node.op = ast.Div()
+        return node
+
+
+class Wrap(ast.NodeTransformer):
+    """Wraps every number and every operation in a machine word's or float's constructor."""
+
+    def __init__(self, word: str):
+        self.word = word
+
+    def _wrap(self, node):
+        return ast.Call(ast.Name(self.word, ast.Load()), [node], []) if self.word else node
+
+    def visit_BinOp(self, node):
+        self.generic_visit(node)
+        return self._wrap(node)
+
+    visit_UnaryOp = visit_BinOp
+
+    def visit_Constant(self, node):
+        return self._wrap(node) if isinstance(node.value, int) else node
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        return self._wrap(node) if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "abs") else node
+
+    def visit_Subscript(self, node):
+        if isinstance(node.value, ast.Name) and node.value.id == "tel":
+            return node     # counters are not arithmetic
+        return self.generic_visit(node)
+
+
+class Unroll(ast.NodeTransformer):
+    """Unrolls ``for k in UNROLL`` K times; ``reg_x[k]`` becomes the local variable ``reg_x_0``, ..."""
+
+    def __init__(self, K: int):
+        self.K, self.values = K, {}
+
+    def visit_For(self, node):
+        if not (isinstance(node.iter, ast.Name) and node.iter.id == "UNROLL"):
+            return self.generic_visit(node)
+        body = []
+        for k in range(self.K):
+            self.values[node.target.id] = k
+            body += [self.visit(copy.deepcopy(statement)) for statement in node.body]
+        del self.values[node.target.id]
+        return body
+
+    def visit_Name(self, node):
+        return ast.Constant(self.values[node.id]) if node.id in self.values else node
+
+    def visit_Subscript(self, node):
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and node.value.id.startswith("reg_"):
+            return ast.Name(f"{node.value.id}_{node.slice.value}", node.ctx)
+        return node
+
+
+class PassTelemetry(ast.NodeTransformer):
+    """Hands the telemetry array ``tel`` through the named functions and their callers."""
+
+    def __init__(self, names: set[str]):
+        self.names = names
+
+    def visit_FunctionDef(self, node):
+        if "tel" not in [a.arg for a in node.args.args]:
+            node.args.args.append(ast.arg("tel"))
+        return self.generic_visit(node)
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in self.names:
+            node.args.append(ast.Name("tel", ast.Load()))
+        return node

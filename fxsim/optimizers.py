@@ -1,0 +1,181 @@
+"""Optimizers: from a batch's summed gradients to the next stored weights.
+
+The weights that the network runs on are stored in the ``weight_*`` formats. A precision may add ``shadow_*`` formats:
+then the optimizer updates these wider masters and the network runs on their rounding; otherwise the stored weight is all
+there is. Update number u keys the stochastic rounding of the weights that it writes (0: the initial weights).
+"""
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from quant.rounding import OVERFLOWS, ROUNDINGS
+
+from .arithmetic import Arithmetic
+from .network import LAYERS
+
+Layers = dict[str, np.ndarray]      # layer -> (n_syn,)
+GRADIENTS = {"in": "gradient", "rec": "gradient", "out": "gradient_out"}
+
+
+class Optimizer(Protocol):
+    """Holds the weights of one run. ``updates`` counts the steps taken."""
+
+    updates: int
+
+    @property
+    def weights(self) -> Layers:
+        """Stored weights, what an engine runs on."""
+        ...
+
+    def step(self, gradients: Layers, batch: int) -> Layers:
+        """The stored weights after one update. ``gradients``: stored gradients summed over ``batch`` trials."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that a later :meth:`restore` needs to go on to the same bits, as plain arrays."""
+        ...
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        ...
+
+
+class Masters:
+    """The weights that an optimizer updates (shadows, where the precision has them) and the stored weights they give."""
+
+    def __init__(self, arithmetic: Arithmetic, weights: Layers):
+        self.arithmetic, formats = arithmetic, arithmetic.spec.formats if arithmetic.spec else {}
+        self.quantity = {layer: f"shadow_{layer}" if f"shadow_{layer}" in formats else f"weight_{layer}" for layer in LAYERS}
+        self.write({layer: arithmetic.weight_to_raw(self.quantity[layer], layer, weights[layer], 0) for layer in LAYERS}, 0)
+
+    def move(self, change: Layers, update: int) -> None:
+        """Add float64 changes in model units and round once into the masters.
+
+        The sum is taken in scaled units, where the stored weight is exact: no change, no rounding.
+        """
+        ar = self.arithmetic
+        self.write({layer: ar.to_raw(quantity, ar.to_scaled(quantity, self.raw[layer]) + change[layer] * ar.weight_scale[layer],
+                                     ar.weight_random(quantity, update, change[layer].size))
+                    for layer, quantity in self.quantity.items()}, update)
+
+    def write(self, raw: Layers, update: int) -> None:
+        """Set the masters and round the stored weights from them."""
+        self.raw = raw
+        self.stored = {layer: self._stored(layer, raw[layer], update) for layer in LAYERS}
+
+    def _stored(self, layer: str, raw: np.ndarray, update: int) -> np.ndarray:
+        master, weight = self.quantity[layer], f"weight_{layer}"
+        if master == weight:
+            return raw
+        shift = self.arithmetic.spec[master].frac_bits - self.arithmetic.spec[weight].frac_bits
+        return round_sum(self.arithmetic, weight, np.zeros_like(raw), raw, shift, update)
+
+
+def round_sum(arithmetic: Arithmetic, quantity: str, base: np.ndarray, change: np.ndarray, shift: int, update: int) -> np.ndarray:
+    """``base + change / 2**shift`` in exact integers, rounded once into the format of ``quantity``.
+
+    base    (n_syn,) raw weights of that format;  change (n_syn,) integers below 2^62 in magnitude
+    """
+    fmt, random = arithmetic.spec[quantity], arithmetic.weight_random(quantity, update, base.size).astype(np.int64)
+    if not -16 <= shift <= 60 or np.abs(change).max(initial=0) >> 46:   # beyond int64: Python integers, slower
+        base, change, random = base.astype(object), change.astype(object), random.astype(object)
+    if shift < 0:
+        change, shift = change << -shift, 0
+    full = ROUNDINGS[fmt.rounding](change, shift, random, base)
+    if fmt.overflow == "saturate":
+        return np.clip(full, fmt.min_raw, fmt.max_raw).astype(np.int64)
+    return OVERFLOWS["wrap"](full, fmt.min_raw, fmt.max_raw).astype(np.int64)
+
+
+class Adam:
+    """Adam on the host, in float64 and model units; only its result is rounded into the weights' format.
+
+        m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2
+        w' = w - rate m/(1-beta1^u) / (sqrt(v/(1-beta2^u)) + epsilon)       u = number of this update, from 1
+
+    g is the batch's mean gradient (Kingma & Ba, arXiv 1412.6980, algorithm 1).
+    """
+
+    def __init__(self, arithmetic: Arithmetic, weights: Layers, rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
+        self.masters, self.updates = Masters(arithmetic, weights), 0
+        self.rate, self.beta1, self.beta2, self.epsilon = rate, beta1, beta2, epsilon
+        self.m = {layer: np.zeros(np.size(weights[layer])) for layer in LAYERS}
+        self.v = {layer: np.zeros(np.size(weights[layer])) for layer in LAYERS}
+
+    @property
+    def weights(self) -> Layers:
+        return self.masters.stored
+
+    def step(self, gradients: Layers, batch: int) -> Layers:
+        self.updates += 1
+        mean, change = self.masters.arithmetic.gradient_to_model(gradients, batch), {}
+        for layer in LAYERS:
+            g = mean[layer]
+            self.m[layer] = self.beta1 * self.m[layer] + (1 - self.beta1) * g
+            self.v[layer] = self.beta2 * self.v[layer] + (1 - self.beta2) * g * g
+            m, v = self.m[layer] / (1 - self.beta1**self.updates), self.v[layer] / (1 - self.beta2**self.updates)
+            change[layer] = -self.rate * m / (np.sqrt(v) + self.epsilon)
+        self.masters.move(change, self.updates)
+        return self.weights
+
+    def state(self) -> dict[str, np.ndarray]:
+        state = _masters_state(self)
+        for layer in LAYERS:
+            state |= {f"m_{layer}": self.m[layer], f"v_{layer}": self.v[layer]}
+        return state
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        _restore_masters(self, state)
+        self.m = {layer: state[f"m_{layer}"] for layer in LAYERS}
+        self.v = {layer: state[f"v_{layer}"] for layer in LAYERS}
+
+
+class Sgd:
+    """Plain gradient descent as a chip does it: w' = w - 2^log2_rate * (sum of the batch's gradients), in scaled units.
+
+    For fixed-point formats everything is an integer: one subtraction of a shifted sum, rounded once into the weight's (or
+    shadow's) format with that format's rounding.
+    """
+
+    def __init__(self, arithmetic: Arithmetic, weights: Layers, log2_rate: int):
+        self.masters, self.updates, self.log2_rate = Masters(arithmetic, weights), 0, log2_rate
+
+    @property
+    def weights(self) -> Layers:
+        return self.masters.stored
+
+    def step(self, gradients: Layers, batch: int) -> Layers:
+        self.updates += 1
+        new = {layer: self._updated(layer, gradients[layer]) for layer in LAYERS}
+        self.masters.write(new, self.updates)
+        return self.weights
+
+    def _updated(self, layer: str, gradient: np.ndarray) -> np.ndarray:
+        ar, old, quantity = self.masters.arithmetic, self.masters.raw[layer], self.masters.quantity[layer]
+        if ar.spec is None:
+            return (old - 2.0**self.log2_rate * gradient).astype(ar.dtype)
+        shift = ar.spec[GRADIENTS[layer]].frac_bits - self.log2_rate - ar.spec[quantity].frac_bits
+        return round_sum(ar, quantity, old, -gradient, shift, self.updates)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return _masters_state(self)
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        _restore_masters(self, state)
+
+
+def _masters_state(optimizer) -> dict[str, np.ndarray]:
+    return {"updates": np.int64(optimizer.updates), **{f"master_{layer}": raw for layer, raw in optimizer.masters.raw.items()}}
+
+
+def _restore_masters(optimizer, state: dict[str, np.ndarray]) -> None:
+    optimizer.updates = int(state["updates"])
+    optimizer.masters.write({layer: state[f"master_{layer}"] for layer in LAYERS}, optimizer.updates)
+
+
+def make_optimizer(settings, arithmetic: Arithmetic, weights: Layers) -> Optimizer:
+    """``settings``: the configuration's ``learning.optimizer``; ``weights``: initial weights, layer -> (n_syn,), model units."""
+    if settings.name == "adam":
+        return Adam(arithmetic, weights, settings.rate, settings.beta1, settings.beta2, settings.epsilon)
+    return Sgd(arithmetic, weights, settings.log2_rate)

@@ -1,0 +1,62 @@
+"""What the terminal shows while a run goes on: nothing, a line per evaluation, or a bar."""
+from __future__ import annotations
+
+import sys
+
+
+def describe(row: dict) -> str:
+    """loss, accuracy (or nMSE) and rate of a curve row."""
+    quality = f"nmse {row['nmse']:.4f}" if row["accuracy"] is None else f"accuracy {100 * row['accuracy']:5.1f} %"
+    return f"loss {row['loss']:.4f}  {quality}  rate {row['rate_hz']:5.1f} Hz"
+
+
+class Progress:
+    """Shows nothing; the others inherit. A context manager around the run."""
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def trained(self, row: dict) -> None:
+        """After each training iteration, with its curve row."""
+
+    def evaluated(self, row: dict) -> None:
+        """After each evaluation, with its curve row."""
+
+
+class Lines(Progress):
+    """One line per evaluation, for logs."""
+
+    def __init__(self, iterations: int, print_line=print):
+        self.iterations, self.print_line = iterations, print_line
+
+    def evaluated(self, row: dict) -> None:
+        self.print_line(f"iteration {row['iteration']:>{len(str(self.iterations))}}/{self.iterations}  eval  {describe(row)}  {row['seconds']:.1f} s")
+
+
+class Bar(Lines):
+    """A bar with the latest training loss, accuracy and rate; a line per evaluation above it."""
+
+    def __init__(self, iterations: int):
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+        self.bar = RichProgress(TextColumn("train"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        super().__init__(iterations, self.bar.console.print)
+        self.job = self.bar.add_task("building kernels", total=iterations)
+
+    def __enter__(self) -> "Bar":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.bar.stop()
+
+    def trained(self, row: dict) -> None:
+        self.bar.update(self.job, completed=row["iteration"] + 1, description=describe(row))
+
+
+def terminal_progress(iterations: int) -> Progress:
+    """A bar on a terminal, lines elsewhere."""
+    return Bar(iterations) if sys.stdout.isatty() else Lines(iterations)

@@ -1,0 +1,151 @@
+"""Engines against the oracle, bit for bit: every state variable of every step, every gradient, every count."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Callable, Iterable, Iterator
+
+import numpy as np
+
+from quant import InputError, PrecisionSpec, load_spec
+
+from ..arithmetic import Arithmetic
+from ..engine import ENGINES, make_engine
+from ..engine.interface import Result
+from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, random_case, random_spec
+
+CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where two engines disagree."""
+
+    quantity: str
+    step: int | None
+    trial: int | None
+    index: tuple[int, ...]
+    expected: object
+    found: object
+
+    def __str__(self) -> str:
+        where = "".join(f", {name} {value}" for name, value in (("step", self.step), ("trial", self.trial)) if value is not None)
+        return f"{self.quantity}{where}, index {self.index}: oracle {self.expected}, here {self.found}"
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """One case on one engine."""
+
+    number: int
+    engine: str
+    formats: str
+    case: str
+    difference: Difference | None
+
+
+def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("oracle", "cpu"),
+                    progress: Callable[[CaseReport], None] = lambda report: None) -> list[CaseReport]:
+    """Run random networks on every engine and compare with the oracle.
+
+    Formats cycle through the presets, one random set per rounding mode, and mixed sets. Stops at the first difference
+    of each engine. Raises InputError for an unknown engine.
+    """
+    others = [name for name in dict.fromkeys(engines) if name != "oracle"]
+    for name in others:
+        if name not in ENGINES:
+            raise InputError("verify backends", "engines", name, ", ".join(ENGINES))
+    if cases < 1:
+        raise InputError("verify backends", "cases", cases, "at least 1")
+    reports = []
+    for number, (case, arithmetic) in enumerate(draw_cases(cases, seed)):
+        for name in others:
+            report = CaseReport(number, name, arithmetic.name, str(case), compare_engine(name, case, arithmetic))
+            reports.append(report)
+            progress(report)
+        others = [name for name in others if not any(r.difference and r.engine == name for r in reports)]
+    return reports
+
+
+def draw_cases(cases: int, seed: int) -> Iterator[tuple[RandomCase, Arithmetic]]:
+    """Cases with formats that the interval analysis accepts."""
+    rng = np.random.default_rng(seed)
+    spec: PrecisionSpec | None = None
+    for number in range(cases):
+        if number % CASES_PER_SPEC == 0:
+            spec = _formats(rng, number // CASES_PER_SPEC)
+        while True:
+            case = random_case(rng)
+            arithmetic = arithmetic_for(case, spec)
+            if arithmetic is not None:
+                break
+            spec = _formats(rng, number // CASES_PER_SPEC)
+        yield case, arithmetic
+
+
+def _formats(rng: np.random.Generator, turn: int) -> PrecisionSpec:
+    """Turn by turn: the narrow preset, mixed roundings, other presets, each rounding mode throughout."""
+    plan = ["q16", None, "loihi2", *ROUNDINGS, *(p for p in PRESETS if p not in ("q16", "loihi2"))]
+    choice = plan[turn] if turn < len(plan) else None
+    if choice in PRESETS:
+        return load_spec(choice)
+    return random_spec(rng, choice)
+
+
+def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Difference | None:
+    """The first difference of an engine from the oracle on one case; None if there is none."""
+    oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    expected = oracle.run(weights, case.trials, record=True)
+    few = case.trials.take(slice(0, 3))
+    counted = oracle.run(weights, few, telemetry=True).telemetry
+    for threads in (1, 2):
+        engine = make_engine(name, case.network, case.learning, arithmetic, case.seed, threads)
+        if threads == 1:
+            found = engine.run(weights, few, record=True)
+            difference = compare_records(oracle.run(weights, few, record=True).record, found.record) \
+                or compare_telemetry(counted, engine.run(weights, few, telemetry=True).telemetry)
+            if difference:
+                return difference
+            silent = engine.run(weights, case.trials, learn=False)
+            difference = compare_results(replace(expected, gradients=None), silent)
+            if difference:
+                return difference
+        difference = compare_results(expected, engine.run(weights, case.trials))
+        if difference:
+            return difference
+    return None
+
+
+def compare_records(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> Difference | None:
+    """The earliest difference of two records (steps, B, ...); quantities that an engine does not keep are skipped."""
+    first = None
+    for name, values in expected.items():
+        if name not in found:
+            continue
+        if values.shape != found[name].shape:
+            return Difference(name, None, None, (), f"shape {values.shape}", f"shape {found[name].shape}")
+        where = np.argwhere(values != found[name])
+        if where.size and (first is None or where[0][0] < first.step):
+            step, trial, *index = (int(i) for i in where[0])
+            first = Difference(name, step, trial, tuple(index), values[tuple(where[0])], found[name][tuple(where[0])])
+    return first
+
+
+def compare_results(expected: Result, found: Result) -> Difference | None:
+    """Readouts, spike counts and gradients."""
+    pairs = [("spike_counts", expected.spike_counts, found.spike_counts), ("readout", expected.readout, found.readout)]
+    pairs += [(f"gradient_{layer}", g, found.gradients[layer]) for layer, g in (expected.gradients or {}).items()]
+    for name, a, b in pairs:
+        where = np.argwhere(a != b)
+        if where.size:
+            place = tuple(int(i) for i in where[0])
+            return Difference(name, None, None, place, a[place], b[place])
+    return None
+
+
+def compare_telemetry(expected: dict[str, dict], found: dict[str, dict]) -> Difference | None:
+    """Counters of every quantity."""
+    for name in expected:
+        if expected[name] != found.get(name):
+            return Difference(f"telemetry of {name}", None, None, (), expected[name], found.get(name))
+    return None

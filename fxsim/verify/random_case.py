@@ -1,0 +1,88 @@
+"""Random networks, trials and formats: small, lively, and different in every respect that could matter."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant import InputError, PrecisionSpec, QFormat, load_spec
+from quant.quantities import QUANTITIES
+
+from ..arithmetic import Arithmetic
+from ..network import Constants, Learning, Network, Synapses, Topology, Trials
+
+RULES = ("eprop", "diffusion", "shuffled_fixed", "shuffled_per_step")
+PRESETS = ("q16", "w8s16", "w4s8", "q24", "q32", "loihi2", "loihi_engine")
+ROUNDINGS = ("floor", "toward_zero", "nearest_even", "nearest_up", "stochastic")
+
+
+@dataclass(frozen=True)
+class RandomCase:
+    """A network, a rule and trials."""
+
+    network: Network
+    learning: Learning
+    trials: Trials
+    seed: int
+
+    def __str__(self) -> str:
+        t, n = self.trials, self.network.topology
+        kind = "classification" if self.learning.classification else "regression"
+        return (f"{n.n} neurons, {n.n_in} inputs, {n.n_out} outputs, grid {n.grid[0]} x {n.grid[1]}, {t.size} trials x {t.steps} steps, "
+                f"{self.learning.rule}, {kind}, window {self.learning.window}")
+
+
+def random_case(rng: np.random.Generator, rule: str | None = None) -> RandomCase:
+    """Draw a case. Weights are large enough that neurons spike; trial lengths and front padding vary."""
+    n, m, K = int(rng.integers(3, 25)), int(rng.integers(1, 12)), int(rng.integers(1, 4))
+    h = int(rng.integers(1, 7))
+    w = int(np.ceil(n / h)) + int(rng.integers(0, 3))
+    B, T = int(rng.choice([1, 2, 3, 5, 17, 33])), int(rng.integers(8, 90))
+    topology = Topology((h, w), rng.permutation(h * w)[:n].astype(np.int32), _mask(rng, m, n, rng.uniform(0.1, 0.9)),
+                        _mask(rng, n, n, rng.uniform(0.05, 0.6), autapses=False), _mask(rng, n, K, rng.uniform(0.2, 1.0)))
+    alpha, rho, kappa = np.exp(-1 / rng.uniform(10, 40)), np.exp(-1 / rng.uniform(60, 2500)), np.exp(-1 / rng.uniform(10, 40))
+    beta = np.where(rng.random(n) < 0.5, rng.uniform(0.2, 2.2, n), 0.0)
+    constants = Constants(0.03, rng.uniform(0.1, 0.5), alpha, rho, kappa, int(rng.integers(0, 6)), beta)
+    scale = {"in": 0.7, "rec": 0.4, "out": 0.5}
+    weights = {layer: rng.normal(0, scale[layer], topology.synapses(layer).size) for layer in scale}
+    network = Network(constants, topology, weights, rng.normal(0, 0.3, (n, K)) * (rng.random((n, K)) < 0.6), rng.permutation(h * w))
+    classification = bool(rng.random() < 0.5) and K > 1
+    window = int(rng.choice([1, T, int(rng.integers(1, T + 1))]))
+    learning = Learning(rule or str(rng.choice(RULES)), window, classification, rng.uniform(0, 0.95), rng.choice([0.0, 0.01, 0.1]), 0.01)
+    duration = rng.integers(max(1, T // 2), T + 1, B)
+    x = (rng.random((B, T, m)) < rng.uniform(0.02, 0.3)).astype(np.uint8)
+    x[np.arange(T) < (T - duration)[:, None]] = 0           # silent front padding
+    target = np.eye(K)[rng.integers(0, K, B)][:, None].repeat(window, 1) if classification else rng.normal(0, 0.5, (B, window, K))
+    ids = rng.integers(0, 2**32, B, dtype=np.uint32)
+    return RandomCase(network, learning, Trials(x, target, duration, ids), int(rng.integers(0, 2**32)))
+
+
+def _mask(rng, rows: int, columns: int, density: float, autapses: bool = True) -> Synapses:
+    mask = rng.random((rows, columns)) < density
+    if not autapses:
+        np.fill_diagonal(mask, False)
+    mask.flat[int(rng.integers(mask.size - 1)) if autapses else 1] = True       # at least one synapse
+    return Synapses.from_mask(mask)
+
+
+def random_spec(rng: np.random.Generator, rounding: str | None = None) -> PrecisionSpec:
+    """A preset with every format shaken: word and fraction bits, signedness kept, rounding and overflow drawn."""
+    base = load_spec(str(rng.choice(PRESETS)))
+    formats = {}
+    for name in QUANTITIES:
+        fmt = base[name]
+        shrink = int(rng.integers(0, min(4, fmt.word_bits - 2) + 1))
+        formats[name] = QFormat(fmt.word_bits - shrink, fmt.frac_bits - int(rng.integers(0, shrink + 1)), fmt.signed,
+                                rounding or str(rng.choice(ROUNDINGS)), "wrap" if rng.random() < 0.15 else "saturate")
+    return base.replace(f"random-{rounding or 'mixed'}", **formats)
+
+
+def arithmetic_for(case: RandomCase, spec: PrecisionSpec) -> Arithmetic | None:
+    """The case in these formats, or None where the interval analysis refuses the combination."""
+    from ..engine.build import words_for
+    arithmetic = Arithmetic(spec.name, spec, case.network.constants, case.learning, case.trials.steps, case.seed)
+    try:
+        words_for(arithmetic, case.network)
+    except InputError:
+        return None
+    return arithmetic

@@ -1,0 +1,50 @@
+"""The simulator with float arithmetic (the twin of every fixed-point run) as seen by :mod:`fxsim.verify.golden`."""
+from __future__ import annotations
+
+import numpy as np
+
+from fxsim.arithmetic import make_arithmetic
+from fxsim.engine import make_engine
+from fxsim.network import LAYERS, Learning
+from fxsim.optimizers import Adam
+from fxsim.verify.golden_case import GoldenCase
+
+
+class TwinAdapter:
+    """Runs golden cases on the CPU engine, in the case's own floating-point type."""
+
+    def trajectories(self, case: GoldenCase) -> dict[str, np.ndarray]:
+        learning, c = case.learning_with("eprop"), case.network.constants
+        arithmetic, engine = self._engine(case, learning)
+        record = engine.run(arithmetic.weights_to_raw(case.network.weights), case.trials, learn=False, record=True).record
+        by_trial = {name: np.moveaxis(values, 0, 1) for name, values in record.items()}
+        a = by_trial["a"] * (1 - c.rho)
+        return {"v": by_trial["V"] * c.threshold, "a": a, "A": c.threshold + c.beta * a, "r": by_trial["r"], "z": by_trial["z"],
+                "y": by_trial["y"]}
+
+    def gradients(self, case: GoldenCase, rule: str) -> dict[str, np.ndarray] | None:
+        learning = case.learning_with(rule)
+        if learning.rule == "bptt":
+            return None
+        arithmetic, engine = self._engine(case, learning)
+        result = engine.run(arithmetic.weights_to_raw(case.network.weights), case.trials)
+        return self._dense(case, arithmetic.gradient_to_model(result.gradients, case.trials.size))
+
+    def adam3(self, case: GoldenCase, rule: str) -> dict[str, np.ndarray] | None:
+        learning = case.learning_with(rule)
+        if learning.rule == "bptt":
+            return None
+        arithmetic, engine = self._engine(case, learning)
+        optimizer = Adam(arithmetic, case.network.weights, case.rate)
+        for _ in range(3):
+            optimizer.step(engine.run(optimizer.weights, case.trials).gradients, case.trials.size)
+        return self._dense(case, arithmetic.weights_to_model(optimizer.weights))
+
+    @staticmethod
+    def _engine(case: GoldenCase, learning: Learning):
+        arithmetic = make_arithmetic(case.dtype, case.network, learning, case.trials.steps)
+        return arithmetic, make_engine("cpu", case.network, learning, arithmetic)
+
+    @staticmethod
+    def _dense(case: GoldenCase, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {layer: case.network.topology.synapses(layer).dense(values[layer]) for layer in LAYERS}
