@@ -5,7 +5,7 @@ network             the network and its trials as data      arithmetic          
 steps               the update equations, written once      oracle              the same in NumPy: the specification
 engine/             the fast CPU engine, built from steps   reference/          PyTorch: BPTT and the float anchor
 optimizers          Adam on the host, integer SGD           training, runs      the loop, and what a run leaves on disk
-compare, report/    paired runs and their report            verify/, bench      exactness and speed
+comparison, report/ paired runs and their report            verify/, bench      exactness and speed
 cli                 the ``fxsim`` command
 
 Number formats live in the package :mod:`quant`. Read network, then steps or oracle, then training.
@@ -60,8 +60,8 @@ def train(config: "Config", out: "str | Path | None" = None, progress: "Progress
 
 
 def compare(configs: "list[Config]", rules: list[str], precisions: list[str], seeds: list[int], out: "str | Path", jobs: int = 0) -> "Path":
-    """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.compare`)."""
-    from .compare import compare
+    """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.comparison`)."""
+    from .comparison import compare
     return compare(configs, rules, precisions, seeds, out, jobs)
 
 

@@ -79,16 +79,8 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size
     spent = median(seconds) if seconds else float("nan")
     return {"task": task, "rule": rule, "precision": training.arithmetic.name, "engine": training.engine.name,
-            "threads": used_threads(training, threads), "seconds_per_iteration": spent,
+            "threads": getattr(training.engine, "threads", 1), "seconds_per_iteration": spent,
             "synapse_updates_per_second": updates / spent, "peak_mib": peak_mib() - before}
-
-
-def used_threads(training, threads: int) -> int:
-    """Threads that the engine really has."""
-    if training.engine.name == "reference":
-        import torch
-        return torch.get_num_threads()
-    return getattr(training.engine, "threads", 1)
 
 
 def peak_mib() -> float:

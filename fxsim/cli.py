@@ -62,7 +62,7 @@ def main() -> None:
 def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | None) -> None:
     """Train one network and write its run directory."""
     from . import train as run_training
-    from .compare import precision_name
+    from .comparison import precision_name
     from .config import load_config
     from .progress import describe, terminal_progress
     settings = load_config(config, [*changes, *([f"seed={seed}"] if seed is not None else [])])
@@ -87,7 +87,7 @@ def compare(config: str, rules: list, precisions: list, seeds: list, iterations:
 
     Finished runs in the directory are not repeated.
     """
-    from .compare import compare as run_comparison
+    from .comparison import compare as run_comparison
     from .config import load_config
     settings = load_config(config, [*changes, *([f"iterations={iterations}"] if iterations is not None else [])])
     click.echo(f"report: {run_comparison([settings], rules, precisions, seeds, out, jobs, click.echo)}")

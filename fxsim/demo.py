@@ -16,6 +16,6 @@ TASKS = {
 
 def run_demo(out: Path, jobs: int = 0, announce: Callable[[str], None] = print) -> Path:
     """Train and report; returns the report's path."""
-    from .compare import compare
+    from .comparison import compare
     from .config import load_config
     return compare([load_config(task, changes) for task, changes in TASKS.items()], RULES, PRECISIONS, SEEDS, out, jobs, announce)

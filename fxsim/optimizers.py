@@ -13,6 +13,7 @@ import numpy as np
 from quant.rounding import OVERFLOWS, ROUNDINGS
 
 from .arithmetic import Arithmetic
+from .config import AdamConfig, SgdConfig
 from .network import LAYERS
 
 Layers = dict[str, np.ndarray]      # layer -> (n_syn,)
@@ -174,7 +175,7 @@ def _restore_masters(optimizer, state: dict[str, np.ndarray]) -> None:
     optimizer.masters.write({layer: state[f"master_{layer}"] for layer in LAYERS}, optimizer.updates)
 
 
-def make_optimizer(settings, arithmetic: Arithmetic, weights: Layers) -> Optimizer:
+def make_optimizer(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic, weights: Layers) -> Optimizer:
     """``settings``: the configuration's ``learning.optimizer``; ``weights``: initial weights, layer -> (n_syn,), model units."""
     if settings.name == "adam":
         return Adam(arithmetic, weights, settings.rate, settings.beta1, settings.beta2, settings.epsilon)

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from .config import Config, dump_config
 from .errors import InputError
 from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training
 
@@ -95,12 +96,9 @@ def versions() -> dict[str, str | None]:
 
 def machine() -> dict:
     """cpu, cores, platform, python of this machine."""
-    cpu = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
-    except OSError:
-        pass        # not Linux: the platform module's name stays
+    cpu, linux = platform.processor(), Path("/proc/cpuinfo")
+    if linux.exists():      # where the platform module knows no model
+        cpu = next((line.split(":", 1)[1].strip() for line in linux.read_text().splitlines() if line.startswith("model name")), cpu)
     return {"cpu": cpu or platform.machine(), "cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
 
 
@@ -110,15 +108,11 @@ def formats(arithmetic) -> dict[str, dict] | None:
 
 
 # ---- one run -------------------------------------------------------------------------------------------------------
-def config_yaml(config) -> bytes:
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False).encode()
-
-
-def prepare(directory: Path, config) -> Path:
+def prepare(directory: Path, config: Config) -> Path:
     """Make the run directory and write its configuration, before a long run finds out that it cannot."""
     make_directory(directory)
     (directory / "manifest.json").unlink(missing_ok=True)     # what follows is not finished
-    write_atomic(directory / "config.yaml", config_yaml(config))
+    write_atomic(directory / "config.yaml", dump_config(config).encode())
     return directory
 
 
@@ -138,7 +132,7 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
         "formats": formats(training.arithmetic)})
 
 
-def is_finished(directory: Path, config) -> bool:
+def is_finished(directory: Path, config: Config) -> bool:
     """True if ``directory`` holds the finished run of this configuration. InputError if it holds another one."""
     try:
         stored = yaml.safe_load((directory / "config.yaml").read_text())
@@ -147,7 +141,7 @@ def is_finished(directory: Path, config) -> bool:
         return False        # never begun, or not finished: it is run again
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         raise InputError(directory, "config.yaml, manifest.json", type(error).__name__, "files that fxsim wrote") from None
-    wanted = yaml.safe_load(config_yaml(config))
+    wanted = yaml.safe_load(dump_config(config))
     differing = [key for key in wanted if not isinstance(stored, dict) or (key != "threads" and stored.get(key) != wanted[key])]
     if differing:
         raise InputError(directory / "config.yaml", differing[0], "a finished run with another value", "the same configuration, or another --out")

@@ -15,10 +15,13 @@ from functools import cached_property
 import numpy as np
 
 from .backend import make_backend
+from .config import Config
 from .metrics import measure
 from .network import Trials
 from .optimizers import make_optimizer
 from .progress import Progress
+from .tasks import make_task
+from .topology import build_network
 
 CURVE_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "split", "loss", "accuracy", "nmse", "rate_hz", "seconds")
 TELEMETRY_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "quantity", "word_bits", "frac_bits", "rounding",
@@ -50,9 +53,7 @@ class Training:
     >>> training.run().frame
     """
 
-    def __init__(self, config):
-        from .tasks import make_task
-        from .topology import build_network
+    def __init__(self, config: Config):
         self.config, self.task, self.network = config, make_task(config), build_network(config)
         self.learning = config.learning_spec()
         backend = make_backend(config, self.network, self.learning, self.task.steps)

@@ -171,12 +171,12 @@ class Block:
 
     def _forward(self, t0: int, steps: int, T: int, S: int) -> None:
         k, engine, tables = self.kernels, self.engine, self.engine.tables
-        (pi, qi, _), (pr, qr, _), (po, qo, _) = tables.out["in"], tables.out["rec"], tables.out["out"]
+        (pi, qi, _), (pr, qr, _), (po, qo, eo) = tables.out["in"], tables.out["rec"], tables.out["out"]
         w = self.weights
         k.forward_chunk(t0, steps, T, S, self.learn, engine.learning.classification, RULE_NUMBER[engine.learning.rule],
                         self.x, self.target, self.stream, self.soma, self.X, self.y, self.current, self.err, self.probability, self.grid,
                         self.new, self.d, self.hist_h, self.hist_x, self.hist_l, self.gout, self.yout, pi, qi, w["in"], pr, qr, w["rec"],
-                        po, qo, w["out"], self.feedback, tables.neuron_at, tables.cell, self.table, self.per_step, self.gain, self.leaks,
+                        po, qo, eo, w["out"], self.feedback, tables.neuron_at, tables.cell, self.table, self.per_step, self.gain, self.leaks,
                         engine.network.constants.refractory, self.leaks.dtype.type(engine.arithmetic.coefficients.diffusion_gain),
                         self.rec_soma, self.rec_x, self.rec_h, self.rec_y, self.rec_err, self.rec_l, self.rec_m, self.rec_gout, self.tel)
 

@@ -195,7 +195,7 @@ def diffusion_step(t, grid, new, d, neuron_at, table, tables, per_step, s, gain,
 # ---- chunks of time --------------------------------------------------------------------------------------------------
 @compiled
 def forward_chunk(t0, steps, T, S, learn, classify, rule, x, target, stream, soma, X, y, current, err, probability, grid, new, d,
-                  hist_h, hist_x, hist_l, gout, yout, ptr_in, post_in, w_in, ptr_rec, post_rec, w_rec, ptr_out, post_out, w_out,
+                  hist_h, hist_x, hist_l, gout, yout, ptr_in, post_in, w_in, ptr_rec, post_rec, w_rec, ptr_out, post_out, element_out, w_out,
                   feedback, neuron_at, cell, table, tables, gain, leaks, R, kd, rec_soma, rec_x, rec_h, rec_y, rec_err, rec_l, rec_m,
                   rec_gout, tel):
     """Steps t0 .. t0+steps-1 of one block; rule: 0 e-prop, 1 diffusion on `table`, 2 diffusion on per-step `tables`."""
@@ -259,7 +259,7 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, target, stream, som
                             hist_l[p + l] = learning_signal(d[((j & M) * LANES + l) & M], bits_learning_signal(stream[l], key))
                 for j in range(n):
                     for e in range(ptr_out[j], ptr_out[j + 1]):
-                        key = counter_gradient_out(step_gradient_out(t), e)
+                        key = counter_gradient_out(step_gradient_out(t), element_out[e])
                         for l in range(LANES):
                             gout[e * LANES + l] = gradient_out(
                                 gout[e * LANES + l], err[post_out[e] * LANES + l],

@@ -129,9 +129,8 @@ def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) 
 
 def describe_task(config: Config, rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int]) -> dict:
     """The manifest's entry of one task."""
-    from .tasks import make_task
     shipped = load_config(config.task.name)
-    return {"n": config.network.n_lif + config.network.n_alif, "steps": make_task(config).steps, "batch_size": config.batch_size,
+    return {"n": config.network.n, "steps": config.task.steps, "batch_size": config.batch_size,
             "iterations": config.iterations, "seeds": list(seeds), "rules": list(rules),
             "precisions": [precision_name(p) for p in precisions], "c_reg": config.learning.c_reg,
             "paper_size": (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)}

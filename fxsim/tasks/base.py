@@ -1,0 +1,54 @@
+"""What the tasks share: trial identities, and the four populations of the cued tasks."""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ..config import Config
+from ..draws import key32
+from ..network import Trials
+
+EVALUATION, CONFIRMATION = 2**31, 2**31 + 2**30     # first trial ids of these sets; training trials count from 0
+
+
+class Task(ABC):
+    """Draws trials. They are a function of the run's seed and the trial's id, so all precisions and rules meet the same ones."""
+
+    def __init__(self, config: Config):
+        self.config, self.parameters = config, config.task
+        self.n_in, self.n_out, self.steps = config.n_in, config.n_out, config.task.steps
+        learning = config.learning_spec()
+        self.window, self.classification = learning.window, learning.classification
+        self.key = key32(config.seed, f"inputs {config.task.name}")
+
+    def training_trials(self, iteration: int) -> Trials:
+        """The batch of update number ``iteration``, from 0."""
+        return self.trials(self._ids(iteration * self.config.batch_size, self.config.batch_size))
+
+    def evaluation_trials(self) -> Trials:
+        """The run's fixed evaluation set."""
+        return self.trials(self._ids(EVALUATION, self.config.evaluation.batch_size))
+
+    def confirmation_trials(self, index: int) -> Trials:
+        """Fresh test batch number ``index``."""
+        return self.trials(self._ids(CONFIRMATION + index * self.config.evaluation.batch_size, self.config.evaluation.batch_size))
+
+    @staticmethod
+    def _ids(first: int, count: int) -> np.ndarray:
+        return ((first + np.arange(count, dtype=np.uint64)) & np.uint64(2**32 - 1)).astype(np.uint32)
+
+    @abstractmethod
+    def trials(self, ids: np.ndarray) -> Trials:
+        """The trials with these ids, (B,) uint32."""
+
+    def draw(self, ids: np.ndarray, purpose: str, count: int) -> np.ndarray:
+        """(B, count) uniform numbers in [0, 1), a function of run, trial id and purpose."""
+        from quant.random import element_key, mix32, stream_key
+        trial = stream_key(key32(self.config.seed, purpose), ids.astype(np.uint64))
+        return mix32(element_key(trial[:, None], np.arange(count, dtype=np.uint64))) / 2.0**32
+
+
+def one_hot(labels: np.ndarray, window: int) -> np.ndarray:
+    """(B,) labels 0 or 1 as (B, window, 2) targets."""
+    return np.repeat(np.eye(2)[labels][:, None], window, 1)

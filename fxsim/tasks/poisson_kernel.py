@@ -1,0 +1,34 @@
+"""The compiled part of :mod:`fxsim.tasks.poisson`; importing it imports Numba."""
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+U32 = np.uint32
+
+
+@nb.njit(nb.uint32(nb.uint32), cache=True, nogil=True, forceinline=True)
+def mix32(x):
+    """quant.random.mix32 on machine words."""
+    x = U32(x ^ (x >> U32(16)))
+    x = U32(x * U32(0x21F0AAAD))
+    x = U32(x ^ (x >> U32(15)))
+    x = U32(x * U32(0x735A2D97))
+    return U32(x ^ (x >> U32(15)))
+
+
+@nb.njit(cache=True, nogil=True)
+def fill(key, trial_ids, thresholds, starts, stops, per_population, spikes):
+    """Set spikes[b, t, c] where the hash falls below the threshold of its segment and population; silence is skipped."""
+    for b in range(spikes.shape[0]):
+        trial = mix32(U32(mix32(key) + trial_ids[b]))
+        for q in range(starts.shape[1]):
+            for p in range(thresholds.shape[2]):
+                threshold = thresholds[b, q, p]
+                if threshold == 0:
+                    continue
+                first = p * per_population
+                for t in range(starts[b, q], stops[b, q]):
+                    step = mix32(U32(trial + U32(t)))
+                    for c in range(first, first + per_population):
+                        spikes[b, t, c] = mix32(U32(step ^ U32(c))) < threshold

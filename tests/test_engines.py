@@ -1,0 +1,107 @@
+"""The CPU engine and the oracle agree bit for bit, whatever the network, formats, threads and blocking."""
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from checked_kernels import use_checked_kernels
+from fxsim.engine import make_engine
+from fxsim.engine.build import Variant
+from fxsim.engine.cpu import CpuEngine
+from fxsim.network import LAYERS
+from fxsim.verify.backends import Difference, compare_engine, compare_records, compare_results, verify_backends
+from fxsim.verify.random_case import RULES, arithmetic_for, random_case, random_spec
+from fxsim.arithmetic import Arithmetic
+from quant import load_spec
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def _small(case, trials: int, steps: int):
+    """A case cut down to what pure Python can run."""
+    t = case.trials
+    window = min(case.learning.window, steps)
+    trials_ = type(t)(t.x[:trials, -steps:], t.target[:trials, -window:], np.minimum(t.duration[:trials], steps), t.ids[:trials])
+    return type(case)(case.network, type(case.learning)(**{**case.learning.__dict__, "window": window}), trials_, case.seed)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=SEEDS)
+def test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows(seed, monkeypatch):
+    """Random formats on the built source itself, each 32- or 64-bit operation checked."""
+    use_checked_kernels(monkeypatch)
+    rng = np.random.default_rng(seed)
+    case = _small(random_case(rng), 1, 10)
+    arithmetic = arithmetic_for(case, random_spec(rng))
+    if arithmetic is None:
+        return      # the interval analysis refused these formats
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
+    oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
+    expected, found = oracle.run(weights, case.trials, record=True), engine.run(weights, case.trials, record=True)
+    assert compare_records(expected.record, found.record) is None
+    assert compare_results(expected, found) is None
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(seed=SEEDS, rule=st.sampled_from(RULES))
+def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):
+    """Records, telemetry, gradients and counts on q16, with 1 and 2 threads."""
+    case = random_case(np.random.default_rng(seed), rule)
+    arithmetic = arithmetic_for(case, load_spec("q16"))
+    assert compare_engine("cpu", case, arithmetic) is None
+
+
+def test_compiled_engine_agrees_bit_for_bit_on_other_formats():
+    """Mixed roundings and overflows, and the Loihi-like preset."""
+    reports = verify_backends(cases=18, seed=3)
+    assert [str(r.difference) for r in reports if r.difference] == []
+    assert len({r.formats for r in reports}) >= 3
+
+
+@pytest.mark.parametrize("variant", [Variant(lanes=16, chunk=8, unroll=2), Variant(lanes=32, chunk=16, unroll=1)])
+def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
+    case = random_case(np.random.default_rng(11), "diffusion")
+    arithmetic = arithmetic_for(case, load_spec("q16"))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    plain = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1).run(weights, case.trials)
+    other = CpuEngine(case.network, case.learning, arithmetic, case.seed, 2, variant).run(weights, case.trials)
+    assert compare_results(plain, other) is None
+
+
+def test_a_trials_result_does_not_depend_on_its_batch():
+    case = random_case(np.random.default_rng(5), "diffusion")
+    arithmetic = arithmetic_for(case, load_spec("loihi2"))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
+    whole = oracle.run(weights, case.trials)
+    parts = [oracle.run(weights, case.trials.take(slice(b, b + 1))) for b in range(case.trials.size)]
+    for layer in LAYERS:
+        assert np.array_equal(whole.gradients[layer], sum(p.gradients[layer] for p in parts))
+
+
+@pytest.mark.parametrize("precision, tolerance", [("float64", 1e-12), ("float32", 2e-4)])
+def test_float_engines_agree(precision, tolerance):
+    """Sums are taken in another order, so floats agree to rounding only."""
+    case = random_case(np.random.default_rng(2), "diffusion")
+    arithmetic = Arithmetic(precision, None, case.network.constants, case.learning, case.trials.steps)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    a, b = (make_engine(name, case.network, case.learning, arithmetic).run(weights, case.trials) for name in ("oracle", "cpu"))
+    assert np.array_equal(a.spike_counts, b.spike_counts)
+    for layer in LAYERS:
+        assert np.allclose(a.gradients[layer], b.gradients[layer], rtol=0, atol=tolerance * abs(a.gradients[layer]).max())
+
+
+def test_float_results_do_not_depend_on_threads():
+    case = random_case(np.random.default_rng(2), "diffusion")
+    arithmetic = Arithmetic("float32", None, case.network.constants, case.learning, case.trials.steps)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    a, b = (CpuEngine(case.network, case.learning, arithmetic, 0, threads).run(weights, case.trials) for threads in (1, 2))
+    assert all(np.array_equal(a.gradients[layer], b.gradients[layer]) for layer in LAYERS)
+
+
+def test_a_difference_is_found_and_placed():
+    a = {"V": np.zeros((4, 2, 3)), "z": np.zeros((4, 2, 3))}
+    b = {"V": a["V"].copy(), "z": a["z"].copy()}
+    b["V"][3, 0, 1], b["z"][2, 1, 0] = 7, 1
+    assert compare_records(a, b) == Difference("z", 2, 1, (0,), 0.0, 1.0)

@@ -1,0 +1,45 @@
+"""Formats whose intermediates could overflow are refused by name, before anything runs."""
+import numpy as np
+import pytest
+
+from fxsim.arithmetic import Arithmetic
+from fxsim.engine.build import words_for
+from fxsim.engine.cpu import CpuEngine
+from fxsim.verify.random_case import random_case
+from quant import InputError, QFormat, load_spec
+
+
+@pytest.fixture
+def case():
+    return random_case(np.random.default_rng(1), "diffusion")
+
+
+def _arithmetic(case, **formats):
+    spec = load_spec("q16").replace("mine", **formats)
+    return Arithmetic("mine", spec, case.network.constants, case.learning, case.trials.steps)
+
+
+def test_shipped_16_bit_formats_run_in_32_bit_words(case):
+    words = words_for(_arithmetic(case), case.network)
+    assert words["soma"] == 32 and words["synapse"] == 32
+
+
+def test_wider_formats_get_wider_words(case):
+    words = words_for(_arithmetic(case, filtered_eligibility=QFormat(24, 16)), case.network)
+    assert words["synapse"] == 64
+
+
+@pytest.mark.parametrize("quantity, fmt", [("membrane", QFormat(32, 60)), ("gradient", QFormat(32, -30)), ("eligibility", QFormat(32, 62)),
+                                           ("readout", QFormat(32, 60)), ("modulator", QFormat(32, 31))])
+def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt):
+    with pytest.raises(InputError) as error:
+        CpuEngine(case.network, case.learning, _arithmetic(case, **{quantity: fmt, "feedback": QFormat(32, 8)}), 0)
+    assert "mine: quantities." in str(error.value) and quantity in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_softmax_readout_needs_two_fraction_bits(case):
+    learning = type(case.learning)(**{**case.learning.__dict__, "classification": True})
+    spec = load_spec("q16").replace("mine", readout=QFormat(16, 1))
+    arithmetic = Arithmetic("mine", spec, case.network.constants, learning, case.trials.steps)
+    with pytest.raises(InputError, match="readout.frac_bits"):
+        words_for(arithmetic, case.network)
