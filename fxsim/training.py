@@ -8,7 +8,6 @@ Rows that a run leaves (a row's iteration is the number of weight updates done b
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -71,8 +70,7 @@ class Training:
         """Train until the iterations are done or the stop criterion is met."""
         progress, config = progress or Progress(), self.config
         self._start, self._progress = time.perf_counter(), progress
-        with progress, ThreadPoolExecutor(1, "fxsim-trials") as ahead:
-            coming = ahead.submit(self.task.training_trials, self.iteration) if self.iteration < config.iterations else None
+        with progress:
             if self.iteration == 0:
                 self._count_telemetry()
             while True:
@@ -81,10 +79,7 @@ class Training:
                     self.result.stopped = True
                 if self.result.stopped or self.iteration == config.iterations:
                     break
-                trials = coming.result()
-                if self.iteration + 1 < config.iterations:      # drawn while the engine runs
-                    coming = ahead.submit(self.task.training_trials, self.iteration + 1)
-                self._update(trials)
+                self._update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
         self._count_telemetry()
         self.result.weights |= self._weights("final")
         return self.result

@@ -1,0 +1,55 @@
+# make demo   set up, train the main comparison, leave reports/demo/report.html
+# make test   set up and run all tests
+# make bench  seconds per training iteration, as a table and reports/bench.json
+# make env    only set up (.venv);  make lint  ruff and mypy;  make clean  remove environments
+
+SHELL := /bin/bash
+BIN := .venv/bin
+PYTHON310 := $(shell ./.ci/find-python 3.10)
+PYTHON_NEW := $(shell ./.ci/find-python 3.12 3.13)
+PYTHON_ANY := $(or $(PYTHON310),$(PYTHON_NEW),$(shell ./.ci/find-python 3.11))
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: env demo test test-full test-core bench lint clean
+
+env: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON_ANY)" ]; then echo "No Python 3.10 found. Install one (for example: uv python install 3.10, or pyenv install 3.10) and run make again." >&2; exit 1; fi
+	@if [ -z "$(PYTHON310)" ]; then echo "No Python 3.10 found: using $(PYTHON_ANY), everything but Lava (lava-nc 0.10 needs 3.10; get one with: uv python install 3.10)"; fi
+	$(PYTHON_ANY) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference,lava,dev]"
+	@touch $@
+
+demo: env
+	$(BIN)/fxsim demo --out reports/demo
+
+test: test-full test-core
+
+test-full: env
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+# The same package without torch and Lava, on a newer Python with numpy 2.
+test-core:
+	@if [ -z "$(PYTHON_NEW)" ]; then echo "No Python 3.12 or 3.13 found: the core tests on a newer Python are left out"; \
+	else $(MAKE) --no-print-directory .venv-core/.ready && echo "core tests on $$(.venv-core/bin/python --version)" \
+	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 tests/test_quant_formats.py tests/test_quant_rounding.py \
+	     tests/test_quant_random.py tests/test_quant_spec.py tests/test_config.py tests/test_topology.py tests/test_tasks.py tests/test_permutations.py \
+	     tests/test_optimizers.py tests/test_metrics.py tests/test_interval_refusal.py tests/test_convergence.py \
+	     tests/test_engines.py::test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows \
+	     tests/test_engines.py::test_float_engines_agree; fi
+
+.venv-core/.ready: pyproject.toml constraints.txt
+	$(PYTHON_NEW) -m venv .venv-core
+	.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+bench: env
+	$(BIN)/fxsim bench --json reports/bench.json
+
+lint: env
+	$(BIN)/python -m ruff check fxsim quant lava_backend tests
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf .venv .venv-core
