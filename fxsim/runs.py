@@ -21,6 +21,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 import yaml
@@ -141,11 +142,21 @@ def is_finished(directory: Path, config: Config) -> bool:
         return False        # never begun, or not finished: it is run again
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         raise InputError(directory, "config.yaml, manifest.json", type(error).__name__, "files that fxsim wrote") from None
-    wanted = yaml.safe_load(dump_config(config))
-    differing = [key for key in wanted if not isinstance(stored, dict) or (key != "threads" and stored.get(key) != wanted[key])]
-    if differing:
-        raise InputError(directory / "config.yaml", differing[0], "a finished run with another value", "the same configuration, or another --out")
+    wanted, stored = (dict(_leaves(data)) for data in (yaml.safe_load(dump_config(config)), stored))
+    for field in {**wanted, **stored}:
+        here, there = wanted.get(field), stored.get(field)
+        if here != there and field != "threads":
+            raise InputError(directory / "config.yaml", field, f"a finished run with {there}, wanted {here}", "the same configuration, or another --out")
     return finished
+
+
+def _leaves(data: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted names and values of nested mappings."""
+    if not isinstance(data, dict):
+        yield path, data
+        return
+    for key, value in data.items():
+        yield from _leaves(value, f"{path}.{key}" if path else str(key))
 
 
 def snapshot(training: Training) -> dict[str, np.ndarray]:

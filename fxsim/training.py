@@ -80,7 +80,8 @@ class Training:
                 if self.result.stopped or self.iteration == config.iterations:
                     break
                 self._update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
-        self._count_telemetry()
+        if self.iteration > 0:
+            self._count_telemetry()
         self.result.weights |= self._weights("final")
         return self.result
 

@@ -71,7 +71,7 @@ def test_config_file_of_a_run_repeats_it(run_directory, tmp_path):
 
 
 def test_train_does_not_overwrite_another_run(run_directory):
-    refused(fxsim("train", "delayed_match", *sets("iterations=4"), "--out", run_directory), "iterations", "another --out")
+    refused(fxsim("train", "delayed_match", *sets("iterations=4", "evaluation.every=2"), "--seed", 7, "--out", run_directory), "iterations", "3", "4", "another --out")
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -109,7 +109,7 @@ def test_compare_trains_each_pair_once_and_reports(tmp_path):
     task = manifest["tasks"]["delayed_match"]
     assert task["iterations"] == 2 and task["paper_size"] is False and task["seeds"] == [0, 1]
     assert (tmp_path / "c/report.html").stat().st_size > 1000
-    refused(fxsim(*arguments, "--seeds", "0", "--set", "learning.c_reg=0.5"), "learning")
+    refused(fxsim(*arguments, "--seeds", "0", "--set", "learning.c_reg=0.5"), "learning.c_reg")
 
 
 def test_presets_lists_every_format():

@@ -1,0 +1,61 @@
+"""Numbers of the report: means and standard errors over seeds, paired differences, shares of lost precision."""
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .data import FLOAT_PRECISIONS, Comparison
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the mean; NaN for a single value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def learning_curve(comparison: Comparison, task: str, rule: str, precision: str, column: str) -> pd.DataFrame:
+    """iteration, mean, sem, n of an evaluation measure over seeds."""
+    c = comparison.curves
+    rows = c[(c["task"] == task) & (c["rule"] == rule) & (c["precision"] == precision) & (c["split"] == "eval")].dropna(subset=[column])
+    grouped = rows.groupby("iteration")[column]
+    return pd.DataFrame({"iteration": list(grouped.groups), "mean": grouped.mean().to_numpy(),
+                         "sem": [standard_error(v.to_numpy()) for _, v in grouped], "n": grouped.size().to_numpy()})
+
+
+def final_table(comparison: Comparison) -> pd.DataFrame:
+    """One row per task, rule and precision: last evaluation, and its difference from float paired by seed."""
+    c, rows = comparison.curves, []
+    last = c[c["split"] == "eval"].sort_values("iteration").groupby(["task", "rule", "precision", "seed"]).last().reset_index()
+    for task in comparison.tasks:
+        column = comparison.measure(task)
+        for rule in comparison.rules(task):
+            here = last[(last["task"] == task) & (last["rule"] == rule)]
+            float_name = next((p for p in FLOAT_PRECISIONS if (here["precision"] == p).any()), None)
+            reference = here[here["precision"] == float_name].set_index("seed")[column]
+            for precision in comparison.precisions(task):
+                runs = here[here["precision"] == precision].set_index("seed")
+                if runs.empty:
+                    continue
+                difference = (runs[column] - reference).dropna().to_numpy()
+                values = runs[column].to_numpy()
+                rows.append({"task": task, "rule": rule, "precision": precision, "measure": column, "updates": int(runs["iteration"].max()),
+                             "seeds": len(runs), "mean": values.mean(), "sem": standard_error(values),
+                             "difference": difference.mean() if precision != float_name and len(difference) else float("nan"),
+                             "difference_sem": standard_error(difference) if precision != float_name and len(difference) else float("nan"),
+                             "rate_hz": runs["rate_hz"].mean(), "seconds": runs["seconds"].mean()})
+    return pd.DataFrame(rows)
+
+
+def losses(comparison: Comparison, task: str, rule: str) -> pd.DataFrame:
+    """Telemetry of the last count, summed over seeds: shares saturated, underflowed, stalled, and headroom used, per precision and quantity."""
+    t = comparison.telemetry
+    rows = t[(t["task"] == task) & (t["rule"] == rule) & t["word_bits"].notna()]
+    if rows.empty:
+        return pd.DataFrame()
+    rows = rows[rows["iteration"] == rows.groupby(["precision", "seed"])["iteration"].transform("max")]
+    grouped = rows.groupby(["precision", "quantity"], sort=False)
+    table = grouped[["stored", "saturated", "underflowed", "stalled"]].sum()
+    out = table[["saturated", "underflowed", "stalled"]].div(table["stored"], axis=0)
+    out["headroom"] = grouped["max_abs"].max()
+    first = grouped[["word_bits", "frac_bits", "rounding"]].first()
+    out["format"] = [f"{int(word)}.{int(frac)} {rounding.replace('_', ' ')}" for word, frac, rounding in first.to_numpy()]
+    return out.reset_index()
