@@ -35,13 +35,13 @@ except metadata.PackageNotFoundError:       # a source tree that is not installe
     __version__ = "0+unknown"
 
 
-def load_config(name_or_path: "str | Path", changes: "list[str] | tuple[str, ...]" = ()) -> "Config":
+def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] = ()) -> Config:
     """A shipped configuration by name or a YAML file by path, with ``"key.subkey=value"`` changes. Raises InputError."""
     from .config import load_config
     return load_config(name_or_path, list(changes))
 
 
-def train(config: "Config", out: "str | Path | None" = None, progress: "Progress | None" = None) -> "TrainingResult":
+def train(config: Config, out: str | Path | None = None, progress: Progress | None = None) -> TrainingResult:
     """Train one network; with ``out`` its run directory is written (see :mod:`fxsim.runs`)."""
     import time
     from pathlib import Path
@@ -59,7 +59,7 @@ def train(config: "Config", out: "str | Path | None" = None, progress: "Progress
     return result
 
 
-def compare(configs: "list[Config]", rules: list[str], precisions: list[str], seeds: list[int], out: "str | Path", jobs: int = 0) -> "Path":
+def compare(configs: list[Config], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:
     """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.comparison`)."""
     from .comparison import compare
     return compare(configs, rules, precisions, seeds, out, jobs)

@@ -16,12 +16,6 @@ from .errors import InputError
 from .network import LAYERS, Learning, Network, Trials
 
 
-@dataclass(frozen=True)
-class Backend:
-    engine: Engine
-    arithmetic: "Arithmetic | ModelUnits"
-
-
 class ModelUnits:
     """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
 
@@ -48,6 +42,14 @@ class ModelUnits:
 
     def gradient_to_model(self, mean: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
         return mean
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An engine, and the units of the weights that it takes and the gradients that it gives."""
+
+    engine: Engine
+    arithmetic: Arithmetic | ModelUnits
 
 
 class Reference:

@@ -72,8 +72,7 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     seconds: list[float] = []
     while len(seconds) < repeats and sum(seconds) < LONG:
         start = time.perf_counter()
-        result = training.engine.run(training.optimizer.weights, trials)
-        training.optimizer.step(result.gradients, trials.size)
+        training.update(trials)
         seconds.append(time.perf_counter() - start)
     topology = training.network.topology
     updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size

@@ -167,10 +167,14 @@ def backends(cases: int, seed: int, engines: list) -> None:
 @verify.command()
 def convergence() -> None:
     """Show that fixed point goes to float64 as fraction bits grow."""
-    from .verify.convergence import convergence_table, verify_convergence
-    rows = verify_convergence()
-    click.echo(convergence_table(rows))
-    sys.exit(0 if all(row.ok for row in rows) else 1)
+    from .verify.convergence import NEEDED_FACTOR, verify_convergence
+    found = verify_convergence()
+    click.echo(text_table([["membrane frac bits", "networks without a flipped spike", "flipped spikes", *found.factor],
+                           *([str(row.membrane_frac_bits), f"{row.networks} of {row.total}", str(row.flipped_spikes),
+                              *(f"{getattr(row, quantity):.2e}" for quantity in found.factor)] for row in found.rows)]))
+    factors = ", ".join(f"{quantity} {factor:.2f}" for quantity, factor in found.factor.items())
+    click.echo(f"error falls per bit by a factor of: {factors} (needed: {NEEDED_FACTOR}): {'ok' if found.ok else 'FAIL'}")
+    sys.exit(0 if found.ok else 1)
 
 
 @main.command()
@@ -189,7 +193,11 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None) -> Non
     if file:
         make_directory(file.parent)
     start = time.perf_counter()
-    rows = measure(rows, threads, lambda row: click.echo(f"{time.perf_counter() - start:6.0f} s  {' '.join(str(row[c]) for c in COLUMNS[:4])}", err=True))
+
+    def show(row: dict) -> None:
+        click.echo(f"{time.perf_counter() - start:6.0f} s  {' '.join(str(row[column]) for column in COLUMNS[:4])}", err=True)
+
+    rows = measure(rows, threads, show)
     click.echo(text_table([[c.replace("_", " ") for c in COLUMNS],
                            *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS] for row in rows)]))
     if file:

@@ -10,9 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
+from quant import QFormat
 from quant.rounding import OVERFLOWS, ROUNDINGS
 
 from .arithmetic import Arithmetic
+from .backend import ModelUnits
 from .config import AdamConfig, SgdConfig
 from .network import LAYERS
 
@@ -45,7 +47,7 @@ class Optimizer(Protocol):
 class Masters:
     """The weights that an optimizer updates (shadows, where the precision has them) and the stored weights they give."""
 
-    def __init__(self, arithmetic: Arithmetic, weights: Layers):
+    def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers):
         self.arithmetic, formats = arithmetic, arithmetic.spec.formats if arithmetic.spec else {}
         self.quantity = {layer: f"shadow_{layer}" if f"shadow_{layer}" in formats else f"weight_{layer}" for layer in LAYERS}
         self.write({layer: arithmetic.weight_to_raw(self.quantity[layer], layer, weights[layer], 0) for layer in LAYERS}, 0)
@@ -66,19 +68,19 @@ class Masters:
         self.stored = {layer: self._stored(layer, raw[layer], update) for layer in LAYERS}
 
     def _stored(self, layer: str, raw: np.ndarray, update: int) -> np.ndarray:
-        master, weight = self.quantity[layer], f"weight_{layer}"
-        if master == weight:
+        master, weight, ar = self.quantity[layer], f"weight_{layer}", self.arithmetic
+        if master == weight or ar.spec is None:
             return raw
-        shift = self.arithmetic.spec[master].frac_bits - self.arithmetic.spec[weight].frac_bits
-        return round_sum(self.arithmetic, weight, np.zeros_like(raw), raw, shift, update)
+        shift = ar.spec[master].frac_bits - ar.spec[weight].frac_bits
+        return round_sum(ar.spec[weight], np.zeros_like(raw), raw, shift, ar.weight_random(weight, update, raw.size))
 
 
-def round_sum(arithmetic: Arithmetic, quantity: str, base: np.ndarray, change: np.ndarray, shift: int, update: int) -> np.ndarray:
-    """``base + change / 2**shift`` in exact integers, rounded once into the format of ``quantity``.
+def round_sum(fmt: QFormat, base: np.ndarray, change: np.ndarray, shift: int, random: np.ndarray) -> np.ndarray:
+    """``base + change / 2**shift`` in exact integers, rounded once into ``fmt``.
 
-    base    (n_syn,) raw weights of that format;  change (n_syn,) integers below 2^62 in magnitude
+    base    (n_syn,) raw values of that format;  change (n_syn,) integers;  random (n_syn,) 31-bit words
     """
-    fmt, random = arithmetic.spec[quantity], arithmetic.weight_random(quantity, update, base.size).astype(np.int64)
+    random = random.astype(np.int64)
     if not -16 <= shift <= 60 or np.abs(change).max(initial=0) >> 46:   # beyond int64: Python integers, slower
         base, change, random = base.astype(object), change.astype(object), random.astype(object)
     if shift < 0:
@@ -98,7 +100,8 @@ class Adam:
     g is the batch's mean gradient (Kingma & Ba, arXiv 1412.6980, algorithm 1).
     """
 
-    def __init__(self, arithmetic: Arithmetic, weights: Layers, rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
+    def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers, rate: float,
+                 beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
         self.masters, self.updates = Masters(arithmetic, weights), 0
         self.rate, self.beta1, self.beta2, self.epsilon = rate, beta1, beta2, epsilon
         self.m = {layer: np.zeros(np.size(weights[layer])) for layer in LAYERS}
@@ -139,7 +142,7 @@ class Sgd:
     shadow's) format with that format's rounding.
     """
 
-    def __init__(self, arithmetic: Arithmetic, weights: Layers, log2_rate: int):
+    def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers, log2_rate: int):
         self.masters, self.updates, self.log2_rate = Masters(arithmetic, weights), 0, log2_rate
 
     @property
@@ -157,7 +160,7 @@ class Sgd:
         if ar.spec is None:
             return (old - 2.0**self.log2_rate * gradient).astype(ar.dtype)
         shift = ar.spec[GRADIENTS[layer]].frac_bits - self.log2_rate - ar.spec[quantity].frac_bits
-        return round_sum(ar, quantity, old, -gradient, shift, self.updates)
+        return round_sum(ar.spec[quantity], old, -gradient, shift, ar.weight_random(quantity, self.updates, old.size))
 
     def state(self) -> dict[str, np.ndarray]:
         return _masters_state(self)
@@ -175,7 +178,7 @@ def _restore_masters(optimizer, state: dict[str, np.ndarray]) -> None:
     optimizer.masters.write({layer: state[f"master_{layer}"] for layer in LAYERS}, optimizer.updates)
 
 
-def make_optimizer(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic, weights: Layers) -> Optimizer:
+def make_optimizer(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic | ModelUnits, weights: Layers) -> Optimizer:
     """``settings``: the configuration's ``learning.optimizer``; ``weights``: initial weights, layer -> (n_syn,), model units."""
     if settings.name == "adam":
         return Adam(arithmetic, weights, settings.rate, settings.beta1, settings.beta2, settings.epsilon)

@@ -13,7 +13,7 @@ def describe(row: dict) -> str:
 class Progress:
     """Shows nothing; the others inherit. A context manager around the run."""
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *error) -> None:
@@ -46,7 +46,7 @@ class Bar(Lines):
         super().__init__(iterations, self.bar.console.print)
         self.job = self.bar.add_task("building kernels", total=iterations)
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Bar:
         self.bar.start()
         return self
 

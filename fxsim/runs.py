@@ -17,7 +17,7 @@ import platform
 import shlex
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -26,8 +26,11 @@ from typing import Iterator
 import numpy as np
 import yaml
 
+from .arithmetic import make_arithmetic
+from .backend import ModelUnits
 from .config import Config, dump_config
 from .errors import InputError
+from .oracle import Oracle
 from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training
 
 
@@ -146,7 +149,8 @@ def is_finished(directory: Path, config: Config) -> bool:
     for field in {**wanted, **stored}:
         here, there = wanted.get(field), stored.get(field)
         if here != there and field != "threads":
-            raise InputError(directory / "config.yaml", field, f"a finished run with {there}, wanted {here}", "the same configuration, or another --out")
+            raise InputError(directory / "config.yaml", field, f"a finished run with {there}, wanted {here}",
+                             "the same configuration, or another --out")
     return finished
 
 
@@ -165,19 +169,15 @@ def snapshot(training: Training) -> dict[str, np.ndarray]:
     spikes (T,n), input (T,m) uint8;  modulator (S, h*w) float32, (0, h*w) if the rule does not diffuse
     readout, target (S,K) float64;  cell (n,), grid (2,)
     """
-    from .arithmetic import make_arithmetic
-    from .oracle import Oracle
-    config, network, learning = training.config, training.network, training.learning
-    trial, topology = training.evaluation_trials.take(slice(0, 1)), network.topology
-    arithmetic, weights, rule = training.arithmetic, training.optimizer.weights, learning
-    if training.engine.name == "reference":     # the same weights in the simulator's float twin, forward only
-        from dataclasses import replace
-        rule = replace(learning, rule="eprop")
-        arithmetic = make_arithmetic(config.precision, network, rule, training.task.steps, config.seed)
-        weights = arithmetic.weights_to_raw(training.arithmetic.weights_to_model(weights))
+    config, network, rule = training.config, training.network, training.learning
+    trial, arithmetic, weights = training.evaluation_trials.take(slice(0, 1)), training.arithmetic, training.optimizer.weights
+    if isinstance(arithmetic, ModelUnits):      # the same weights in the simulator's float twin, forward only
+        rule, model = replace(rule, rule="eprop"), weights
+        arithmetic = make_arithmetic(config.precision, network, rule, trial.steps, config.seed)
+        weights = arithmetic.weights_to_raw(model)
     # The oracle records one trial of any size; the fast engine's recording keeps whole blocks of trials in memory.
     result = Oracle(network, rule, arithmetic, config.seed).run(weights, trial, learn=rule.diffuses, record=True)
-    record = result.record
-    modulator = arithmetic.to_scaled("modulator", record["M"][:, 0]) if rule.diffuses else np.zeros((0, topology.n_cells))
+    record = result.record or {}
+    modulator = arithmetic.to_scaled("modulator", record["M"][:, 0]) if rule.diffuses else np.zeros((0, network.topology.n_cells))
     return {"spikes": record["z"][:, 0].astype(np.uint8), "input": trial.x[0], "modulator": modulator.astype(np.float32),
-            "readout": result.readout[0], "target": trial.target[0], "cell": topology.cell, "grid": np.array(topology.grid)}
+            "readout": result.readout[0], "target": trial.target[0], "cell": network.topology.cell, "grid": np.array(network.topology.grid)}

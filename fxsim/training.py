@@ -59,6 +59,7 @@ class Training:
         self.engine, self.arithmetic = backend.engine, backend.arithmetic
         self.optimizer = make_optimizer(config.learning.optimizer, self.arithmetic, self.network.weights)
         self.result = TrainingResult(weights=self._weights("initial"))
+        self._start, self._progress = time.perf_counter(), Progress()
         self._labels = {"task": config.task.name, "rule": config.learning.rule, "precision": self.arithmetic.name, "seed": config.seed}
 
     @property
@@ -79,14 +80,16 @@ class Training:
                     self.result.stopped = True
                 if self.result.stopped or self.iteration == config.iterations:
                     break
-                self._update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
+                self.update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
         if self.iteration > 0:
             self._count_telemetry()
         self.result.weights |= self._weights("final")
         return self.result
 
-    def _update(self, trials: Trials) -> None:
+    def update(self, trials: Trials) -> None:
+        """One iteration: forward pass, gradients, new weights."""
         result = self.engine.run(self.optimizer.weights, trials, learn=True)
+        assert result.gradients is not None
         self._progress.trained(self._row("train", result, trials))
         self.optimizer.step(result.gradients, trials.size)
 

@@ -71,7 +71,8 @@ def test_config_file_of_a_run_repeats_it(run_directory, tmp_path):
 
 
 def test_train_does_not_overwrite_another_run(run_directory):
-    refused(fxsim("train", "delayed_match", *sets("iterations=4", "evaluation.every=2"), "--seed", 7, "--out", run_directory), "iterations", "3", "4", "another --out")
+    other = sets("iterations=4", "evaluation.every=2")
+    refused(fxsim("train", "delayed_match", *other, "--seed", 7, "--out", run_directory), "iterations", "3", "4", "another --out")
 
 
 @pytest.mark.parametrize("arguments, words", [

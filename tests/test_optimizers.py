@@ -86,20 +86,24 @@ def test_integer_sgd_is_the_exact_difference_rounded_once(rounding, log2_rate):
 
 def test_wide_and_narrow_integers_round_alike():
     """round_sum leaves int64 for Python integers when a shift is large; both must mean the same."""
-    ar = arithmetic(load_spec("q16"))
+    fmt, random = load_spec("q16")["weight_in"], arithmetic(load_spec("q16")).weight_random("weight_in", 5, 100)
     base, change = np.arange(-50, 50), np.arange(100) * 77_777_777 - 4_000_000_000
-    narrow = round_sum(ar, "weight_in", base, change, 21, update=5)
-    wide = round_sum(ar, "weight_in", base, change.astype(object) << 42, 63, update=5)
+    narrow = round_sum(fmt, base, change, 21, random)
+    wide = round_sum(fmt, base, change.astype(object) << 42, 63, random)
     np.testing.assert_array_equal(narrow, wide)
 
 
 def test_stochastic_weights_are_unbiased_and_keyed_by_the_update():
     ar = arithmetic(load_spec("q16"))
     base, change = np.zeros(200_000, np.int64), np.full(200_000, 3)
-    first = round_sum(ar, "weight_in", base, change, 3, update=1)     # 3/8 of a unit
+
+    def rounded(update):
+        return round_sum(ar.spec["weight_in"], base, change, 3, ar.weight_random("weight_in", update, base.size))
+
+    first = rounded(1)     # 3/8 of a unit
     assert first.mean() == pytest.approx(3 / 8, abs=5 * np.sqrt(3 / 8 * 5 / 8 / 200_000))
-    assert (first != round_sum(ar, "weight_in", base, change, 3, update=2)).any()
-    np.testing.assert_array_equal(first, round_sum(ar, "weight_in", base, change, 3, update=1))
+    assert (first != rounded(2)).any()
+    np.testing.assert_array_equal(first, rounded(1))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

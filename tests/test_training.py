@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from fxsim import InputError, load_config
+from fxsim import InputError
 from fxsim.network import LAYERS
 from fxsim.training import Training
 

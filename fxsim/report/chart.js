@@ -44,7 +44,7 @@
     for (const t of ticks(y0, y1)) {
       const y = H - BOTTOM - (H - TOP - BOTTOM) * (t - y0) / (y1 - y0);
       make(svg, "line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: "#eee" });
-      make(svg, "text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" }, chart.log ? "1e" + t.toFixed(1) : String(t));
+      make(svg, "text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" }, chart.log ? Number(Math.pow(10, t).toPrecision(2)).toString() : String(t));
     }
     for (const t of ticks(0, x1)) make(svg, "text", { x: px(t), y: H - BOTTOM + 15, "text-anchor": "middle" }, String(t));
     make(svg, "text", { x: (LEFT + W - RIGHT) / 2, y: H - 4, "text-anchor": "middle" }, chart.x);

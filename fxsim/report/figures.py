@@ -133,7 +133,8 @@ def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
     first = next(iter(shown.values()))
     steps = frames(first, 5)
     limit = max(np.abs(s["modulator"]).max() for s in shown.values()) or 1.0
-    figure, axes = plt.subplots(len(shown), len(steps), figsize=(1.6 + 1.6 * len(steps), 0.6 + 1.6 * len(shown)), squeeze=False)
+    figure, axes = plt.subplots(len(shown), len(steps), figsize=(1.6 + 1.5 * len(steps), 0.8 + 1.5 * len(shown)), squeeze=False,
+                                layout="constrained")
     for i, (precision, s) in enumerate(shown.items()):
         for j, step in enumerate(steps):
             image = axes[i, j].imshow(s["modulator"][step].reshape(s["grid"]), cmap="RdBu_r", vmin=-limit, vmax=limit)
@@ -150,7 +151,8 @@ def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
 def _losses(plt, table, heading: str):
     kinds = {"saturated": "saturated", "underflowed": "rounded to zero", "stalled": "change rounded away"}
     precisions, quantities = list(dict.fromkeys(table["precision"])), list(dict.fromkeys(table["quantity"]))
-    figure, axes = plt.subplots(1, len(kinds), figsize=(2 + 2.2 * len(kinds), 0.8 + 0.24 * len(quantities)), sharey=True)
+    figure, axes = plt.subplots(1, len(kinds), figsize=(2 + 2.2 * len(kinds), 1.4 + 0.22 * len(quantities)), sharey=True,
+                                layout="constrained")
     for ax, (column, label) in zip(axes, kinds.items(), strict=True):
         values = table.pivot(index="quantity", columns="precision", values=column).loc[quantities, precisions].to_numpy()
         image = ax.imshow(np.log10(np.maximum(values, 1e-6)), cmap="viridis", vmin=-6, vmax=0, aspect="auto")
