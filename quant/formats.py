@@ -80,14 +80,15 @@ class QFormat:
         x = np.asarray(x, np.float64)
         if not np.isfinite(x).all():
             raise ValueError(f"cannot quantize {x[~np.isfinite(x)].flat[0]}: only finite numbers have a fixed-point value")
-        y = np.ldexp(x, self.frac_bits)                     # exact, but for results too small for a double:
+        if self.overflow == "wrap":                         # fmod is exact and keeps the sign
+            x = np.fmod(x, 2.0 ** (self.word_bits - self.frac_bits))
+        limit = 2.0 ** (62 - self.frac_bits)                # beyond every format, and safe to scale
+        y = np.ldexp(np.clip(x, -limit, limit), self.frac_bits)     # exact, but for results too small for a double:
         y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
         raw = self._round(y, random)
         if self.overflow == "saturate":
             return np.clip(raw, self.min_raw, self.max_raw).astype(np.int64)
-        modulus = 2.0**self.word_bits
-        raw = np.fmod(raw, modulus).astype(np.int64)        # fmod is exact and keeps the sign
-        return OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
+        return OVERFLOWS["wrap"](raw.astype(np.int64), self.min_raw, self.max_raw)
 
     def _round(self, y: np.ndarray, random) -> np.ndarray:
         down = np.floor(y)
