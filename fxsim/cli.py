@@ -104,10 +104,11 @@ def demo(out: Path, jobs: int) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def report(directory: Path) -> None:
+@click.option("--published", type=click.Path(path_type=Path), help="Directory with the paper authors' curves (TASK.csv), drawn as a grey band.")
+def report(directory: Path, published: Path | None) -> None:
     """Write the report of a comparison again from its tables."""
     from .report import build_report
-    click.echo(f"report: {build_report(directory)}")
+    click.echo(f"report: {build_report(directory, published)}")
 
 
 @main.command()

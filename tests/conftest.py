@@ -1,0 +1,9 @@
+"""Tests that need an optional package are left out, saying why, where it is not installed."""
+import importlib.util
+
+TORCH_TESTS = ["test_reference.py", "test_training.py", "test_cli.py", "test_readme.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else TORCH_TESTS
+
+
+def pytest_report_header(config):
+    return f"left out without torch: {', '.join(collect_ignore)}" if collect_ignore else "torch found: nothing is left out"
