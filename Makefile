@@ -1,7 +1,7 @@
 # make demo   set up, train the main comparison, leave reports/demo/report.html
 # make test   set up and run all tests
 # make bench  seconds per training iteration, as a table and reports/bench.json
-# make env    only set up (.venv);  make lint  ruff and mypy;  make clean  remove environments
+# make env    only set up (.venv);  make lint  ruff;  make clean  remove environments
 
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -49,7 +49,6 @@ bench: env
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests
-	$(BIN)/python -m mypy
 
 clean:
 	rm -rf .venv .venv-core

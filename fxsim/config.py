@@ -193,7 +193,7 @@ class Config(Section):
     threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="CPU threads; 0 = all cores")
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Config":
+    def _consistent(self) -> Config:
         cells, n = self.network.grid[0] * self.network.grid[1], self.network.n
         if n < 1:
             _refuse("network.n_lif", f"n_lif + n_alif = {n}", "at least 1 neuron")
@@ -253,7 +253,7 @@ class Config(Section):
         return Learning(self.learning.rule, self.task.window or self.task.steps, self.task.name != "pattern_generation",
                         self.learning.k, self.learning.c_reg, self.learning.f_target_hz / 1000)
 
-    def changed(self, changes: dict[str, Any], source: str = "") -> "Config":
+    def changed(self, changes: dict[str, Any], source: str = "") -> Config:
         """A checked copy with dotted fields changed, ``{"learning.rule": "eprop"}``. Raises InputError."""
         data = self.model_dump(mode="json")
         for path, value in changes.items():

@@ -45,7 +45,7 @@ def config_names() -> list[str]:
     return sorted(p.name.removesuffix(".yaml") for p in resources.files("fxsim.configs").iterdir() if p.name.endswith(".yaml"))
 
 
-def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> "Config":
+def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """A shipped configuration by name, or a YAML file, with ``a.b=value`` overrides (values are YAML).
 
     Raises InputError, one line: file, field, what was found, what is allowed.
@@ -81,6 +81,6 @@ def _read(name: str) -> tuple[str, str]:
                          "a readable YAML file, or one of " + ", ".join(config_names()) + hint) from None
 
 
-def dump_config(config: "Config") -> str:
+def dump_config(config: Config) -> str:
     """The complete configuration as YAML that :func:`load_config` reads back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

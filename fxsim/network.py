@@ -38,7 +38,7 @@ class Synapses:
     n_post: int
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray) -> "Synapses":
+    def from_mask(cls, mask: np.ndarray) -> Synapses:
         """From a boolean (n_pre, n_post) mask."""
         post, pre = np.nonzero(np.asarray(mask).T)
         return cls(pre.astype(np.int32), post.astype(np.int32), *mask.shape)
@@ -104,7 +104,7 @@ class Network:
     feedback: np.ndarray                # (n, n_out), B
     permutation: np.ndarray             # (n_cells,) of the shuffled_fixed control
 
-    def with_weights(self, weights: dict[str, np.ndarray]) -> "Network":
+    def with_weights(self, weights: dict[str, np.ndarray]) -> Network:
         return replace(self, weights=weights)
 
 
@@ -120,6 +120,11 @@ class Learning:
     f_target: float = 0.01  # target rate, spikes per step
 
     DIFFUSES = ("diffusion", "shuffled_fixed", "shuffled_per_step")
+    RULES = ("eprop", *DIFFUSES, "bptt")
+
+    def __post_init__(self):
+        if self.rule not in self.RULES:
+            raise ValueError(f"unknown learning rule {self.rule!r}: one of {', '.join(self.RULES)}")
 
     @property
     def diffuses(self) -> bool:
@@ -143,6 +148,6 @@ class Trials:
     def steps(self) -> int:
         return self.x.shape[1]
 
-    def take(self, index) -> "Trials":
+    def take(self, index) -> Trials:
         """A sub-batch; ``index`` is a slice or an integer array over trials."""
         return Trials(self.x[index], self.target[index], self.duration[index], self.ids[index])

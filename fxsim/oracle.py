@@ -33,47 +33,47 @@ class Exact:
         """Raw values at a finer or equal binary point."""
         return self.raw << np.int64(frac - self.frac)
 
-    def _aligned(self, other: "Exact"):
+    def _aligned(self, other: Exact):
         frac = max(self.frac, other.frac)
         return self.at(frac), other.at(frac), frac
 
-    def __add__(self, other: "Exact") -> "Exact":
+    def __add__(self, other: Exact) -> Exact:
         a, b, frac = self._aligned(other)
         return Exact(a + b, frac)
 
-    def __sub__(self, other: "Exact") -> "Exact":
+    def __sub__(self, other: Exact) -> Exact:
         a, b, frac = self._aligned(other)
         return Exact(a - b, frac)
 
-    def __mul__(self, other: "Exact") -> "Exact":
+    def __mul__(self, other: Exact) -> Exact:
         return Exact(self.raw * other.raw, self.frac + other.frac)
 
-    def __getitem__(self, index) -> "Exact":
+    def __getitem__(self, index) -> Exact:
         return Exact(self.raw[index], self.frac)
 
-    def __neg__(self) -> "Exact":
+    def __neg__(self) -> Exact:
         return Exact(-self.raw, self.frac)
 
-    def sum(self, axis: int) -> "Exact":
+    def sum(self, axis: int) -> Exact:
         return Exact(self.raw.sum(axis), self.frac)
 
     def floor(self, frac: int) -> np.ndarray:
         """Raw values at another binary point, rounded down if it is coarser."""
         return self.at(frac) if frac >= self.frac else self.raw >> np.int64(self.frac - frac)
 
-    def __abs__(self) -> "Exact":
+    def __abs__(self) -> Exact:
         return Exact(abs(self.raw), self.frac)
 
-    def positive_part(self) -> "Exact":
+    def positive_part(self) -> Exact:
         return Exact(np.maximum(self.raw, 0), self.frac)
 
     def is_positive(self) -> np.ndarray:
         return self.raw > 0
 
-    def where(self, condition) -> "Exact":
+    def where(self, condition) -> Exact:
         return Exact(np.where(condition, self.raw, 0), self.frac)
 
-    def scatter(self, index: np.ndarray, size: int) -> "Exact":
+    def scatter(self, index: np.ndarray, size: int) -> Exact:
         """Sums of the last axis' entries that share an ``index`` (0 .. size-1)."""
         out = np.zeros((*self.raw.shape[:-1], size), np.int64)
         np.add.at(out, (..., index), self.raw)

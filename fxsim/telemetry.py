@@ -24,7 +24,7 @@ class Counters:
         self.table, self.spec = table, spec
 
     @classmethod
-    def total(cls, tables: list[np.ndarray], spec: PrecisionSpec | None) -> "Counters":
+    def total(cls, tables: list[np.ndarray], spec: PrecisionSpec | None) -> Counters:
         """Sum of several tables (maximum where a maximum is kept)."""
         total = np.sum(tables, axis=0)
         total[:, cls.LARGEST] = np.max([t[:, cls.LARGEST] for t in tables], axis=0)

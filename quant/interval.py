@@ -9,12 +9,12 @@ from __future__ import annotations
 class Watch:
     """Context that collects the widest intermediate."""
 
-    active: "Watch | None" = None
+    active: Watch | None = None
 
     def __init__(self):
         self.low = self.high = 0
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Watch:
         self.outer, Watch.active = Watch.active, self
         return self
 
@@ -38,11 +38,11 @@ class Interval:
             Watch.active.high = max(Watch.active.high, self.hi)
 
     @staticmethod
-    def of(x) -> "Interval":
+    def of(x) -> Interval:
         return x if isinstance(x, Interval) else Interval(x, x)
 
     @classmethod
-    def _corners(cls, a, b, operation) -> "Interval":
+    def _corners(cls, a, b, operation) -> Interval:
         a, b = cls.of(a), cls.of(b)
         values = [operation(x, y) for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
         return cls(min(values), max(values))

@@ -39,7 +39,7 @@ class PrecisionSpec:
     def __getitem__(self, quantity: str) -> QFormat:
         return self.formats[quantity]
 
-    def replace(self, name: str | None = None, **formats: QFormat) -> "PrecisionSpec":
+    def replace(self, name: str | None = None, **formats: QFormat) -> PrecisionSpec:
         """A copy with some formats exchanged."""
         return PrecisionSpec(name or self.name, {**self.formats, **formats}, self.description)
 

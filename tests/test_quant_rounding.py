@@ -24,7 +24,7 @@ def test_deterministic_roundings_are_those_of_the_exact_sum(y, base, s):
 @settings(max_examples=600)
 @given(y=Y, base=BASE, s=SHIFT)
 def test_splitting_off_an_integer_part_changes_nothing(y, base, s):
-    for name, rounding in ROUNDINGS.items():
+    for rounding in ROUNDINGS.values():
         assert rounding(y, s, 12345, base) == rounding((base << s) + y, s, 12345)
 
 

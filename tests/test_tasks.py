@@ -28,6 +28,7 @@ def test_trials_depend_on_seed_and_id_only(name):
     first, again = a.training_trials(3), b.training_trials(3)
     assert np.array_equal(first.x, again.x) and np.array_equal(first.target, again.target)
     assert not np.array_equal(first.x, other.training_trials(3).x)
+    first = a.training_trials(0)
     part = a.trials(first.ids[2:5])
     assert np.array_equal(part.x, first.x[2:5]) and np.array_equal(part.target, first.target[2:5])
     rule = task(name, "learning.rule=eprop", "precision=q16", "batch_size=4")
@@ -45,6 +46,7 @@ def test_every_set_of_trials_is_fresh(name):
 def test_pattern_generation_repeats_its_trials_and_target():
     t = task("pattern_generation")
     a, b, e = t.training_trials(0), t.training_trials(9), t.evaluation_trials()
+    assert len(np.unique(np.concatenate([a.ids, b.ids, e.ids]))) == 24      # but rounding noise is drawn afresh
     assert a.x.shape == (8, 2000, 100) and np.array_equal(a.x, b.x) and np.array_equal(a.x, e.x)
     assert a.x.mean() * 1000 == pytest.approx(50, rel=0.02)
     y = a.target[0, :, 0]

@@ -93,7 +93,8 @@ def module_text(arithmetic: Arithmetic, network: Network, variant: Variant, temp
               f"LANES, CHUNK, K, M = {variant.lanes}, {variant.chunk}, {variant.unroll}, {(1 << 40) - 1}",
               f"RECORD, RATE_FRAC = {variant.record}, {RATE_FRAC}"]
     return "\n\n\n".join(["\n".join(header), random_functions(), softmax_functions(spec),
-                          update_functions(spec, diffuses, words, variant.telemetry), _template_text(template, variant, ExpandRandom(spec, words))]) + "\n"
+                          update_functions(spec, diffuses, words, variant.telemetry),
+                          _template_text(template, variant, ExpandRandom(spec, words))]) + "\n"
 
 
 def _template_text(template: Path, variant: Variant, expand: ExpandRandom) -> str:
@@ -110,14 +111,15 @@ def _template_text(template: Path, variant: Variant, expand: ExpandRandom) -> st
 def cache_directory() -> Path:
     """Where built modules and their machine code are kept: FXSIM_CACHE_DIR, the user's cache, or a temporary folder."""
     from platformdirs import user_cache_dir
-    candidates = [os.environ.get("FXSIM_CACHE_DIR"), user_cache_dir("fxsim"), os.path.join(tempfile.gettempdir(), f"fxsim-{os.getuid()}")]
+    temporary = os.path.join(tempfile.gettempdir(), f"fxsim-{os.getuid()}")
+    candidates = [os.environ.get("FXSIM_CACHE_DIR"), user_cache_dir("fxsim"), temporary]
     for candidate in filter(None, candidates):
         path = Path(candidate) / "kernels"
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
-        if os.access(path, os.W_OK):
+        if os.access(path, os.W_OK) and path.parent.stat().st_uid == os.getuid():      # code is loaded from here
             return path
     raise OSError("no writable cache directory; set FXSIM_CACHE_DIR")
 
@@ -137,7 +139,7 @@ def load_module(text: str) -> ModuleType:
             os.replace(temporary, path)
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module      # Numba's cache looks functions up by module name
+        sys.modules[name] = module      # Numba's cache looks it up by name
         spec.loader.exec_module(module)
         _loaded[name] = module
     return _loaded[name]

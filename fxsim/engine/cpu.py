@@ -89,7 +89,7 @@ class CpuEngine:
                 future.result()
         return self._collect(blocks, learn, telemetry, record)
 
-    def _collect(self, blocks: list["Block"], learn: bool, telemetry: bool, record: bool) -> Result:
+    def _collect(self, blocks: list[Block], learn: bool, telemetry: bool, record: bool) -> Result:
         readout = np.concatenate([b.readout() for b in blocks])
         gradients = None
         if learn:       # block order is fixed, so float sums do not depend on threads either
@@ -166,8 +166,9 @@ class Block:
             if self.learn:
                 k.eligibility_chunk(t0, 0, n, t0 + steps > T - S, self.stream, self.syn, self.hist_h, self.hist_x, self.hist_l,
                                     tables.pointer, tables.line, self.drive, self.leaks, self.rec_syn, self.tel)
-        k.finish(T, self.trials.size, self.soma, self.syn, self.gout, self.duration, tables.pointer, self.leaks.dtype.type(ar.coefficients.rate_target),
-                 self.leaks.dtype.type(ar.coefficients.rate_gain), self.stream, self.counts, self.gsum, self.gout_sum, self.rec_d, self.rec_g, self.tel)
+        wide, co = self.leaks.dtype.type, ar.coefficients
+        k.finish(T, self.trials.size, self.soma, self.syn, self.gout, self.duration, tables.pointer, wide(co.rate_target), wide(co.rate_gain),
+                 self.stream, self.counts, self.gsum, self.gout_sum, self.rec_d, self.rec_g, self.tel)
 
     def _forward(self, t0: int, steps: int, T: int, S: int) -> None:
         k, engine, tables = self.kernels, self.engine, self.engine.tables

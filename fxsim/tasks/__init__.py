@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..config import Config
 
 
-def make_task(config: "Config") -> Task:
+def make_task(config: Config) -> Task:
     """The task that a configuration names."""
     from .cue_accumulation import CueAccumulation
     from .delayed_match import DelayedMatch

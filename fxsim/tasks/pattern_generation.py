@@ -1,11 +1,13 @@
 """Pattern generation: the readout follows a sum of sinusoids while the same noise drives the network."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..draws import generator
 from ..network import Trials
-from .base import Task
+from .base import CONFIRMATION, EVALUATION, Task
 from .poisson import DT, poisson_spikes
 
 
@@ -13,13 +15,18 @@ class PatternGeneration(Task):
     """target = sum_f w_f sin(2 pi f t), w random, positive, of sum 1, minus its mean. The same trials in every iteration."""
 
     def training_trials(self, iteration: int) -> Trials:
-        return self.trials(self._ids(0, self.config.batch_size))
+        return self._repeated(iteration * self.config.batch_size)
 
     def evaluation_trials(self) -> Trials:
-        return self.training_trials(0)
+        return self._repeated(EVALUATION)
 
     def confirmation_trials(self, index: int) -> Trials:
-        return self.training_trials(0)
+        return self._repeated(CONFIRMATION + index * self.config.batch_size)
+
+    def _repeated(self, first: int) -> Trials:
+        """The run's trials, but with identities of their own, so that stochastic rounding draws afresh every time."""
+        count = self.config.batch_size
+        return replace(self.trials(self._ids(0, count)), ids=self._ids(first, count))
 
     def target(self) -> np.ndarray:
         """(steps,) target of every trial."""

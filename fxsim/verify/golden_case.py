@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.errors import InputError
 from fxsim.network import LAYERS, Constants, Learning, Network, Synapses, Topology, Trials
 from fxsim.verify.golden_config import CaseConfig, parse_config
 from fxsim.verify.npz import Archive

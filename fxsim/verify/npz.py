@@ -27,7 +27,7 @@ class Archive:
         if not isinstance(self._file, np.lib.npyio.NpzFile):
             raise InputError(path, "", "a single array", "an npz file")
 
-    def __enter__(self) -> "Archive":
+    def __enter__(self) -> Archive:
         return self
 
     def __exit__(self, *exception) -> None:
