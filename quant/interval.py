@@ -21,6 +21,10 @@ class Watch:
     def __exit__(self, *_):
         Watch.active = self.outer
 
+    def note(self, interval: Interval) -> None:
+        """Take an interval into account."""
+        self.low, self.high = min(self.low, interval.lo), max(self.high, interval.hi)
+
     def fits(self, word_bits: int) -> bool:
         """Whether all intermediates fit a signed word."""
         return -(1 << (word_bits - 1)) <= self.low and self.high < 1 << (word_bits - 1)
@@ -34,8 +38,7 @@ class Interval:
     def __init__(self, lo: int, hi: int):
         self.lo, self.hi = int(lo), int(hi)
         if Watch.active is not None:
-            Watch.active.low = min(Watch.active.low, self.lo)
-            Watch.active.high = max(Watch.active.high, self.hi)
+            Watch.active.note(self)
 
     @staticmethod
     def of(x) -> Interval:

@@ -29,8 +29,8 @@ def test_wider_formats_get_wider_words(case):
     assert words["synapse"] == 64
 
 
-@pytest.mark.parametrize("quantity, fmt", [("membrane", QFormat(32, 60)), ("gradient", QFormat(32, -30)), ("eligibility", QFormat(32, 62)),
-                                           ("readout", QFormat(32, 60)), ("modulator", QFormat(32, 31))])
+@pytest.mark.parametrize("quantity, fmt", [("membrane", QFormat(32, 60)), ("gradient", QFormat(32, 64)), ("eligibility", QFormat(32, 62)),
+                                           ("readout", QFormat(32, 64)), ("modulator", QFormat(32, 31))])
 def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt):
     with pytest.raises(InputError) as error:
         CpuEngine(case.network, case.learning, _arithmetic(case, **{quantity: fmt, "feedback": QFormat(32, 8)}), 0)

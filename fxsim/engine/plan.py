@@ -113,8 +113,10 @@ def machine_words(functions: dict, arithmetic: Arithmetic, network: Network) -> 
     for group, names in steps.GROUPS.items():
         words[group] = 32
         for name in names:
+            arguments = ranges.arguments(exact)[name]
             with Watch() as watch:
-                arguments = ranges.arguments(exact)[name]
+                for argument in arguments:
+                    watch.note(argument)
                 result = functions[name](*arguments)
             if name in steps.EXACT:
                 exact[name] = result

@@ -88,7 +88,8 @@ def _formats(rng: np.random.Generator, turn: int) -> PrecisionSpec:
     choice = plan[turn] if turn < len(plan) else None
     if choice in PRESETS:
         return load_spec(choice)
-    return random_spec(rng, choice)
+    spec = random_spec(rng, choice)     # one format for both learning signals: all rules share one compiled kernel
+    return spec.replace(learning_signal=spec["modulator"])
 
 
 def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Difference | None:
