@@ -1,6 +1,17 @@
 """The one error that bad input ends in: which file or object, which field, what was found, what is allowed."""
 from __future__ import annotations
 
+import reprlib
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
+
+
+def shown(value: object) -> str:
+    """``repr`` of a refused value, short however large the value is: a few lines of YAML aliases can unfold to terabytes."""
+    return _SHORT.repr(value)
+
 
 class InputError(ValueError):
     """Refused input. ``str()`` is one line: ``source: field: found X, allowed: Y``."""

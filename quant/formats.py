@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, shown
 from .random import element_key, random31, step_key, stream_key
 from .rounding import OVERFLOWS, ROUNDINGS
 
@@ -37,13 +37,13 @@ class QFormat:
         for field, (lo, hi) in {"word_bits": WORD_BITS, "frac_bits": FRAC_BITS}.items():
             value = getattr(self, field)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not lo <= value <= hi:
-                raise InputError("QFormat", field, repr(value), f"an integer from {lo} to {hi}")
+                raise InputError("QFormat", field, shown(value), f"an integer from {lo} to {hi}")
             object.__setattr__(self, field, int(value))
         if not isinstance(self.signed, bool):
-            raise InputError("QFormat", "signed", repr(self.signed), "true or false")
+            raise InputError("QFormat", "signed", shown(self.signed), "true or false")
         for field, names in {"rounding": ROUNDINGS, "overflow": OVERFLOWS}.items():
-            if getattr(self, field) not in names:
-                raise InputError("QFormat", field, repr(getattr(self, field)), "one of " + ", ".join(names))
+            if getattr(self, field) not in tuple(names):        # tuple: the value may be unhashable
+                raise InputError("QFormat", field, shown(getattr(self, field)), "one of " + ", ".join(names))
 
     @property
     def min_raw(self) -> int:
@@ -91,20 +91,19 @@ class QFormat:
         return OVERFLOWS["wrap"](raw.astype(np.int64), self.min_raw, self.max_raw)
 
     def _round(self, y: np.ndarray, random) -> np.ndarray:
-        down = np.floor(y)
-        rest = y - down                                     # exact wherever the comparisons below can be close
         if self.rounding == "floor":
-            return down
+            return np.floor(y)
         if self.rounding == "toward_zero":
             return np.trunc(y)
         if self.rounding == "nearest_even":
             return np.rint(y)
         if self.rounding == "nearest_up":
-            return down + (rest >= 0.5)
+            down = np.floor(y)
+            return down + (y - down >= 0.5)                 # exact wherever the comparison can be close
         if random is None:
-            index = np.arange(y.size, dtype=np.uint64).reshape(y.shape)
-            random = random31(np.uint64(stream_key(0, 0)), element_key(step_key(0, 0), index))
-        return down + (np.floor(rest * 2.0**31) + np.asarray(random, np.float64) >= 2.0**31)
+            random = random31(np.uint64(stream_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
+        whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
+        return whole + np.floor((np.floor((y - whole) * 2.0**31) + np.asarray(random, np.float64)) * 2.0**-31)
 
     def to_float(self, raw) -> np.ndarray:
         """Raw values as float64 (exact)."""

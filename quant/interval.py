@@ -37,6 +37,8 @@ class Interval:
 
     def __init__(self, lo: int, hi: int):
         self.lo, self.hi = int(lo), int(hi)
+        if self.lo > self.hi:
+            raise ValueError(f"an interval from {lo} to {hi} holds nothing, and would prove anything")
         if Watch.active is not None:
             Watch.active.note(self)
 
@@ -74,6 +76,9 @@ class Interval:
         return self._corners(self, s, lambda x, y: x >> y)
 
     def __floordiv__(self, other):
+        other = self.of(other)
+        if other.lo <= 0 <= other.hi:
+            raise ZeroDivisionError(f"{self} // {other}")
         return self._corners(self, other, lambda x, y: x // y)
 
     def __and__(self, mask):
@@ -88,6 +93,9 @@ class Interval:
 
     def __gt__(self, other):
         return Interval.of(other) < self
+
+    def __bool__(self):
+        raise TypeError("an interval has no truth value: code with branches is not proven by running one of them")
 
     def __repr__(self):
         return f"[{self.lo}, {self.hi}]"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from .errors import InputError
+from .errors import InputError, shown
 from .formats import QFormat
 from .quantities import QUANTITIES, SHADOWS
 
@@ -63,25 +63,26 @@ def load_spec(name_or_path: str | Path) -> PrecisionSpec:
 
 def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
     if name_or_path in preset_names():
-        text, source = resources.files("quant.presets").joinpath(f"{name_or_path}.yaml").read_text(), f"{name_or_path}.yaml"
+        data, source = resources.files("quant.presets").joinpath(f"{name_or_path}.yaml").read_bytes(), f"preset {name_or_path}"
     else:
-        path, source = Path(name_or_path), name_or_path
+        source = name_or_path
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise InputError(source, "", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(source, "precision", error.strerror or error, "a readable YAML file, or one of "
+            with open(name_or_path, "rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except (OSError, ValueError) as error:              # ValueError: a null byte in the name
+            raise InputError(source, "precision", getattr(error, "strerror", None) or error, "a readable YAML file, or one of "
                              + ", ".join(["float32", "float64", *preset_names()])) from None
-        except UnicodeDecodeError:
-            raise InputError(source, "", "bytes that are not text", "a YAML file") from None
+        if len(data) > MAX_FILE_BYTES:
+            raise InputError(source, "", f"more than {MAX_FILE_BYTES} bytes", f"at most {MAX_FILE_BYTES}")
     if source in seen or len(seen) > 8:
         raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
     try:
-        data = yaml.safe_load(text)
+        content = yaml.safe_load(data.decode())
+    except UnicodeDecodeError:
+        raise InputError(source, "", "bytes that are not text", "a YAML file") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(source, "", f"invalid YAML ({error})", "plain YAML without tags") from None
-    return spec_from_dict(data, source, seen)
+    return spec_from_dict(content, source, seen)
 
 
 def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> PrecisionSpec:
@@ -92,7 +93,7 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     formats: dict[str, QFormat] = {}
     if "extends" in data:
         if not isinstance(data["extends"], str):
-            raise InputError(source, "extends", repr(data["extends"]), "a preset's name or a path")
+            raise InputError(source, "extends", shown(data["extends"]), "a preset's name or a path")
         base = data["extends"]
         if base not in preset_names() and not Path(base).is_absolute():
             base = str(Path(source).parent / base)
@@ -111,17 +112,21 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
         raise InputError(source, f"quantities.{missing[0]}", "nothing", "a format for every quantity (or extends: a preset)")
     label = data.get("name", Path(source).stem)
     if not isinstance(label, str) or not label:
-        raise InputError(source, "name", repr(label), "a non-empty text")
+        raise InputError(source, "name", shown(label), "a non-empty text")
+    description = data.get("description", "")
+    if not isinstance(description, str):
+        raise InputError(source, "description", shown(description), "a text")
     ordered = {q: formats[q] for q in (*QUANTITIES, *SHADOWS) if q in formats}
-    return PrecisionSpec(label, ordered, str(data.get("description", "")))
+    return PrecisionSpec(label, ordered, description)
 
 
 def _mapping(value: object, source: str, field: str, allowed: tuple[str, ...]) -> dict:
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        raise InputError(source, field, repr(value)[:80], "a mapping with keys " + ", ".join(allowed))
+        raise InputError(source, field, shown(value), "a mapping with keys " + ", ".join(allowed))
     for key in value:
         if key not in allowed:
-            raise InputError(source, f"{field}.{key}" if field else str(key), "an unknown key", "one of " + ", ".join(allowed))
+            label = key if isinstance(key, str) else shown(key)
+            raise InputError(source, f"{field}.{label}" if field else label, "an unknown key", "one of " + ", ".join(allowed))
     return value

@@ -110,3 +110,26 @@ def test_stochastic_rounding_without_bits_is_reproducible():
     fmt = QFormat(8, 3, rounding="stochastic")
     x = np.linspace(-3, 3, 50)
     assert np.array_equal(fmt.quantize(x), fmt.quantize(x)) and len(set(fmt.quantize(np.full(50, 0.3)).tolist())) == 2
+
+
+@given(fmt=FORMATS, x=NUMBERS | st.integers(-2**40, 2**40).map(lambda i: i * 2.0**-71), bits=st.integers(0, 2**31 - 1))
+def test_stochastic_rounding_is_exact_for_given_bits(fmt, x, bits):
+    fmt = QFormat(fmt.word_bits, fmt.frac_bits, fmt.signed, "stochastic", fmt.overflow)
+    raw = (math.floor(Fraction(x) * Fraction(2) ** (fmt.frac_bits + 31)) + bits) >> 31
+    clipped = min(max(raw, fmt.min_raw), fmt.max_raw) if fmt.overflow == "saturate" else (raw - fmt.min_raw) % 2**fmt.word_bits + fmt.min_raw
+    assert int(fmt.quantize(x, bits)) == clipped
+
+
+@pytest.mark.parametrize("x, bits, raw", [(-2.0**-80, 0, -1), (-5e-324, 0, -1), (-5e-324, 1, 0), (-(2.0**-31) - 2.0**-60, 1, -1)])
+def test_stochastic_rounding_is_exact_just_below_zero(x, bits, raw):
+    assert int(QFormat(16, 0, rounding="stochastic").quantize(x, bits)) == raw
+
+
+def test_a_single_number_rounds_stochastically_without_bits():
+    assert int(QFormat(8, 4, rounding="stochastic").quantize(0.3)) in (4, 5)
+
+
+@pytest.mark.parametrize("field, value", [("rounding", ["floor"]), ("overflow", {"a": 1}), ("word_bits", [8])])
+def test_a_list_or_mapping_as_a_field_is_refused(field, value):
+    with pytest.raises(InputError, match=f"QFormat: {field}: found "):
+        QFormat(**{"word_bits": 8, "frac_bits": 4, field: value})

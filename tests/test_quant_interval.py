@@ -1,4 +1,5 @@
 """Interval arithmetic contains every result, and notes the widest."""
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,3 +32,20 @@ def test_a_watch_notes_the_widest_intermediate_not_the_result():
         result = (Interval(-4, 4) * (1 << 20)) >> 18
     assert (result.lo, result.hi) == (-16, 16) and watch.high == 4 << 20 and watch.low == -4 << 20
     assert watch.fits(24) and not watch.fits(23)
+
+
+@given(a=ENDS, b=ENDS, x=st.floats(0, 1), y=st.floats(0, 1))
+def test_a_quotient_lies_inside_or_the_division_is_refused(a, b, x, y):
+    if b[0] <= 0 <= b[1]:
+        with pytest.raises(ZeroDivisionError):
+            Interval(*a) // Interval(*b)
+    else:
+        bound = Interval(*a) // Interval(*b)
+        assert bound.lo <= (a[0] + round((a[1] - a[0]) * x)) // (b[0] + round((b[1] - b[0]) * y)) <= bound.hi
+
+
+def test_what_would_prove_nothing_is_refused():
+    with pytest.raises(TypeError, match="truth value"):     # Python's own max() branches
+        max(Interval(0, 5), Interval(3, 4))
+    with pytest.raises(ValueError, match="holds nothing"):
+        Interval(2, 1)

@@ -71,3 +71,43 @@ def test_missing_binary_and_huge_files_are_one_line(tmp_path):
 def test_data_that_is_no_mapping_is_refused():
     with pytest.raises(InputError):
         spec_from_dict("text", "here")
+
+
+def _refusal(path) -> str:
+    with pytest.raises(InputError) as error:
+        load_spec(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("extends: q16\nquantities: {membrane: {word_bits: 8, frac_bits: 4, rounding: [floor]}}", "quantities.membrane.rounding"),
+    ("extends: q16\ndescription: [a, b]", "description"), ('extends: "a\\0b"', "null byte"),
+    ("extends: q16\nname: !!python/object/apply:builtins.str [harmless]", "invalid YAML"), ("[" * 5000, "invalid YAML")])
+def test_odd_values_are_refused(text, message, tmp_path):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert message in _refusal(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("use", ["quantities: *a7", "extends: *a7", "name: *a7\nextends: q16",
+                                 "extends: q16\nquantities: {trace: {word_bits: *a7, frac_bits: 1}}"])
+def test_nested_aliases_are_refused_without_unfolding_them(use, tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 8)]
+    (tmp_path / "mine.yaml").write_text("description:\n" + "".join(f"  {line}\n" for line in lines) + use)
+    assert len(_refusal(tmp_path / "mine.yaml")) < 1000
+
+
+def test_a_file_may_bear_the_name_of_the_preset_it_extends(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q16.yaml").write_text("extends: q16\nquantities: {membrane: {word_bits: 20, frac_bits: 15}}")
+    assert load_spec("q16.yaml")["membrane"].word_bits == 20
+
+
+def test_a_cycle_of_two_files_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b.yaml")
+    (tmp_path / "b.yaml").write_text("extends: ./a.yaml")
+    assert "cycle" in _refusal(tmp_path / "a.yaml")
+
+
+def test_an_endless_file_is_refused():
+    assert "bytes" in _refusal("/dev/zero")

@@ -79,8 +79,8 @@ def _curves(plt, comparison: Comparison, task: str):
                 ax.set_ylabel(LABELS[column])
             if i == len(columns) - 1:
                 ax.set_xlabel("weight updates")
-    handles, names = axes[0, -1].get_legend_handles_labels()
-    figure.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    entries = {name: handle for ax in axes.flat for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(entries.values(), entries, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     seeds = comparison.curves.loc[comparison.curves["task"] == task, "seed"].nunique()
     figure.suptitle(f"{title(task)}: mean ± SEM over {seeds} seed{'s' if seeds > 1 else ''}", fontsize=11)
     figure.tight_layout()
@@ -91,7 +91,7 @@ def _published(ax, comparison: Comparison, task: str, rule: str, description: di
     if task in comparison.published:
         band = paper.spread(comparison.published[task], task, rule, description)
         if band is not None:
-            ax.fill_between(*band, color="0.85", lw=0, label="published seeds, lowest to highest")
+            ax.fill_between(*band, color="#E6E0F0", lw=0, label="published seeds,\nlowest to highest")
     points = paper.points(task, rule, description)
     if points:
         updates, mean, sem = zip(*points, strict=True)
