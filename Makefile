@@ -34,7 +34,7 @@ test-core:
 	@if [ -z "$(PYTHON_NEW)" ]; then echo "No Python 3.12 or 3.13 found: the core tests on a newer Python are left out"; \
 	else $(MAKE) --no-print-directory .venv-core/.ready && echo "core tests on $$(.venv-core/bin/python --version)" \
 	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 tests/test_quant_formats.py tests/test_quant_rounding.py \
-	     tests/test_quant_random.py tests/test_quant_spec.py tests/test_config.py tests/test_topology.py tests/test_tasks.py tests/test_permutations.py \
+	     tests/test_quant_random.py tests/test_quant_spec.py tests/test_quant_interval.py tests/test_softmax.py tests/test_config.py tests/test_topology.py tests/test_tasks.py tests/test_permutations.py \
 	     tests/test_optimizers.py tests/test_metrics.py tests/test_interval_refusal.py tests/test_convergence.py \
 	     tests/test_engines.py::test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows \
 	     tests/test_engines.py::test_float_engines_agree; fi

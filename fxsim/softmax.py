@@ -17,11 +17,11 @@ LOG2E = 387270501               # round(log2(e) * 2**28)
 TABLE_BITS = 10
 REST_BITS = PROBABILITY_FRAC - TABLE_BITS
 EXP2 = np.array([round(2.0 ** (PROBABILITY_FRAC - i / 1024)) for i in range(1025)], np.int64)
-MIN_READOUT_FRAC = 2
+MIN_READOUT_FRAC, MAX_READOUT_FRAC = 2, 63 - LOG2E_FRAC     # shifts between 0 and 63 bits
 
 
 def exp_negative(d, frac, table):
-    """exp(-d * 2**-frac) with 30 fraction bits, for integer d >= 0 and frac >= 2."""
+    """exp(-d * 2**-frac) with 30 fraction bits, for integer d >= 0 and frac from 2 to 35."""
     u = d * LOG2E
     whole = u >> (frac + LOG2E_FRAC)
     part = (u >> (frac + LOG2E_FRAC - PROBABILITY_FRAC)) & ((1 << PROBABILITY_FRAC) - 1)

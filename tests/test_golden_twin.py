@@ -12,4 +12,4 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_the_float_twin_matches_golden_vectors(name):
     rows = verify_golden([GOLDEN / f"{name}.npz"], ["twin"])
     assert [f"{row.quantity} {row.error}" for row in rows if not row.ok] == []
-    assert len(rows) >= 20
+    assert len(rows) >= 19

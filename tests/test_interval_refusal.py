@@ -37,9 +37,10 @@ def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt):
     assert "mine: quantities." in str(error.value) and quantity in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_softmax_readout_needs_two_fraction_bits(case):
+@pytest.mark.parametrize("frac", [1, 36])
+def test_a_softmax_readout_needs_a_sensible_binary_point(case, frac):
     learning = type(case.learning)(**{**case.learning.__dict__, "classification": True})
-    spec = load_spec("q16").replace("mine", readout=QFormat(16, 1))
+    spec = load_spec("q16").replace("mine", readout=QFormat(16, frac))
     arithmetic = Arithmetic("mine", spec, case.network.constants, learning, case.trials.steps)
     with pytest.raises(InputError, match="readout.frac_bits"):
         words_for(arithmetic, case.network)

@@ -11,7 +11,7 @@ from quant.interval import Interval, Watch
 from .. import steps
 from ..arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
 from ..network import Network
-from ..softmax import MIN_READOUT_FRAC, PROBABILITY_FRAC
+from ..softmax import MAX_READOUT_FRAC, MIN_READOUT_FRAC, PROBABILITY_FRAC
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,9 @@ def machine_words(functions: dict, arithmetic: Arithmetic, network: Network) -> 
     intermediate of any update overflows. Raises InputError, naming the quantity, if 64 bits are not enough.
     """
     spec, rule = arithmetic.spec, arithmetic.learning
-    if spec["readout"].frac_bits < MIN_READOUT_FRAC and rule.classification:
-        raise InputError(spec.name, "readout.frac_bits", spec["readout"].frac_bits, f"at least {MIN_READOUT_FRAC} for a softmax readout")
+    if rule.classification and not MIN_READOUT_FRAC <= spec["readout"].frac_bits <= MAX_READOUT_FRAC:
+        raise InputError(spec.name, "quantities.readout.frac_bits", spec["readout"].frac_bits,
+                         f"{MIN_READOUT_FRAC} to {MAX_READOUT_FRAC} for a softmax readout")
     ranges, exact, words = Ranges(arithmetic, network), {}, {}
     for group, names in steps.GROUPS.items():
         words[group] = 32
