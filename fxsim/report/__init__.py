@@ -14,7 +14,7 @@ from pathlib import Path
 def build_report(directory: str | Path, published: str | Path | None = None) -> Path:
     """Write figures/ and report.html into a directory that :func:`fxsim.comparison.compare` has filled; returns the page's path.
 
-    published   a directory with the paper authors' curves (delayed_match.csv, ...), drawn as a grey band
+    published   a directory with the paper authors' curves (delayed_match.csv, ...): the range and quartiles of their seeds are drawn
     Raises InputError for missing or broken files.
     """
     from .data import read_comparison

@@ -1,12 +1,11 @@
 "use strict";
-// Learning curves: one SVG per entry of CHARTS, with a band of the standard error, toggles, values on hover and CSV download.
+// Learning curves: one SVG per entry of CHARTS (colours of published results: PUBLISHED), with a band of the standard error, toggles, values on hover and CSV download.
 (function () {
-  const W = 460, H = 270, LEFT = 50, RIGHT = 12, TOP = 10, BOTTOM = 36;
-  const NS = "http://www.w3.org/2000/svg";
+  const W = 460, H = 270, LEFT = 52, RIGHT = 12, TOP = 10, BOTTOM = 38;
+  const NS = "http://www.w3.org/2000/svg", DRAWN = ["svg", "path", "line", "text", "g", "rect", "circle", "clipPath"];
 
   function make(parent, tag, attributes, text) {
-    const svg = ["svg", "path", "line", "text", "g", "rect", "circle"].includes(tag);
-    const node = svg ? document.createElementNS(NS, tag) : document.createElement(tag);
+    const node = DRAWN.includes(tag) ? document.createElementNS(NS, tag) : document.createElement(tag);
     for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
     if (text !== undefined) node.textContent = text;
     parent.appendChild(node);
@@ -21,86 +20,141 @@
     return out;
   }
 
+  function logarithmic(low, high) {     // 1, 2, 5 of each decade, or only 1 of many
+    const out = [];
+    for (let k = Math.floor(low); k <= high; k++) for (const m of high - low > 4 ? [1] : [1, 2, 5]) out.push(k + Math.log10(m));
+    const inside = out.filter((t) => t >= low && t <= high);
+    return inside.length > 1 ? inside : ticks(low, high);
+  }
+
   function csv(chart) {
-    const lines = ["precision,iteration,mean,sem"];
-    for (const s of chart.series) s.x.forEach((x, i) => lines.push([s.label, x, s.mean[i], s.sem[i] === null ? "" : s.sem[i]].join(",")));
+    const lines = ["precision,updates,mean,sem,seeds"];
+    for (const s of chart.series) s.x.forEach((x, i) => lines.push([s.label, x, s.mean[i], s.sem[i] === null ? "" : s.sem[i], s.n[i]].join(",")));
+    for (const [x, mean, sem] of chart.points) lines.push(["published", x, mean, sem, ""].join(","));
     return lines.join("\n") + "\n";
   }
 
-  function draw(chart, root) {
-    const box = make(root, "div", { class: "chart", id: chart.id });
-    make(box, "h4", {}, chart.title + ": " + chart.y);
-    const svg = make(box, "svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": chart.title + ", " + chart.y });
-    const value = chart.log ? (v) => Math.log10(Math.max(v, 1e-12)) : (v) => v;
+  const transform = (chart) => (chart.log ? (v) => Math.log10(Math.max(v, 1e-12)) : (v) => v);
+
+  // Everything that has to fit into a chart, [x, y], y as drawn (on a logarithmic axis error bars below do not count).
+  function extent(chart) {
+    const value = transform(chart);
     const xs = chart.series.flatMap((s) => s.x).concat(chart.points.map((p) => p[0]));
     const ys = chart.series.flatMap((s) => s.mean.flatMap((m, i) => [value(m - (chart.log ? 0 : s.sem[i] || 0)), value(m + (s.sem[i] || 0))]))
-      .concat(chart.points.flatMap((p) => [p[1] - p[2], p[1] + p[2]]));
-    const x1 = Math.max(...xs, 1);
-    let y0 = Math.min(...ys), y1 = Math.max(...ys);
-    const margin = (y1 - y0 || 1) * 0.05;
-    y0 -= margin; y1 += margin;
-    const px = (x) => LEFT + (W - LEFT - RIGHT) * x / x1;
-    const py = (y) => H - BOTTOM - (H - TOP - BOTTOM) * (value(y) - y0) / (y1 - y0);
-    for (const t of ticks(y0, y1)) {
-      const y = H - BOTTOM - (H - TOP - BOTTOM) * (t - y0) / (y1 - y0);
-      make(svg, "line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: "#eee" });
-      make(svg, "text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" }, chart.log ? Number(Math.pow(10, t).toPrecision(2)).toString() : String(t));
+      .concat(chart.points.flatMap((p) => [value(p[1] - p[2]), value(p[1] + p[2])]))
+      .concat(chart.band ? chart.band.lowest.concat(chart.band.highest).map(value) : []);
+    return [xs, ys];
+  }
+
+  // Scales: x and y in data units -> pixels. Charts of one group share them, so that rules can be compared.
+  function scales(chart) {
+    const value = transform(chart), together = CHARTS.filter((other) => other.group === chart.group).map(extent);
+    const xs = together.flatMap((e) => e[0]), ys = together.flatMap((e) => e[1]);
+    const last = Math.max(...xs, 1), low = Math.min(...ys), high = Math.max(...ys), margin = (high - low || 1) * 0.05;
+    const y0 = low - margin, y1 = high + margin;
+    const level = (u) => H - BOTTOM - (H - TOP - BOTTOM) * (u - y0) / (y1 - y0);
+    return { last, y0, y1, level, px: (x) => LEFT + (W - LEFT - RIGHT) * x / last, py: (y) => level(value(y)) };
+  }
+
+  function axes(chart, svg, scale) {
+    const percent = (t) => Number((100 * t).toPrecision(6)) + " %", power = (t) => String(Number(Math.pow(10, t).toPrecision(2)));
+    for (const t of (chart.log ? logarithmic : ticks)(scale.y0, scale.y1)) {
+      const y = scale.level(t);
+      make(svg, "line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: "#e6e6e6" });
+      make(svg, "text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" }, chart.log ? power(t) : chart.percent ? percent(t) : String(t));
     }
-    for (const t of ticks(0, x1)) make(svg, "text", { x: px(t), y: H - BOTTOM + 15, "text-anchor": "middle" }, String(t));
-    make(svg, "text", { x: (LEFT + W - RIGHT) / 2, y: H - 4, "text-anchor": "middle" }, chart.x);
+    for (const t of ticks(0, scale.last)) make(svg, "text", { x: scale.px(t), y: H - BOTTOM + 15, "text-anchor": t === scale.last ? "end" : "middle" }, String(t));
+    make(svg, "text", { x: (LEFT + W - RIGHT) / 2, y: H - 5, "text-anchor": "middle" }, chart.x);
     make(svg, "line", { x1: LEFT, x2: W - RIGHT, y1: H - BOTTOM, y2: H - BOTTOM, stroke: "#888" });
-    for (const [u, mean, sem] of chart.points) {
-      make(svg, "line", { x1: px(u), x2: px(u), y1: py(mean - sem), y2: py(mean + sem), stroke: "#777" });
-      make(svg, "rect", { x: px(u) - 3, y: py(mean) - 3, width: 6, height: 6, fill: "#777" });
+  }
+
+  const line = (xs, ys, scale) => xs.map((x, i) => `${scale.px(x).toFixed(2)},${scale.py(ys[i]).toFixed(2)}`);
+  const ribbon = (xs, low, high, scale) => "M" + line(xs, high, scale).concat(line(xs, low, scale).reverse()).join("L") + "Z";
+
+  function published(chart, plot, scale) {
+    if (chart.band) {
+      make(plot, "path", { d: ribbon(chart.band.x, chart.band.lowest, chart.band.highest, scale), fill: PUBLISHED.range });
+      make(plot, "path", { d: ribbon(chart.band.x, chart.band.lower, chart.band.upper, scale), fill: PUBLISHED.quartiles });
     }
-    const legend = make(box, "div", { class: "legend" });
-    const groups = chart.series.map((s) => {
-      const group = make(svg, "g", {});
-      const upper = s.x.map((x, i) => `${px(x)},${py(s.mean[i] + (s.sem[i] || 0))}`);
-      const lower = s.x.map((x, i) => `${px(x)},${py(s.mean[i] - (s.sem[i] || 0))}`).reverse();
-      make(group, "path", { d: "M" + upper.concat(lower).join("L") + "Z", fill: s.colour, opacity: 0.15 });
-      make(group, "path", { d: "M" + s.x.map((x, i) => `${px(x)},${py(s.mean[i])}`).join("L"), fill: "none", stroke: s.colour,
-        "stroke-width": 1.8, "stroke-dasharray": s.dash.join(" ") });
-      const button = make(legend, "button", { type: "button", "aria-pressed": "true" });
-      const key = make(button, "svg", { width: 22, height: 8, viewBox: "0 0 22 8", style: "width:22px;display:inline" });
-      make(key, "line", { x1: 0, x2: 22, y1: 4, y2: 4, stroke: s.colour, "stroke-width": 2, "stroke-dasharray": s.dash.join(" ") });
-      make(button, "span", {}, " " + s.label);
-      button.addEventListener("click", () => {
-        const shown = button.getAttribute("aria-pressed") === "true";
-        button.setAttribute("aria-pressed", String(!shown));
-        group.style.display = shown ? "none" : "";
-      });
-      return group;
+    for (const [u, mean, sem] of chart.points) {
+      make(plot, "line", { x1: scale.px(u), x2: scale.px(u), y1: scale.py(mean - sem), y2: scale.py(mean + sem), stroke: PUBLISHED.mean });
+      make(plot, "rect", { x: scale.px(u) - 3, y: scale.py(mean) - 3, width: 6, height: 6, fill: PUBLISHED.mean });
+    }
+  }
+
+  function curve(s, plot, scale) {
+    const group = make(plot, "g", {}), sem = s.x.map((_, i) => s.sem[i] || 0);
+    make(group, "path", { d: ribbon(s.x, s.mean.map((m, i) => m - sem[i]), s.mean.map((m, i) => m + sem[i]), scale), fill: s.colour, opacity: 0.15 });
+    make(group, "path", { d: "M" + line(s.x, s.mean, scale).join("L"), fill: "none", stroke: s.colour, "stroke-width": 1.8, "stroke-dasharray": s.dash.join(" ") });
+    if (s.x.length === 1) make(group, "circle", { cx: scale.px(s.x[0]), cy: scale.py(s.mean[0]), r: 3, fill: s.colour });
+    return group;
+  }
+
+  function toggle(s, group, legend) {
+    const button = make(legend, "button", { type: "button", "aria-pressed": "true" });
+    const key = make(button, "svg", { width: 30, height: 8, viewBox: "0 0 30 8", class: "key" });
+    make(key, "line", { x1: 0, x2: 30, y1: 4, y2: 4, stroke: s.colour, "stroke-width": 2.2, "stroke-dasharray": s.dash.join(" ") });
+    make(button, "span", {}, " " + s.label);
+    button.addEventListener("click", () => {
+      const shown = button.getAttribute("aria-pressed") === "true";
+      button.setAttribute("aria-pressed", String(!shown));
+      group.style.display = shown ? "none" : "";
     });
-    const download = make(legend, "button", { type: "button", class: "csv" }, "CSV");
-    download.addEventListener("click", () => {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([csv(chart)], { type: "text/csv" }));
-      link.download = chart.id + ".csv";
-      link.click();
-      URL.revokeObjectURL(link.href);
-    });
+  }
+
+  function download(chart) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv(chart)], { type: "text/csv" }));
+    link.download = chart.id + ".csv";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  function values(chart, box, svg, scale, groups) {
     const tip = make(box, "div", { class: "tip" });
-    svg.addEventListener("mouseleave", () => { tip.style.display = "none"; });
-    svg.addEventListener("mousemove", (event) => {
+    const cursor = make(svg, "line", { y1: TOP, y2: H - BOTTOM, stroke: "#999", "stroke-dasharray": "2 2", visibility: "hidden" });
+    const all = [...new Set(chart.series.flatMap((s) => s.x))];
+    const text = (v, digits) => (chart.percent ? (100 * v).toFixed(1) + (digits ? "" : " %") : v.toPrecision(4));
+    const hide = () => { tip.style.display = "none"; cursor.setAttribute("visibility", "hidden"); };
+    function show(event) {
       const area = svg.getBoundingClientRect();
-      const at = ((event.clientX - area.left) * W / area.width - LEFT) * x1 / (W - LEFT - RIGHT);
+      const at = ((event.clientX - area.left) * W / area.width - LEFT) * scale.last / (W - LEFT - RIGHT);
+      const x = all.reduce((best, u) => (Math.abs(u - at) < Math.abs(best - at) ? u : best), all[0]);
       const rows = [];
-      let nearest = null;
       chart.series.forEach((s, n) => {
-        if (groups[n].style.display === "none") return;
-        const i = s.x.reduce((best, x, k) => (Math.abs(x - at) < Math.abs(s.x[best] - at) ? k : best), 0);
-        nearest = s.x[i];
-        rows.push(`${s.label}: ${s.mean[i].toFixed(4)}` + (s.sem[i] === null ? "" : ` ± ${s.sem[i].toFixed(4)}`));
+        const i = s.x.indexOf(x);
+        if (i < 0 || groups[n].style.display === "none") return;
+        rows.push([s.colour, `${s.label}: ` + (s.sem[i] === null ? text(s.mean[i]) : `${text(s.mean[i], true)} ± ${text(s.sem[i])}`) + `, n = ${s.n[i]}`]);
       });
-      if (nearest === null) { tip.style.display = "none"; return; }
+      if (!rows.length) { hide(); return; }
       tip.replaceChildren();
-      ["after " + nearest + " updates", ...rows].forEach((row) => make(tip, "div", {}, row));
-      const bounds = box.getBoundingClientRect();
+      make(tip, "div", {}, `after ${x} updates`);
+      for (const [colour, row] of rows) make(make(tip, "div", {}), "span", { style: `border-left: 4px solid ${colour}; padding-left: 4px` }, row);
+      cursor.setAttribute("x1", scale.px(x)); cursor.setAttribute("x2", scale.px(x)); cursor.setAttribute("visibility", "visible");
+      const bounds = box.getBoundingClientRect(), left = event.clientX - bounds.left;
       tip.style.display = "block";
-      tip.style.left = Math.max(0, Math.min(event.clientX - bounds.left + 12, bounds.width - tip.offsetWidth - 4)) + "px";
-      tip.style.top = event.clientY - bounds.top + 12 + "px";
-    });
+      tip.style.left = Math.max(2, left + 14 + tip.offsetWidth < bounds.width ? left + 14 : left - 14 - tip.offsetWidth) + "px";
+      tip.style.top = Math.max(2, event.clientY - bounds.top - 10) + "px";
+    }
+    svg.addEventListener("pointerleave", hide);
+    svg.addEventListener("pointermove", show);
+    svg.addEventListener("pointerdown", show);
+  }
+
+  function draw(chart, root) {
+    const box = make(root, "div", { class: "chart", id: chart.id }), scale = scales(chart);
+    make(box, "h4", {}, chart.title + ": " + chart.y);
+    const svg = make(box, "svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": chart.title + ", " + chart.y });
+    const frame = make(svg, "clipPath", { id: "clip-" + chart.id });
+    make(frame, "rect", { x: LEFT, y: 0, width: W - LEFT - RIGHT + 5, height: H - BOTTOM });
+    axes(chart, svg, scale);
+    const plot = make(svg, "g", { "clip-path": `url(#clip-${chart.id})` });
+    published(chart, plot, scale);
+    const groups = chart.series.map((s) => curve(s, plot, scale));
+    const legend = make(box, "div", { class: "legend" });
+    chart.series.forEach((s, n) => toggle(s, groups[n], legend));
+    make(legend, "button", { type: "button", class: "csv" }, "CSV").addEventListener("click", () => download(chart));
+    values(chart, box, svg, scale, groups);
   }
 
   for (const chart of CHARTS) draw(chart, document.getElementById("charts"));

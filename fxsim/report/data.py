@@ -13,8 +13,11 @@ from ..errors import InputError
 from ..training import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
-PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "accuracy_eval")
+PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")
+WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition")       # columns that hold no numbers
 FLOAT_PRECISIONS = ("float32", "float64")
+
+Snapshots = dict[tuple[str, str, str], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Comparison:
     manifest: dict
     curves: pd.DataFrame
     telemetry: pd.DataFrame
-    snapshots: dict[tuple[str, str, str], dict[str, np.ndarray]]    # (task, rule, precision) -> arrays of one trial
-    published: dict[str, pd.DataFrame] = field(default_factory=dict)
+    snapshots: Snapshots        # (task, rule, precision) -> arrays of one trial
+    published: dict[str, pd.DataFrame] = field(default_factory=dict)    # task -> the authors' curves
 
     @property
     def tasks(self) -> list[str]:
@@ -44,33 +47,49 @@ class Comparison:
         """The column that says how well a task is solved."""
         return "accuracy" if self.curves.loc[self.curves["task"] == task, "accuracy"].notna().any() else "nmse"
 
+    def measures(self, task: str) -> list[str]:
+        """The columns that are drawn."""
+        return [self.measure(task), "loss"]
+
+    def facts(self, task: str) -> dict:
+        """What the manifest says of a task; empty if it says nothing. "iterations" falls back on the curves."""
+        updates = int(self.curves.loc[self.curves["task"] == task, "iteration"].max())
+        return {"iterations": updates, **section(section(self.manifest, "tasks"), task)}
+
+    def shown(self, task: str, rule: str) -> dict[str, dict[str, np.ndarray]]:
+        """precision -> snapshot, float first."""
+        return {p: self.snapshots[task, rule, p] for p in self.precisions(task) if (task, rule, p) in self.snapshots}
+
+
+def section(manifest: dict, key: str) -> dict:
+    """An object inside a manifest; empty if it is absent or something else."""
+    found = manifest.get(key)
+    return found if isinstance(found, dict) else {}
+
 
 def read_comparison(directory: Path, published: Path | None = None) -> Comparison:
     """Read and check a comparison directory."""
     curves = _table(directory / "curves.csv", CURVE_COLUMNS)
-    if curves.empty:
-        raise InputError(directory / "curves.csv", "", "no rows", "the curves of at least one run")
+    if not (curves["split"] == "eval").any():
+        raise InputError(directory / "curves.csv", "split", "no evaluations", "at least one row with split = eval")
     telemetry = _table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
-    snapshots = {}
-    for path in sorted((directory / "runs").glob("**/snapshot.npz")):
-        run = _manifest(path.with_name("manifest.json"))
-        key = tuple(str(run.get(name)) for name in ("task", "rule", "precision"))
-        snapshots.setdefault(key, _snapshot(path))
-    tables = {}
-    for task in dict.fromkeys(curves["task"]) if published else ():
-        if (published / f"{task}.csv").exists():
-            tables[task] = _table(published / f"{task}.csv", PUBLISHED_COLUMNS)
-    return Comparison(_manifest(directory / "manifest.json"), curves, telemetry, snapshots, tables)
+    paths = {task: published / f"{task}.csv" for task in dict.fromkeys(curves["task"])} if published else {}
+    tables = {task: _table(path, PUBLISHED_COLUMNS) for task, path in paths.items() if path.exists()}
+    if published and not tables:
+        raise InputError(published, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in paths))
+    return Comparison(_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(path, "", getattr(error, "strerror", None) or type(error).__name__, "a CSV table that fxsim wrote") from None
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise InputError(path, missing[0], "no such column", "the columns " + ", ".join(columns))
+        raise InputError(path, "table", getattr(error, "strerror", None) or type(error).__name__, "a readable CSV table") from None
+    for name in columns:
+        if name not in table:
+            raise InputError(path, name, "no such column", "the columns " + ", ".join(columns))
+        if name not in WORDS and len(table) and not pd.api.types.is_numeric_dtype(table[name]):
+            raise InputError(path, name, "text", "numbers")
     return table
 
 
@@ -78,19 +97,42 @@ def _manifest(path: Path) -> dict:
     try:
         manifest = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(path, "", getattr(error, "strerror", None) or type(error).__name__, "a JSON manifest that fxsim wrote") from None
+        raise InputError(path, "manifest", getattr(error, "strerror", None) or type(error).__name__, "a readable JSON manifest") from None
     if not isinstance(manifest, dict):
-        raise InputError(path, "", type(manifest).__name__, "a JSON object")
+        raise InputError(path, "manifest", type(manifest).__name__, "a JSON object")
     return manifest
+
+
+def _snapshots(folder: Path, curves: pd.DataFrame) -> Snapshots:
+    """One snapshot per task, rule and precision of the curves, of one seed wherever possible: the same trial, comparable."""
+    wanted = set(map(tuple, curves[["task", "rule", "precision"]].drop_duplicates().to_numpy()))
+    by_seed: dict[object, dict[tuple[str, str, str], Path]] = {}
+    for path in sorted(folder.glob("**/snapshot.npz")):
+        run = _manifest(path.with_name("manifest.json"))
+        key = (str(run.get("task")), str(run.get("rule")), str(run.get("precision")))
+        if key in wanted:
+            by_seed.setdefault(run.get("seed"), {}).setdefault(key, path)
+    chosen: dict[tuple[str, str, str], Path] = {}
+    for paths in sorted(by_seed.values(), key=len):     # the seed that has most overwrites the others
+        chosen.update(paths)
+    return {key: _snapshot(path) for key, path in chosen.items()}
 
 
 def _snapshot(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in SNAPSHOT}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(path, "", type(error).__name__, "a snapshot with " + ", ".join(SNAPSHOT)) from None
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(path, "snapshot", type(error).__name__, "the arrays " + ", ".join(SNAPSHOT)) from None
     for name, dimensions in SNAPSHOT.items():
         if arrays[name].ndim != dimensions:
             raise InputError(path, name, f"{arrays[name].ndim} dimensions", f"{dimensions}")
+        if arrays[name].dtype.kind not in "biuf" or not np.isfinite(arrays[name]).all():
+            raise InputError(path, name, "values that are no finite numbers", "finite numbers")
+    steps, window, cells = len(arrays["spikes"]), len(arrays["readout"]), int(np.prod(arrays["grid"]))
+    allowed = {"input": (steps, arrays["input"].shape[1]), "target": (window, arrays["readout"].shape[1]), "grid": (2,),
+               "modulator": (len(arrays["modulator"]) and window, cells)}
+    for name, shape in allowed.items():
+        if arrays[name].shape != shape or window > steps:
+            raise InputError(path, name, f"shape {arrays[name].shape}", f"{shape}, to fit the other arrays")
     return arrays

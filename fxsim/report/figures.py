@@ -1,26 +1,29 @@
 """The report's pictures, as PNG and SVG."""
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 
+from ..runs import make_directory, write_atomic
 from . import published as paper
 from .data import Comparison
-from .tables import learning_curve, losses
+from .tables import KINDS, learning_curve, losses
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; float is black.
-COLOURS = ("#000000", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8A800")
-DASHES = ((), (6, 2), (2, 2), (6, 2, 2, 2), (8, 3), (1, 1), (4, 1, 1, 1), (3, 3))
+COLOURS = ("#000000", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8A8200")
+DASHES = ((), (6, 2), (2, 2), (6, 2, 2, 2), (10, 3), (1, 1), (4, 1, 1, 1), (3, 3))
 NAMES = {"eprop": "e-prop", "diffusion": "diffusion", "bptt": "BPTT", "shuffled_fixed": "shuffled (fixed)",
          "shuffled_per_step": "shuffled (per step)", "delayed_match": "delayed match", "cue_accumulation": "cue accumulation",
          "pattern_generation": "pattern generation"}
+PUBLISHED = {"range": "#E6E0F0", "quartiles": "#CDC3E3", "mean": "#666666"}      # pale violet: float's own band is grey
 LABELS = {"accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE"}
 
 
 def title(name: str) -> str:
-    """How a task or rule is written."""
-    return NAMES.get(name, name)
+    """How a task, rule or quantity is written."""
+    return NAMES.get(name, name.replace("_", " "))
 
 
 def styles(comparison: Comparison) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -33,39 +36,41 @@ def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
     import matplotlib
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    folder.mkdir(parents=True, exist_ok=True)
-    made = {}
+    make_directory(folder)
+    paths: dict[str, Path] = {}
+
+    def keep(name: str, figure) -> None:
+        for ending in ("svg", "png"):
+            picture = io.BytesIO()
+            figure.savefig(picture, format=ending, bbox_inches="tight", metadata={"Date": None} if ending == "svg" else None)
+            paths[name] = folder / f"{name}.{ending}"
+            write_atomic(paths[name], picture.getvalue())
+        plt.close(figure)
+
     with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "fxsim", "figure.dpi": 130}):
         for task in comparison.tasks:
-            made[f"curves_{task}"] = _curves(plt, comparison, task)
-            rules = [rule for rule in comparison.rules(task) if any(key[:2] == (task, rule) for key in comparison.snapshots)]
-            for rule in rules:
-                shown = {p: comparison.snapshots[task, rule, p] for p in comparison.precisions(task) if (task, rule, p) in comparison.snapshots}
-                made[f"raster_{task}_{rule}"] = _rasters(plt, shown, f"{title(task)}, {title(rule)}")
-                if any(s["modulator"].size for s in shown.values()):
-                    made[f"modulator_{task}_{rule}"] = _fields(plt, shown, f"{title(task)}, {title(rule)}")
+            keep(f"curves_{task}", _curves(plt, comparison, task))
             for rule in comparison.rules(task):
+                name, heading, shown = f"{task}_{rule}", f"{title(task)}, {title(rule)}", comparison.shown(task, rule)
+                if shown:
+                    keep(f"raster_{name}", _rasters(plt, shown, heading))
+                if any(s["modulator"].size for s in shown.values()):
+                    keep(f"modulator_{name}", _fields(plt, shown, heading))
                 table = losses(comparison, task, rule)
                 if len(table):
-                    made[f"losses_{task}_{rule}"] = _losses(plt, table, f"{title(task)}, {title(rule)}")
-        paths = {}
-        for name, figure in made.items():
-            paths[name] = folder / f"{name}.png"
-            figure.savefig(paths[name], bbox_inches="tight")
-            figure.savefig(folder / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
-            plt.close(figure)
+                    keep(f"losses_{name}", _losses(plt, table, heading))
     return paths
 
 
 def _curves(plt, comparison: Comparison, task: str):
-    columns, rules = [comparison.measure(task), "loss"], comparison.rules(task)
+    from matplotlib.ticker import PercentFormatter
+    columns, rules = comparison.measures(task), comparison.rules(task)
     figure, axes = plt.subplots(len(columns), len(rules), figsize=(1.2 + 3.6 * len(rules), 5.2), squeeze=False, sharex=True, sharey="row")
-    description = comparison.manifest.get("tasks", {}).get(task, {})
+    entries: dict = {}      # label -> handle, collected over all axes: not every rule has every curve
     for j, rule in enumerate(rules):
         for i, column in enumerate(columns):
             ax = axes[i, j]
-            if column == "accuracy":
-                _published(ax, comparison, task, rule, description)
+            _published(ax, comparison, task, rule, column)
             for precision, (colour, dashes) in styles(comparison).items():
                 curve = learning_curve(comparison, task, rule, precision, column)
                 if len(curve):
@@ -73,93 +78,114 @@ def _curves(plt, comparison: Comparison, task: str):
                     ax.fill_between(curve["iteration"], curve["mean"] - curve["sem"], curve["mean"] + curve["sem"], color=colour, alpha=0.15, lw=0)
             if column == "nmse":
                 ax.set_yscale("log")
+            if column == "accuracy":
+                ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             if i == 0:
                 ax.set_title(title(rule))
             if j == 0:
                 ax.set_ylabel(LABELS[column])
             if i == len(columns) - 1:
                 ax.set_xlabel("weight updates")
-    entries = {name: handle for ax in axes.flat for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(entries.values(), entries, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    seeds = comparison.curves.loc[comparison.curves["task"] == task, "seed"].nunique()
-    figure.suptitle(f"{title(task)}: mean ± SEM over {seeds} seed{'s' if seeds > 1 else ''}", fontsize=11)
+            entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.tight_layout()
+    figure.legend(entries.values(), entries.keys(), loc="upper left", bbox_to_anchor=(1.0, 0.95), frameon=False)
+    seeds = comparison.curves.loc[comparison.curves["task"] == task, "seed"].nunique()
+    figure.suptitle(f"{title(task)}: " + (f"mean ± SEM over {seeds} seeds" if seeds > 1 else "one seed, no error bars"), fontsize=11, y=1.02)
     return figure
 
 
-def _published(ax, comparison: Comparison, task: str, rule: str, description: dict) -> None:
-    if task in comparison.published:
-        band = paper.spread(comparison.published[task], task, rule, description)
-        if band is not None:
-            ax.fill_between(*band, color="#E6E0F0", lw=0, label="published seeds,\nlowest to highest")
-    points = paper.points(task, rule, description)
+def _published(ax, comparison: Comparison, task: str, rule: str, column: str) -> None:
+    facts = comparison.facts(task)
+    band = paper.spread(comparison.published[task], task, rule, facts, column) if task in comparison.published else None
+    if band:
+        ax.fill_between(band["x"], band["lowest"], band["highest"], color=PUBLISHED["range"], lw=0, label="published seeds, range")
+        ax.fill_between(band["x"], band["lower"], band["upper"], color=PUBLISHED["quartiles"], lw=0, label="published seeds, quartiles")
+    points = paper.points(task, rule, facts) if column == "accuracy" else []
     if points:
         updates, mean, sem = zip(*points, strict=True)
-        ax.errorbar(updates, mean, sem, fmt="s", color="0.45", ms=4, capsize=2, lw=1, label="published mean ± SEM")
+        ax.errorbar(updates, mean, sem, fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
+
+
+def is_one_hot(target: np.ndarray) -> bool:
+    """True for the labels of a classification, (S, K), K > 1."""
+    return target.shape[1] > 1 and bool(np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all())
 
 
 def _rasters(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
-    figure, axes = plt.subplots(3, len(shown), figsize=(1 + 3.3 * len(shown), 6), squeeze=False, sharex=True, sharey="row",
-                                gridspec_kw={"height_ratios": (1, 2, 1.1)})
+    from matplotlib.ticker import MaxNLocator
+    figure, axes = plt.subplots(4, len(shown), figsize=(1 + 3.3 * len(shown), 7), squeeze=False, sharey="row",
+                                gridspec_kw={"height_ratios": (1, 1.8, 1, 0.5)})
     for j, (precision, s) in enumerate(shown.items()):
-        T, S = len(s["spikes"]), len(s["readout"])
-        for i, (name, colour) in enumerate((("input", "0.35"), ("spikes", COLOURS[1]))):
+        T, S, outputs = len(s["spikes"]), len(s["readout"]), s["readout"].shape[1]
+        window, labels = np.arange(T - S, T), is_one_hot(s["target"])
+        for ax, (name, colour) in zip(axes[:2, j], (("input", "0.25"), ("spikes", COLOURS[1])), strict=True):
             t, unit = np.nonzero(s[name])
-            axes[i, j].plot(t, unit, "|", color=colour, ms=2, mew=0.5, rasterized=True)
-            axes[i, j].set_ylim(-1, s[name].shape[1])
-        window = np.arange(T - S, T)
-        for k in range(s["readout"].shape[1]):
-            axes[2, j].plot(window, s["readout"][:, k], color=COLOURS[1 + k], lw=1.2, label=f"output {k}")
-            axes[2, j].plot(window, s["target"][:, k], color=COLOURS[1 + k], lw=1, ls=":", label=f"target {k}")
-        for ax in axes[:, j]:
-            ax.axvspan(T - S, T, color="0.93", zorder=-1)
-        axes[0, j].set_title(precision)
-        axes[2, j].set_xlabel("time (ms)")
-    for i, name in enumerate(("input channel", "neuron", "readout")):
+            ax.plot(t, unit, "|", color=colour, ms=2.2, mew=0.6, rasterized=True)
+            ax.set_xlim(0, T)
+            ax.set_ylim(-1, s[name].shape[1])
+            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+            if S < T:
+                ax.axvspan(T - S, T, color="0.92", zorder=-1)
+        for k in range(outputs):
+            axes[2, j].plot(window, s["readout"][:, k], color=COLOURS[1 + k % 7], dashes=DASHES[k % 8] or (None, None), lw=1.1, label=f"output {k}")
+            if not labels:
+                axes[3, j].plot(window, s["target"][:, k], color=COLOURS[1 + k % 7], dashes=DASHES[k % 8] or (None, None), lw=1.1)
+        if labels:
+            axes[3, j].step(window, s["target"].argmax(axis=1), color="0.2", lw=2.5, where="mid")
+            axes[3, j].set_yticks(range(outputs))
+            axes[3, j].set_ylim(-0.5, outputs - 0.5)
+        for ax in axes[2:, j]:
+            ax.set_xlim(T - S, T)
+            ax.set_facecolor("0.96")
+        axes[2, j].tick_params(labelbottom=False)
+        axes[0, j].tick_params(labelbottom=False)
+        axes[0, j].set_title(f"{precision}: {s['spikes'].mean() * 1000:.1f} Hz", fontsize=9)
+        axes[3, j].set_xlabel("time (ms)")
+    for i, name in enumerate(("input channel", "neuron", "readout", "target")):
         axes[i, 0].set_ylabel(name)
-    axes[2, -1].legend(fontsize=7, frameon=False, ncols=2)
-    figure.suptitle(f"{heading}: one evaluation trial after training (grey: learning signal available)", fontsize=10)
+    axes[2, -1].legend(fontsize=7, frameon=False, ncols=2, loc="best")
+    hint = " (grey: the learning window, enlarged below)" if any(len(s["readout"]) < len(s["spikes"]) for s in shown.values()) else ""
+    figure.suptitle(f"{heading}: one evaluation trial after training{hint}", fontsize=10)
     figure.tight_layout()
     return figure
-
-
-def frames(s: dict[str, np.ndarray], count: int) -> np.ndarray:
-    """Indices of ``count`` steps spread over the window."""
-    return np.unique(np.linspace(0, len(s["modulator"]) - 1, count).round().astype(int))
 
 
 def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
     shown = {p: s for p, s in shown.items() if s["modulator"].size}
-    first = next(iter(shown.values()))
-    steps = frames(first, 5)
-    limit = max(np.abs(s["modulator"]).max() for s in shown.values()) or 1.0
-    figure, axes = plt.subplots(len(shown), len(steps), figsize=(1.6 + 1.5 * len(steps), 0.8 + 1.5 * len(shown)), squeeze=False,
+    window = min(len(s["modulator"]) for s in shown.values())
+    steps = np.unique(np.geomspace(1, window, 6).round().astype(int)) - 1       # the spreading is fast at first
+    limit = max(float(np.abs(s["modulator"]).max()) for s in shown.values()) or 1.0
+    figure, axes = plt.subplots(len(shown), len(steps), figsize=(1.6 + 1.4 * len(steps), 0.8 + 1.4 * len(shown)), squeeze=False,
                                 layout="constrained")
     for i, (precision, s) in enumerate(shown.items()):
         for j, step in enumerate(steps):
-            image = axes[i, j].imshow(s["modulator"][step].reshape(s["grid"]), cmap="RdBu_r", vmin=-limit, vmax=limit)
-            axes[i, j].set_xticks([])
-            axes[i, j].set_yticks([])
+            ax = axes[i, j]
+            image = ax.imshow(s["modulator"][step].reshape(s["grid"]), cmap="RdBu_r", vmin=-limit, vmax=limit)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
             if i == 0:
-                axes[i, j].set_title(f"{step + 1} ms", fontsize=8)
+                ax.set_title(f"{step + 1} ms", fontsize=8)
         axes[i, 0].set_ylabel(precision)
     figure.colorbar(image, ax=axes, shrink=0.8, label="neuromodulator M")
-    figure.suptitle(f"{heading}: the neuromodulator on the grid, time in the window", fontsize=10)
+    figure.suptitle(f"{heading}: the neuromodulator on the grid, time since the learning window opened", fontsize=10)
     return figure
 
 
 def _losses(plt, table, heading: str):
-    kinds = {"saturated": "saturated", "underflowed": "rounded to zero", "stalled": "change rounded away"}
     precisions, quantities = list(dict.fromkeys(table["precision"])), list(dict.fromkeys(table["quantity"]))
-    figure, axes = plt.subplots(1, len(kinds), figsize=(2 + 2.2 * len(kinds), 1.4 + 0.22 * len(quantities)), sharey=True,
-                                layout="constrained")
-    for ax, (column, label) in zip(axes, kinds.items(), strict=True):
+    width = len(KINDS) * (0.7 + 0.55 * len(precisions))
+    figure, axes = plt.subplots(1, len(KINDS), figsize=(2.6 + width, 1.4 + 0.22 * len(quantities)), sharey=True, layout="constrained")
+    for ax, (column, (label, _)) in zip(axes, KINDS.items(), strict=True):
         values = table.pivot(index="quantity", columns="precision", values=column).loc[quantities, precisions].to_numpy()
         image = ax.imshow(np.log10(np.maximum(values, 1e-6)), cmap="viridis", vmin=-6, vmax=0, aspect="auto")
+        for (i, j), share in np.ndenumerate(values):
+            if share >= 5e-4:
+                ax.text(j, i, f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5,
+                        color="black" if share > 1e-2 else "white")
         ax.set_xticks(range(len(precisions)), precisions, rotation=45, ha="right")
-        ax.set_yticks(range(len(quantities)), [q.replace("_", " ") for q in quantities])
+        ax.set_yticks(range(len(quantities)), [title(q) for q in quantities])
         ax.set_title(label, fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of stored values")
     bar.set_ticks([-6, -4, -2, 0], labels=["≤ 10⁻⁶", "10⁻⁴", "10⁻²", "1"])
-    figure.suptitle(f"{heading}: where precision was lost", fontsize=10)
+    figure.suptitle(f"{heading}: where precision was lost (numbers: percent)", fontsize=10)
     return figure

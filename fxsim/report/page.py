@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 from importlib import resources
@@ -11,12 +12,14 @@ import numpy as np
 
 from ..runs import write_atomic
 from . import published as paper
-from .data import Comparison
-from .figures import LABELS, frames, styles, title
-from .tables import final_table, learning_curve, losses
+from .data import Comparison, section
+from .figures import LABELS, PUBLISHED, styles, title
+from .tables import KINDS, final_table, learning_curve, losses
 
-FRAMES = 30         # of the modulator's animation
-MAX_SPIKES = 4000   # of the raster beside it
+MAX_FRAMES = 100            # of an animation, one a step: the modulator spreads within milliseconds
+ANIMATION_BYTES = 500_000   # of all animations together
+MAX_SPIKES = 3000           # of a raster beside it
+WORST = 8                   # rows of a loss table that are shown unasked
 
 
 def write_page(comparison: Comparison, figures: dict[str, Path], path: Path) -> Path:
@@ -26,28 +29,35 @@ def write_page(comparison: Comparison, figures: dict[str, Path], path: Path) -> 
     environment.filters |= {"percent": percent, "embedded": embedded, "title": title}
     folder = resources.files("fxsim.report")
     html = environment.get_template("page.html.j2").render(
-        manifest=comparison.manifest, tasks=comparison.tasks, figures=figures, finals=final_rows(comparison),
-        loss_tables=loss_tables(comparison), style=folder.joinpath("page.css").read_text(),
+        header=header(comparison), notes=notes(comparison), tasks=comparison.tasks, figures=figures, finals=final_rows(comparison),
+        loss_tables=loss_tables(comparison), kinds=KINDS, style=folder.joinpath("page.css").read_text(),
         scripts=[folder.joinpath(name).read_text() for name in ("chart.js", "field.js")],
         charts=script_json(charts(comparison)), fields=script_json(fields(comparison)), source=paper.SOURCE,
-        rules={task: comparison.rules(task) for task in comparison.tasks})
+        published=script_json(PUBLISHED))
     write_atomic(path, html.encode())
     return path
 
 
+# ---- values as text ------------------------------------------------------------------------------------------------
 def percent(value: float, digits: int = 1) -> str:
     """A share in percent; an en dash where there is none."""
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f} %"
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"< {10 ** -digits:.{digits}f} %" if 0 < value < 0.5 * 10 ** (-digits - 2) else f"{100 * value:.{digits}f} %"
 
 
 def embedded(path: Path) -> str:
-    """A PNG as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    """A PNG as a data URI, with a palette: a third of the size, and no eye tells."""
+    from PIL import Image
+    small = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(small, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
 
 
 def script_json(data: object) -> str:
     """JSON that may stand inside a script element; NaN becomes null."""
-    return json.dumps(_plain(data), separators=(",", ":")).replace("</", "<\\/")
+    return json.dumps(_plain(data), separators=(",", ":")).replace("</", "<\\/").replace("<!--", "<\\u0021--")
 
 
 def _plain(value):
@@ -56,69 +66,117 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, (float, np.floating)):
-        return round(float(value), 6) if math.isfinite(value) else None
+        return float(f"{value:.6g}") if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
 
+# ---- header --------------------------------------------------------------------------------------------------------
+def header(comparison: Comparison) -> list[tuple[str, str]]:
+    """What was run, on what: (name, text). What the manifest does not say is left out, but for the command and the date."""
+    manifest = comparison.manifest
+    rows = [("Command", str(manifest.get("command") or "unknown"))]
+    sizes = {"n": "{} neurons", "steps": "{} steps a trial", "batch_size": "batch {}", "iterations": "{} updates", "c_reg": "c_reg {}"}
+    for task in comparison.tasks:
+        facts = comparison.facts(task)
+        parts = [text.format(facts[key]) for key, text in sizes.items() if facts.get(key) is not None]
+        parts += [f"{key} {', '.join(map(str, facts[key]))}" for key in ("seeds",) if isinstance(facts.get(key), list)]
+        if "paper_size" in facts:
+            parts.append("the paper's network and trial size" if facts["paper_size"] else "reduced: not the paper's size")
+        rows.append((title(task), ", ".join(parts)))
+    for name, key in (("Machine", "machine"), ("Versions", "versions")):
+        known = [f"{k} {v}" for k, v in section(manifest, key).items() if v is not None]
+        rows += [(name, ", ".join(known))] if known else []
+    return [*rows, ("Date", str(manifest.get("date") or "unknown"))]
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """The manifest's notes, and which published curves are not drawn and why."""
+    found = comparison.manifest.get("notes")
+    out = [str(note) for note in found] if isinstance(found, list) else []
+    for task in comparison.tasks:
+        reasons: dict[str, list[str]] = {}
+        for rule in comparison.rules(task):
+            reason = paper.obstacle(task, rule, comparison.facts(task))
+            if reason and (task, rule) in paper.ACCURACY:
+                reasons.setdefault(reason, []).append(title(rule))
+        out += [f"{title(task)}, {' and '.join(rules)}: published results are not drawn beside these runs ({reason})."
+                for reason, rules in reasons.items()]
+    return out
+
+
+# ---- data of the scripts -------------------------------------------------------------------------------------------
 def charts(comparison: Comparison) -> list[dict]:
     """Interactive charts: one per task, rule and measure, with a series per precision."""
     out = []
     for task in comparison.tasks:
-        description = comparison.manifest.get("tasks", {}).get(task, {})
+        facts = comparison.facts(task)
         for rule in comparison.rules(task):
-            for column in (comparison.measure(task), "loss"):
+            for column in comparison.measures(task):
                 series = []
                 for precision, (colour, dashes) in styles(comparison).items():
                     curve = learning_curve(comparison, task, rule, precision, column)
                     if len(curve):
                         series.append({"label": precision, "colour": colour, "dash": list(dashes), "x": curve["iteration"].tolist(),
-                                       "mean": curve["mean"].tolist(), "sem": curve["sem"].tolist()})
-                points = paper.points(task, rule, description) if column == "accuracy" else []
-                out.append({"id": f"chart-{task}-{rule}-{column}", "title": f"{title(task)}, {title(rule)}", "y": LABELS[column],
-                            "x": "weight updates", "log": column == "nmse", "series": series, "points": points})
+                                       "mean": curve["mean"].tolist(), "sem": curve["sem"].tolist(), "n": curve["n"].tolist()})
+                band = paper.spread(comparison.published[task], task, rule, facts, column) if task in comparison.published else None
+                out.append({"id": f"chart-{task}-{rule}-{column}", "group": f"{task}-{column}", "title": f"{title(task)}, {title(rule)}",
+                            "y": LABELS[column], "x": "weight updates", "log": column == "nmse", "percent": column == "accuracy", "series": series,
+                            "points": paper.points(task, rule, facts) if column == "accuracy" else [], "band": band})
     return out
 
 
 def fields(comparison: Comparison) -> list[dict]:
-    """Animation data: frames of the modulator (8-bit) and the spikes of the window beside them."""
+    """Animations: per task and rule that diffuses, each precision's modulator (8 bits, one scale) and spikes, step by step."""
+    groups = {(task, rule): {p: s for p, s in comparison.shown(task, rule).items() if s["modulator"].size}
+              for task in comparison.tasks for rule in comparison.rules(task)}
+    groups = {key: shown for key, shown in groups.items() if shown}
+    cells = sum(s["modulator"].shape[1] for shown in groups.values() for s in shown.values())
+    affordable = max(10, ANIMATION_BYTES // cells) if cells else 0
     out = []
-    for (task, rule, precision), s in comparison.snapshots.items():
-        if not s["modulator"].size:
-            continue
-        steps, limit = frames(s, FRAMES), float(np.abs(s["modulator"]).max()) or 1.0
-        levels = np.round(127 * s["modulator"][steps] / limit).astype(np.int8)
-        t, neuron = np.nonzero(s["spikes"][-len(s["modulator"]):])
-        keep = np.linspace(0, len(t) - 1, min(len(t), MAX_SPIKES)).astype(int) if len(t) else []
-        out.append({"label": f"{title(task)}, {title(rule)}, {precision}", "grid": s["grid"].tolist(), "steps": (steps + 1).tolist(),
-                    "limit": limit, "levels": base64.b64encode(levels.tobytes()).decode(), "window": len(s["modulator"]),
-                    "neurons": s["spikes"].shape[1], "spikes": [t[keep].tolist(), neuron[keep].tolist()]})
+    for (task, rule), shown in groups.items():
+        first = next(iter(shown.values()))
+        count = min(MAX_FRAMES, affordable, *(len(s["modulator"]) for s in shown.values()))
+        limit = max(float(np.abs(s["modulator"][:count]).max()) for s in shown.values()) or 1.0
+        runs = []
+        for precision, s in shown.items():
+            levels = np.round(127 * s["modulator"][:count] / limit).astype(np.int8)
+            start = len(s["spikes"]) - len(s["modulator"])
+            t, neuron = np.nonzero(s["spikes"][start:start + count])
+            keep = np.linspace(0, len(t) - 1, min(len(t), MAX_SPIKES)).astype(int)
+            runs.append({"label": precision, "levels": base64.b64encode(levels.tobytes()).decode(),
+                         "spikes": [t[keep].tolist(), neuron[keep].tolist()]})
+        out.append({"label": f"{title(task)}, {title(rule)}", "grid": first["grid"].tolist(), "frames": count, "limit": limit,
+                    "window": len(first["modulator"]), "neurons": first["spikes"].shape[1], "runs": runs})
     return out
 
 
+# ---- rows of the tables --------------------------------------------------------------------------------------------
 def final_rows(comparison: Comparison) -> list[dict]:
-    """Rows of the result table, formatted."""
+    """Rows of the result table, formatted: accuracy in percent, its differences in percentage points."""
     rows = []
     for r in final_table(comparison).to_dict("records"):
         share = r["measure"] == "accuracy"
 
-        def show(value: float, sem: float, sign: str = "", share=share) -> str:
+        def show(value: float, sem: float, sign: str, unit: str, share=share) -> str:
             if not math.isfinite(value):
                 return "–"
-            text = f"{100 * value:{sign}.1f}" if share else f"{value:{sign}.4f}"
-            return text + ((f" ± {100 * sem:.1f}" if share else f" ± {sem:.4f}") if math.isfinite(sem) else "") + (" %" if share else "")
+            scale, digits = (100, 1) if share else (1, 4)
+            text = f"{scale * value:{sign}.{digits}f}" + (f" ± {scale * sem:.{digits}f}" if math.isfinite(sem) else "")
+            return text.replace("-", "−") + (unit if share else "")
 
-        rows.append({**r, "result": show(r["mean"], r["sem"]), "change": show(r["difference"], r["difference_sem"], "+")})
+        rows.append({**r, "result": show(r["mean"], r["sem"], "", " %"), "measure": title(r["measure"]) if share else "nMSE",
+                     "change": show(r["difference"], r["difference_sem"], "+", " points")})
     return rows
 
 
 def loss_tables(comparison: Comparison) -> list[dict]:
-    """Where precision was lost, per task and rule: quantities with any loss, worst first."""
+    """Where precision was lost, per task and rule: all rows, and the worst of them first."""
     out = []
     for task in comparison.tasks:
         for rule in comparison.rules(task):
             table = losses(comparison, task, rule)
             if len(table):
-                table["worst"] = table[["saturated", "underflowed", "stalled"]].max(axis=1)
-                rows = table[table["worst"] > 1e-6].sort_values("worst", ascending=False)
-                out.append({"task": task, "rule": rule, "rows": rows.to_dict("records")})
+                worst = np.max([table[column] / limit for column, (_, limit) in KINDS.items()], axis=0)      # 1: as much as is marked
+                marked = table.assign(worst=worst).query("worst >= 1").sort_values("worst", ascending=False, kind="stable").head(WORST)
+                out.append({"task": task, "rule": rule, "rows": table.to_dict("records"), "worst": marked.to_dict("records")})
     return out

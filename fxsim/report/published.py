@@ -5,8 +5,13 @@ used c_reg 0.1, all others the shipped configurations' value.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 SOURCE = "arXiv 2603.08949, figure 2"
-UPDATES = (100, 250, 500, 1000, 2000)
+UPDATES = (100, 250, 500, 1000, 2000)       # the authors evaluated after one update more
 CONDITIONS = {      # (task, rule) -> name of the condition in the public curves
     ("cue_accumulation", "bptt"): "bptt_lr_005_creg_005",
     ("cue_accumulation", "diffusion"): "diffusion_k_075_lr_005_creg_005",
@@ -25,23 +30,42 @@ ACCURACY = {        # (task, rule) -> (mean, standard error) at UPDATES
 }
 C_REG = {("delayed_match", "bptt"): 0.1, ("delayed_match", "eprop"): 0.1, ("delayed_match", "diffusion"): 0.01,
          ("cue_accumulation", "bptt"): 0.005, ("cue_accumulation", "eprop"): 0.005, ("cue_accumulation", "diffusion"): 0.005}
+COLUMNS = {"accuracy": "accuracy_eval", "loss": "loss_eval"}
+QUANTILES = (0, 0.25, 0.75, 1)
 
 
-def points(task: str, rule: str, description: dict) -> list[tuple[int, float, float]]:
-    """(updates, mean, standard error) as shares, where a run is comparable: the paper's size and regularisation."""
+def obstacle(task: str, rule: str, facts: dict) -> str | None:
+    """Why nothing published is drawn beside these runs, as a sentence; None where they are comparable."""
     key = (task, rule)
-    if key not in ACCURACY or not description.get("paper_size") or description.get("c_reg") != C_REG[key]:
+    if key not in ACCURACY:
+        return "no published curve"
+    if not facts.get("paper_size"):
+        return "not the paper's size"
+    if facts.get("c_reg") != C_REG[key]:
+        return f"published with c_reg {C_REG[key]}, here {facts.get('c_reg', 'unknown')}"
+    return None
+
+
+def points(task: str, rule: str, facts: dict) -> list[tuple[int, float, float]]:
+    """(updates, mean, standard error) of the accuracy as shares, up to the updates of the runs themselves."""
+    if obstacle(task, rule, facts):
         return []
-    return [(u, mean / 100, sem / 100) for u, (mean, sem) in zip(UPDATES, ACCURACY[key], strict=True) if u <= description.get("iterations", 0)]
+    return [(u, mean / 100, sem / 100) for u, (mean, sem) in zip(UPDATES, ACCURACY[task, rule], strict=True) if u <= facts["iterations"]]
 
 
-def spread(table, task: str, rule: str, description: dict):
-    """(updates, lowest, highest) accuracy of the published seeds, or None where a run is not comparable."""
-    key = (task, rule)
-    if key not in CONDITIONS or not description.get("paper_size") or description.get("c_reg") != C_REG[key]:
+def spread(table: DataFrame, task: str, rule: str, facts: dict, measure: str) -> dict[str, list[float]] | None:
+    """x (updates), lowest, lower, upper, highest: range and quartiles of the published seeds. None where there is nothing to compare with.
+
+    table   the authors' curves of this task
+    """
+    if obstacle(task, rule, facts) or measure not in COLUMNS:
         return None
-    rows = table[(table["condition"] == CONDITIONS[key]) & (table["iteration"] <= description.get("iterations", 0))]
-    if rows.empty:
+    rows = table[table["condition"] == CONDITIONS[task, rule]]
+    first = rows["iteration"].min()     # stored as 0 or 1, and means after one update in both
+    rows = rows.assign(updates=rows["iteration"] - first + 1)
+    grouped = rows[rows["updates"] <= facts["iterations"] + 1].groupby("updates")[COLUMNS[measure]]
+    if not len(grouped):
         return None
-    by_iteration = rows.groupby("iteration")["accuracy_eval"]
-    return by_iteration.min().index.to_numpy(), by_iteration.min().to_numpy(), by_iteration.max().to_numpy()
+    quantiles = grouped.quantile(QUANTILES).unstack()
+    return {"x": quantiles.index.tolist(), **{name: quantiles[q].tolist() for name, q in
+                                              zip(("lowest", "lower", "upper", "highest"), QUANTILES, strict=True)}}

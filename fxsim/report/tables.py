@@ -4,7 +4,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from quant.quantities import INDEX
+
 from .data import FLOAT_PRECISIONS, Comparison
+
+KINDS = {       # column -> (how it is called, share from which a cell is marked)
+    "saturated": ("saturated", 0.001),
+    "underflowed": ("rounded to zero", 0.1),
+    "stalled": ("change rounded away", 0.1),
+}
 
 
 def standard_error(values: np.ndarray) -> float:
@@ -46,9 +54,12 @@ def final_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def losses(comparison: Comparison, task: str, rule: str) -> pd.DataFrame:
-    """Telemetry of the last count, summed over seeds: shares saturated, underflowed, stalled, and headroom used, per precision and quantity."""
-    t = comparison.telemetry
-    rows = t[(t["task"] == task) & (t["rule"] == rule) & t["word_bits"].notna()]
+    """One row per quantity and fixed precision: shares saturated, underflowed and stalled, headroom used, format.
+
+    From the last count of every run, summed over seeds (headroom: the largest).
+    """
+    t, precisions = comparison.telemetry, comparison.precisions(task)
+    rows = t[(t["task"] == task) & (t["rule"] == rule) & t["precision"].isin(precisions) & t["word_bits"].notna() & (t["stored"] > 0)]
     if rows.empty:
         return pd.DataFrame()
     rows = rows[rows["iteration"] == rows.groupby(["precision", "seed"])["iteration"].transform("max")]
@@ -58,4 +69,5 @@ def losses(comparison: Comparison, task: str, rule: str) -> pd.DataFrame:
     out["headroom"] = grouped["max_abs"].max()
     first = grouped[["word_bits", "frac_bits", "rounding"]].first()
     out["format"] = [f"{int(word)}.{int(frac)} {rounding.replace('_', ' ')}" for word, frac, rounding in first.to_numpy()]
-    return out.reset_index()
+    order = {"quantity": lambda q: INDEX.get(q, len(INDEX)), "precision": precisions.index}
+    return out.reset_index().sort_values(list(order), key=lambda column: column.map(order[column.name]), ignore_index=True)
