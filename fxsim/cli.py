@@ -104,7 +104,7 @@ def demo(out: Path, jobs: int) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--published", type=click.Path(path_type=Path), help="Directory with the paper authors' curves (TASK.csv), drawn as a grey band.")
+@click.option("--published", type=click.Path(path_type=Path), help="Directory with the paper authors' curves (TASK.csv), drawn as a band.")
 def report(directory: Path, published: Path | None) -> None:
     """Write the report of a comparison again from its tables."""
     from .report import build_report
