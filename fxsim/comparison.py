@@ -40,14 +40,15 @@ class Run:
 
 
 def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int], out: str | Path,
-            jobs: int = 0, announce: Callable[[str], None] = print) -> Path:
+            jobs: int = 0, announce: Callable[[str], None] = print, notes: Sequence[str] = ()) -> Path:
     """Train every combination and build the report; returns its path.
 
     configs     one per task: everything but rule, precision and seed, which are replaced
     jobs        runs at a time, each in its own process with its share of the cores; 0: as many as cores
+    notes       what a reader of the report must know
     """
     out = Path(out)
-    runs, notes = plan(configs, rules, precisions, seeds, out)
+    runs, left_out = plan(configs, rules, precisions, seeds, out)
     make_directory(out / "runs")
     todo = [run for run in runs if not is_finished(run.directory, run.config)]
     announce(f"{len(runs)} runs, {len(runs) - len(todo)} finished before")
@@ -57,7 +58,7 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     write_json(out / "manifest.json", {
         "command": command_line(), "versions": versions(), "machine": machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": notes})
+        "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes, *left_out]})
     from .report import build_report    # imports matplotlib
     return build_report(out)
 

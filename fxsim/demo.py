@@ -14,10 +14,14 @@ TASKS = {
     "cue_accumulation": [*REDUCED, "task.delay=200", "task.cues=5"],        # paper: 1000 ms, 7 cues
 }
 """Task -> what differs from the shipped configuration."""
+NOTES = (
+    "Reduced: the paper's networks and task generators, but 150 updates (paper: 2000), batch 32 (64), 128 evaluation trials (512), learning rate 0.01 (0.005).",
+    "Delayed match: delay 100 ms (paper: 700). Cue accumulation: 5 cues (7), delay 200 ms (1000).",
+)
 
 
 def run_demo(out: Path, jobs: int = 0, announce: Callable[[str], None] = print) -> Path:
     """Train and report; returns the report's path."""
     from .comparison import compare
     from .config import load_config
-    return compare([load_config(task, changes) for task, changes in TASKS.items()], RULES, PRECISIONS, SEEDS, out, jobs, announce)
+    return compare([load_config(task, changes) for task, changes in TASKS.items()], RULES, PRECISIONS, SEEDS, out, jobs, announce, NOTES)
