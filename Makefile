@@ -1,6 +1,6 @@
 # make demo   set up, train the main comparison, leave reports/demo/report.html
 # make test   set up and run all tests
-# make bench  seconds per training iteration, as a table and reports/bench.json
+# make bench  seconds per training iteration, as a table and reports/performance/bench.json
 # make env    only set up (.venv);  make lint  ruff;  make clean  remove environments
 
 SHELL := /bin/bash
@@ -45,7 +45,7 @@ test-core:
 	@touch $@
 
 bench: env
-	$(BIN)/fxsim bench --json reports/bench.json
+	$(BIN)/fxsim bench --json reports/performance/bench.json
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests

@@ -15,7 +15,8 @@ TASKS = {
 }
 """Task -> what differs from the shipped configuration."""
 NOTES = (
-    "Reduced: the paper's networks and task generators, but 150 updates (paper: 2000), batch 32 (64), 128 evaluation trials (512), learning rate 0.01 (0.005).",
+    "Reduced: the paper's networks and task generators, but 150 updates (paper: 2000), batch 32 (64), 128 evaluation trials (512), "
+    "learning rate 0.01 (0.005).",
     "Delayed match: delay 100 ms (paper: 700). Cue accumulation: 5 cues (7), delay 200 ms (1000).",
 )
 

@@ -35,7 +35,7 @@ GROUP_NAMES = {"soma": "SOMA", "synapse": "SYN", "signal": "SIG", "wide": "WIDE"
 class Variant:
     """What distinguishes two builds of the same arithmetic; none of it may change a result.
 
-    lanes       trials side by side (16 or more: the compiler makes no SIMD code of shorter loops)
+    lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
     chunk       steps between two visits of a synapse
     unroll      steps of one visit whose state stays in registers; divides chunk
     record      keep every state variable of every step
@@ -124,6 +124,13 @@ def cache_directory() -> Path:
     raise OSError("no writable cache directory; set FXSIM_CACHE_DIR")
 
 
+@lru_cache(maxsize=1)
+def _allow_short_simd_loops() -> None:
+    """Lets LLVM make SIMD code of loops over 8 lanes; by default it leaves loops of fewer than 16 turns alone."""
+    from llvmlite import binding
+    binding.set_option("fxsim", "--vectorizer-min-trip-count=8")
+
+
 _loaded: dict[str, ModuleType] = {}
 
 
@@ -137,6 +144,7 @@ def load_module(text: str) -> ModuleType:
             with os.fdopen(fd, "w") as file:
                 file.write(text)
             os.replace(temporary, path)
+        _allow_short_simd_loops()
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module      # Numba's cache looks it up by name

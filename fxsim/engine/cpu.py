@@ -20,7 +20,7 @@ from .interface import Result
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
 RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
-PLAIN = Variant()
+PLAIN, FEW = Variant(), Variant(lanes=8)       # FEW: for up to 8 trials, whose block would leave lanes of PLAIN empty
 RECORDING = Variant(lanes=1, chunk=1, unroll=1, record=True)        # one lane: records of long trials stay small
 COUNTING = Variant(lanes=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
 
@@ -78,12 +78,17 @@ class CpuEngine:
             variant = RECORDING
         elif telemetry:
             variant = COUNTING
+        elif variant is PLAIN and trials.size <= FEW.lanes:
+            variant = FEW
         kernels = self.module(variant)
         L = variant.lanes
         blocks = [Block(self, kernels, weights, trials.take(slice(b, b + L)), learn, record) for b in range(0, trials.size, L)]
-        if self.threads == 1 or len(blocks) == 1:
+        if self.threads == 1 or telemetry:
             for block in blocks:
                 block.run()
+        elif len(blocks) < self.threads:    # too few trials to share out: share out each block's synapses
+            for block in blocks:
+                block.run(self._pool, self.threads)
         else:
             for future in [self._pool.submit(block.run) for block in blocks]:
                 future.result()
@@ -155,20 +160,30 @@ class Block:
         self.rec_gout, self.rec_syn = r(T, topo.syn_out.size, L), r(T, size, k.N_SYN, L)
         self.rec_d, self.rec_g = r(n, L), r(tables.wiring.size, L)
 
-    def run(self) -> None:
-        """All steps of the block's trials."""
-        k, ar, rule, tables = self.kernels, self.engine.arithmetic, self.engine.learning, self.engine.tables
-        T, S, n = self.trials.steps, rule.window, self.engine.network.topology.n
-        chunk = k.CHUNK
-        for t0 in range(0, T, chunk):
-            steps = min(chunk, T - t0)
+    def run(self, pool: ThreadPoolExecutor | None = None, shares: int = 1) -> None:
+        """All steps of the block's trials; with a pool the synapses of each chunk are shared out."""
+        k, engine = self.kernels, self.engine
+        T, S, n = self.trials.steps, engine.learning.window, engine.network.topology.n
+        borders = np.searchsorted(engine.tables.pointer, np.linspace(0, engine.tables.pointer[-1], shares + 1)).tolist()
+        borders[0], borders[-1] = 0, n
+        for t0 in range(0, T, k.CHUNK):
+            steps = min(k.CHUNK, T - t0)
             self._forward(t0, steps, T, S)
-            if self.learn:
-                k.eligibility_chunk(t0, 0, n, t0 + steps > T - S, self.stream, self.syn, self.hist_h, self.hist_x, self.hist_l,
-                                    tables.pointer, tables.line, self.drive, self.leaks, self.rec_syn, self.tel)
-        wide, co = self.leaks.dtype.type, ar.coefficients
-        k.finish(T, self.trials.size, self.soma, self.syn, self.gout, self.duration, tables.pointer, wide(co.rate_target), wide(co.rate_gain),
-                 self.stream, self.counts, self.gsum, self.gout_sum, self.rec_d, self.rec_g, self.tel)
+            if self.learn and pool is None:
+                self._eligibility(t0, 0, n, t0 + steps > T - S)
+            elif self.learn:
+                shared = [pool.submit(self._eligibility, t0, first, last, t0 + steps > T - S) for first, last in zip(borders, borders[1:])]
+                for future in shared:
+                    future.result()
+        wide, co = self.leaks.dtype.type, engine.arithmetic.coefficients
+        k.finish(T, self.trials.size, self.soma, self.syn, self.gout, self.duration, engine.tables.pointer, wide(co.rate_target),
+                 wide(co.rate_gain), self.stream, self.counts, self.gsum, self.gout_sum, self.rec_d, self.rec_g, self.tel)
+
+    def _eligibility(self, t0: int, first: int, last: int, window: bool) -> None:
+        """One chunk for the synapses onto neurons first .. last-1."""
+        tables = self.engine.tables
+        self.kernels.eligibility_chunk(t0, first, last, window, self.stream, self.syn, self.hist_h, self.hist_x, self.hist_l, tables.pointer,
+                                       tables.line, self.drive, self.leaks, self.rec_syn, self.tel)
 
     def _forward(self, t0: int, steps: int, T: int, S: int) -> None:
         k, engine, tables = self.kernels, self.engine, self.engine.tables

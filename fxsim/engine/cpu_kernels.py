@@ -94,15 +94,15 @@ def deliver(soma, which, i, s, q, ptr, post, weight):
 
 
 @inline
-def synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, drive, leak_a, leak_k, stream, keys, alif, window):
-    """K steps of synapse e: E, then F, U and the sum S; in the window also the gradient G."""
+def synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, drive, leak_a, leak_k, stream, keys, k0, alif, window):
+    """K steps of synapse e, from step k0 of the chunk: E, then F, U and the sum S; in the window also the gradient G."""
     o, p, q = (e * N_SYN * LANES) & M, p & M, q & M
     for k in UNROLL:
-        reg_e[k] = counter_eligibility(keys[0, k], e)
-        reg_f[k] = counter_filtered_eligibility(keys[1, k], e)
-        reg_u[k] = counter_adaptation_eligibility(keys[2, k], e)
-        reg_s[k] = counter_eligibility_sum(keys[3, k], e)
-        reg_g[k] = counter_gradient(keys[4, k], e)
+        reg_e[k] = counter_eligibility(keys[0, k0 + k], e)
+        reg_f[k] = counter_filtered_eligibility(keys[1, k0 + k], e)
+        reg_u[k] = counter_adaptation_eligibility(keys[2, k0 + k], e)
+        reg_s[k] = counter_eligibility_sum(keys[3, k0 + k], e)
+        reg_g[k] = counter_gradient(keys[4, k0 + k], e)
     for l in range(LANES):
         U = syn[o + U_ * LANES + l]
         F = syn[o + F_ * LANES + l]
@@ -300,34 +300,38 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, target, stream, som
 
 @compiled
 def eligibility_chunk(t0, first, last, window, stream, syn, hist_h, hist_x, hist_l, ptr, line, drive, leaks, rec_syn, tel):
-    """The chunk that starts at step t0, for the synapses of the neurons first .. last-1."""
-    keys = np.empty((5, K), np.uint32)
+    """The chunk that starts at step t0, for the synapses of the neurons first .. last-1.
+
+    A synapse goes through the whole chunk before the next one, so its state stays in the nearest cache.
+    """
+    keys = np.empty((5, CHUNK), np.uint32)
     leak_a, leak_k = SYN(leaks[1]), SYN(leaks[2])
-    for kk in range(0, CHUNK, K):
-        for k in range(K):
-            keys[0, k] = step_eligibility(t0 + kk + k)
-            keys[1, k] = step_filtered_eligibility(t0 + kk + k)
-            keys[2, k] = step_adaptation_eligibility(t0 + kk + k)
-            keys[3, k] = step_eligibility_sum(t0 + kk + k)
-            keys[4, k] = step_gradient(t0 + kk + k)
-        for j in range(first, last):
-            p = (j * CHUNK + kk) * LANES
-            ce = SYN(drive[j])
-            for e in range(ptr[j], ptr[j + 1]):
-                q = ((line[e] & M) * CHUNK + kk) * LANES
+    for k in range(CHUNK):
+        keys[0, k] = step_eligibility(t0 + k)
+        keys[1, k] = step_filtered_eligibility(t0 + k)
+        keys[2, k] = step_adaptation_eligibility(t0 + k)
+        keys[3, k] = step_eligibility_sum(t0 + k)
+        keys[4, k] = step_gradient(t0 + k)
+    for j in range(first, last):
+        p = j * CHUNK * LANES
+        ce = SYN(drive[j])
+        for e in range(ptr[j], ptr[j + 1]):
+            q = (line[e] & M) * CHUNK * LANES
+            for k in range(0, CHUNK, K):
+                o = k * LANES
                 if ce == 0:
                     if window:
-                        synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, False, True)
+                        synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, False, True)
                     else:
-                        synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, False, False)
+                        synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, False, False)
                 elif window:
-                    synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, True, True)
+                    synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, True, True)
                 else:
-                    synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, True, False)
-                if RECORD:
-                    for v in range(N_SYN):
-                        for l in range(LANES):
-                            rec_syn[t0, e, v, l] = syn[(e * N_SYN + v) * LANES + l]
+                    synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, True, False)
+            if RECORD:
+                for v in range(N_SYN):
+                    for l in range(LANES):
+                        rec_syn[t0, e, v, l] = syn[(e * N_SYN + v) * LANES + l]
 
 
 @compiled
