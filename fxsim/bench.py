@@ -68,7 +68,7 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     changes = {"learning.rule": rule, "precision": precision, "threads": threads, "engine": "auto" if rule == "bptt" else engine}
     training = Training(load_config(task).changed(changes))
     trials = training.task.training_trials(0)
-    training.engine.run(training.optimizer.weights, trials.take(slice(0, 2)))
+    training.engine.run(training.optimizer.weights, trials if repeats or engine != "reference" else trials.take(slice(0, 2)))
     seconds: list[float] = []
     while len(seconds) < repeats and sum(seconds) < LONG:
         start = time.perf_counter()
