@@ -80,12 +80,11 @@ def round_sum(fmt: QFormat, base: np.ndarray, change: np.ndarray, shift: int, ra
 
     base    (n_syn,) raw values of that format;  change (n_syn,) integers;  random (n_syn,) 31-bit words
     """
-    random = random.astype(np.int64)
-    if not -16 <= shift <= 60 or np.abs(change).max(initial=0) >> 46:   # beyond int64: Python integers, slower
-        base, change, random = base.astype(object), change.astype(object), random.astype(object)
-    if shift < 0:
-        change, shift = change << -shift, 0
-    full = ROUNDINGS[fmt.rounding](change, shift, random, base)
+    rounding, up = ROUNDINGS[fmt.rounding], max(-shift, 0)
+    if -16 <= shift <= 60 and not np.abs(change).max(initial=0) >> 46:
+        full = rounding(change << up, max(shift, 0), random.astype(np.int64), base)
+    else:       # beyond int64: one Python integer at a time
+        full = np.array([rounding(int(c) << up, max(shift, 0), int(r), int(b)) for c, r, b in zip(change, random, base, strict=True)], object)
     if fmt.overflow == "saturate":
         return np.clip(full, fmt.min_raw, fmt.max_raw).astype(np.int64)
     return OVERFLOWS["wrap"](full, fmt.min_raw, fmt.max_raw).astype(np.int64)

@@ -1,5 +1,12 @@
 """Tests that need an optional package are left out, saying why, where it is not installed."""
 import importlib.util
+import os
+
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True, deadline=None)       # the same examples in every run
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 TORCH_TESTS = ["test_reference.py", "test_training.py", "test_cli.py", "test_readme.py"]
 collect_ignore = [] if importlib.util.find_spec("torch") else TORCH_TESTS

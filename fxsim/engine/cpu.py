@@ -135,12 +135,12 @@ class Block:
         self.gain = np.asarray(co.adaptation_gain).astype(k.DT_SOMA)
         self.drive = np.asarray(co.adaptation_drive).astype(k.DT_SYN)
         self.leaks = np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], k.DT_WIDE)
-        self.table = topo.moore()
-        self.per_step = np.zeros((0, 0, 0, 0), np.int32)
+        self.table = topo.moore().astype(np.int64)
+        self.per_step = np.zeros((0, 0, 0, 0), np.int64)
         if rule.rule == "shuffled_per_step" and learn:
-            self.per_step = lanes(neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T), np.int32)
+            self.per_step = lanes(neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T), np.int64)
         elif rule.rule == "shuffled_fixed":
-            self.table = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T)
+            self.table = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T).astype(np.int64)
         size = tables.wiring.size if learn else 0
         c = k.CHUNK if learn else 1
         self.soma, self.X = np.zeros(n * k.N_SOMA * L, k.DT_SOMA), np.zeros(lines * L, k.DT_SOMA)
