@@ -41,22 +41,13 @@ def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     return load_config(name_or_path, list(changes))
 
 
-def train(config: Config, out: str | Path | None = None, progress: Progress | None = None) -> TrainingResult:
-    """Train one network; with ``out`` its run directory is written (see :mod:`fxsim.runs`)."""
-    import time
+def train(config: Config, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
+    """Train one network; with ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (see :mod:`fxsim.runs`)."""
     from pathlib import Path
 
-    from .runs import is_finished, prepare, save
+    from .runs import train_in
     from .training import Training
-    start = time.perf_counter()
-    if out is not None:
-        is_finished(Path(out), config)      # refuses to overwrite another configuration's run
-        prepare(Path(out), config)
-    training = Training(config)
-    result = training.run(progress)
-    if out is not None:
-        save(Path(out), training, time.perf_counter() - start)
-    return result
+    return Training(config).run(progress) if out is None else train_in(Path(out), config, progress, resume)
 
 
 def compare(configs: list[Config], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:

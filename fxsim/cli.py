@@ -1,6 +1,7 @@
 """The command line. Commands import what they need, so that ``fxsim --help`` is quick.
 
-Refused input (InputError) is one line on stderr and exit status 2; a check that fails is exit status 1.
+Refused input (InputError) is one line on stderr and exit status 2; a check that fails is exit status 1; a command that SIGINT
+or SIGTERM ends is one line and exit status 130 or 143.
 """
 from __future__ import annotations
 
@@ -12,10 +13,11 @@ import click
 
 from . import __version__
 from .errors import InputError
+from .interrupts import Interrupted
 
 
 class Main(click.Group):
-    """Ends refused input in one line."""
+    """Ends refused input and interrupted commands in one line."""
 
     def invoke(self, ctx: click.Context):
         try:
@@ -23,6 +25,10 @@ class Main(click.Group):
         except InputError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
+        except Interrupted as interrupted:
+            again = "fxsim train --resume" if ctx.invoked_subcommand == "train" else "the same command"
+            click.echo(f"interrupted by {interrupted}; {again} goes on from the last checkpoint", err=True)
+            ctx.exit(interrupted.status)
 
 
 class Items(click.ParamType):
@@ -59,15 +65,24 @@ def main() -> None:
 @change
 @click.option("--seed", type=int, help="Seed of the run.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the run.  [default: runs/NAME-RULE-PRECISION-sSEED]")
-def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | None) -> None:
-    """Train one network and write its run directory."""
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the directory, or start if there is none.")
+def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | None, resume: bool) -> None:
+    """Train one network and write its run directory.
+
+    Checkpoints are written every checkpoint.every iterations, on SIGINT and SIGTERM (exit status 130 and 143), and at the
+    end. With --resume the run goes on to the same bits as one that was never interrupted. The configuration must be the
+    same, except for threads, checkpoint.every, more iterations (of a finished run, too), and in fixed point the engine.
+
+    Without --resume a directory that holds an unfinished run with checkpoints is refused, so that none is lost by
+    mistake; a finished run of the same configuration is run again.
+    """
     from . import train as run_training
     from .comparison import precision_name
     from .config import load_config
     from .progress import describe, terminal_progress
     settings = load_config(config, [*changes, *([f"seed={seed}"] if seed is not None else [])])
     out = out or Path("runs") / f"{settings.name}-{settings.learning.rule}-{precision_name(settings.precision)}-s{settings.seed}"
-    result = run_training(settings, out, terminal_progress(settings.iterations))
+    result = run_training(settings, out, terminal_progress(settings.iterations), resume)
     last = [row for row in result.curves if row["split"] == "eval"][-1]
     click.echo(f"{'stopped' if result.stopped else 'done'} after {last['iteration']} iterations: {describe(last)}")
     click.echo(f"written: {out}")
@@ -85,7 +100,7 @@ def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | N
 def compare(config: str, rules: list, precisions: list, seeds: list, iterations: int | None, changes: tuple[str, ...], jobs: int, out: Path) -> None:
     """Train every rule x precision x seed from the same weights and trials, then write the report.
 
-    Finished runs in the directory are not repeated.
+    Finished runs in the directory are not repeated; interrupted ones, and ones with fewer iterations, go on from their last checkpoint.
     """
     from .comparison import compare as run_comparison
     from .config import load_config
@@ -97,7 +112,10 @@ def compare(config: str, rules: list, precisions: list, seeds: list, iterations:
 @click.option("--out", type=click.Path(path_type=Path), default="reports/demo", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="Runs at a time; 0: as many as cores.")
 def demo(out: Path, jobs: int) -> None:
-    """Compare e-prop and diffusion in four precisions on two tasks, small enough for ten minutes on two cores."""
+    """Compare e-prop and diffusion in four precisions on two tasks, small enough for ten minutes on two cores.
+
+    If it is interrupted, the same command goes on from the last checkpoints.
+    """
     from .demo import run_demo
     click.echo(f"report: {run_demo(out, jobs, click.echo)}")
 

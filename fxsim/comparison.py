@@ -5,16 +5,20 @@
     DIR/manifest.json                       what was compared, where, and what was left out
     DIR/report.html                         see fxsim.report
 
-A run that is finished is not repeated, so a comparison that was interrupted, or is given one more seed, goes on.
+A run that is finished is not repeated and one that is not goes on from its last checkpoint, so a comparison that was
+interrupted, or is given one more seed or more iterations, goes on.
 """
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -23,8 +27,10 @@ from quant import load_spec
 from .arithmetic import FLOATS
 from .config import Config, load_config
 from .errors import InputError
-from .runs import command_line, is_finished, machine, make_directory, prepare, save, versions, write_atomic, write_json
-from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training
+from .files import make_directory, write_atomic, write_json
+from .interrupts import Interrupted, Interrupts, hidden_from_children, interruptible
+from .runs import command_line, is_finished, machine, train_in, versions
+from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,10 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     out = Path(out)
     runs, left_out = plan(configs, rules, precisions, seeds, out)
     make_directory(out / "runs")
-    todo = [run for run in runs if not is_finished(run.directory, run.config)]
+    todo = [run for run in runs if not is_finished(run.directory, run.config, more=True)]
     announce(f"{len(runs)} runs, {len(runs) - len(todo)} finished before")
-    train_all(todo, seeds[0], jobs, announce)
+    with interruptible() as interrupts:
+        train_all(todo, seeds[0], jobs, announce, interrupts)
     concatenate([run.directory / "curves.csv" for run in runs], CURVE_COLUMNS, out / "curves.csv")
     concatenate([run.directory / "telemetry.csv" for run in runs], TELEMETRY_COLUMNS, out / "telemetry.csv")
     write_json(out / "manifest.json", {
@@ -91,30 +98,45 @@ def precision_name(precision: str) -> str:
     return precision if precision in FLOATS else load_spec(precision).name
 
 
-def train_all(runs: Sequence[Run], snapshot_seed: int, jobs: int, announce: Callable[[str], None]) -> None:
-    """Train, several at a time; results do not depend on how many."""
+def train_all(runs: Sequence[Run], snapshot_seed: int, jobs: int, announce: Callable[[str], None], interrupts: Interrupts) -> None:
+    """Train, several at a time; results do not depend on how many. Whatever ends it ends its processes, too, with checkpoints."""
     cores = os.cpu_count() or 1
     jobs = max(1, min(jobs or cores, len(runs)))
     threads, start = max(1, cores // jobs), time.perf_counter()
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        waiting = {pool.submit(train_one, run, threads, run.config.seed == snapshot_seed): run for run in runs}
+    context = get_context("spawn")
+    theirs, lifeline = context.Pipe(duplex=False)
+    with lifeline, ProcessPoolExecutor(jobs, context, end_with, (theirs,)) as pool:
         try:
+            with interrupts.shield(), hidden_from_children(signal.SIGINT):      # a terminal sends it to them, too: it is for this process
+                waiting = {pool.submit(train_one, run, threads, run.config.seed == snapshot_seed): run for run in runs}
             for done, future in enumerate(as_completed(waiting), 1):
                 announce(f"[{done}/{len(runs)}, {time.perf_counter() - start:.0f} s] {waiting[future]}: {future.result()}")
         except BaseException:
+            lifeline.close()
             pool.shutdown(cancel_futures=True)
             raise
 
 
+def end_with(parent: Connection) -> None:
+    """In a worker process: SIGTERM as soon as the other end of the pipe is closed, also by the parent's death, of whatever kind."""
+    def wait() -> None:
+        try:
+            parent.recv_bytes()     # nothing is ever sent
+        except EOFError:
+            os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def train_one(run: Run, threads: int, with_snapshot: bool) -> str:
-    """One run with its directory; returns the last evaluation in words."""
+    """One run with its directory; returns the last evaluation in words. An interrupted process ends, having left a checkpoint."""
     from .progress import describe
-    start = time.perf_counter()
-    prepare(run.directory, run.config)
-    training = Training(run.config.changed({"threads": threads}))
-    training.run()
-    save(run.directory, training, time.perf_counter() - start, with_snapshot)
-    return describe([row for row in training.result.curves if row["split"] == "eval"][-1])
+    begun = (run.directory / "config.yaml").exists()
+    try:
+        result = train_in(run.directory, run.config, resume=begun, threads=threads, with_snapshot=with_snapshot)
+    except Interrupted:
+        signal.raise_signal(signal.SIGTERM)     # without our handler: the pool would begin with the next run
+        raise
+    return describe([row for row in result.curves if row["split"] == "eval"][-1])
 
 
 def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) -> None:

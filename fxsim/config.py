@@ -177,6 +177,12 @@ class EvaluationConfig(Section):
     confirmations: Count = Field(3, description="fresh batches that must meet the criterion too")
 
 
+class CheckpointConfig(Section):
+    """When a run writes down its state, which --resume goes on from; on SIGINT, on SIGTERM and at the end it always does."""
+
+    every: Count = Field(50, description="updates between checkpoints; 0 = only on signals and at the end")
+
+
 class Config(Section):
     """One run."""
 
@@ -188,6 +194,7 @@ class Config(Section):
     network: NetworkConfig
     learning: LearningConfig = LearningConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
     precision: str = Field("float32", min_length=1, max_length=4096, description="float32, float64, a preset's name, or a precision YAML")
     engine: Literal["auto", "cpu", "oracle", "reference"] = "auto"
     threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="CPU threads; 0 = all cores")

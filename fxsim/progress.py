@@ -11,7 +11,7 @@ def describe(row: dict) -> str:
 
 
 class Progress:
-    """Shows nothing; the others inherit. A context manager around the run."""
+    """Shows nothing but notes; the others inherit. A context manager around the run."""
 
     def __enter__(self) -> Progress:
         return self
@@ -24,6 +24,10 @@ class Progress:
 
     def evaluated(self, row: dict) -> None:
         """After each evaluation, with its curve row."""
+
+    def note(self, line: str) -> None:
+        """What must be said even where nothing else is shown."""
+        print(line, file=sys.stderr, flush=True)
 
 
 class Lines(Progress):

@@ -1,4 +1,4 @@
-"""The directory of one run. Every file is written beside its place, flushed to disk and renamed, so none is ever half there.
+"""The directory of one run. Every file is written whole or not at all, see fxsim.files.
 
     config.yaml     the configuration, complete
     manifest.json   versions, command, seed, engine, machine, date, duration, formats; written last: "finished": true
@@ -6,79 +6,37 @@
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
     weights.npz     initial and final weights in model units, and as stored (raw_)
     snapshot.npz    one evaluation trial after training, see snapshot()
+    checkpoints/    the state of training, see fxsim.checkpoints
 """
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import platform
 import shlex
 import sys
-import tempfile
-from dataclasses import asdict, replace
+import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Iterator
 
 import numpy as np
 import yaml
 
 from .arithmetic import make_arithmetic
 from .backend import ModelUnits
+from .checkpoints import Checkpoints, require_same
 from .config import Config, dump_config
 from .errors import InputError
+from .files import make_directory, remove_leftovers, write_atomic, write_csv, write_json, write_npz
+from .interrupts import interruptible
 from .oracle import Oracle
-from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training
+from .progress import Progress
+from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
 
 
-# ---- writing -------------------------------------------------------------------------------------------------------
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` or leave it as it was. InputError if the directory cannot be written."""
-    try:
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(path.parent, "--out", error.strerror, "a writable directory") from None
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def make_directory(path: Path) -> Path:
-    """The directory, made with its parents. InputError if that is impossible."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(path, "--out", error.strerror, "a directory that can be made") from None
-    return path
-
-
-def write_json(path: Path, data: dict) -> None:
-    write_atomic(path, (json.dumps(data, indent=2) + "\n").encode())
-
-
-def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
-    """A table; None becomes an empty cell, floats keep all their digits."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode())
-
-
-def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    data = io.BytesIO()
-    np.savez_compressed(data, **arrays)
-    write_atomic(path, data.getvalue())
+FILES = ("config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "weights.npz", "snapshot.npz")
 
 
 # ---- what a run was ------------------------------------------------------------------------------------------------
@@ -106,16 +64,13 @@ def machine() -> dict:
     return {"cpu": cpu or platform.machine(), "cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
 
 
-def formats(arithmetic) -> dict[str, dict] | None:
-    """quantity -> format; None for floats."""
-    return {name: asdict(fmt) for name, fmt in arithmetic.spec.formats.items()} if arithmetic.spec else None
-
-
 # ---- one run -------------------------------------------------------------------------------------------------------
 def prepare(directory: Path, config: Config) -> Path:
     """Make the run directory and write its configuration, before a long run finds out that it cannot."""
     make_directory(directory)
     (directory / "manifest.json").unlink(missing_ok=True)     # what follows is not finished
+    for name in FILES:
+        remove_leftovers(directory, name)
     write_atomic(directory / "config.yaml", dump_config(config).encode())
     return directory
 
@@ -133,34 +88,61 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
         "task": config.task.name, "rule": config.learning.rule, "precision": training.arithmetic.name, "seed": config.seed,
         "engine": training.engine.name, "threads": config.threads, "versions": versions(), "machine": machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "duration_seconds": round(duration, 3),
-        "formats": formats(training.arithmetic)})
+        "formats": training.formats})
 
 
-def is_finished(directory: Path, config: Config) -> bool:
-    """True if ``directory`` holds the finished run of this configuration. InputError if it holds another one."""
+def is_finished(directory: Path, config: Config, more: bool = False) -> bool:
+    """True if ``directory`` holds the finished run of this configuration, False if it is not begun or not finished.
+
+    InputError if it holds another one. ``more``: a run with fewer iterations is one that is not finished.
+    """
     try:
         stored = yaml.safe_load((directory / "config.yaml").read_text())
-        finished = json.loads((directory / "manifest.json").read_text())["finished"] is True
+        require_same(directory / "config.yaml", stored, config, more)
+        if stored["iterations"] != config.iterations:
+            return False
+        return json.loads((directory / "manifest.json").read_text())["finished"] is True
     except FileNotFoundError:
-        return False        # never begun, or not finished: it is run again
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        return False
+    except InputError:
+        raise
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(directory, "config.yaml, manifest.json", type(error).__name__, "files that fxsim wrote") from None
-    wanted, stored = (dict(_leaves(data)) for data in (yaml.safe_load(dump_config(config)), stored))
-    for field in {**wanted, **stored}:
-        here, there = wanted.get(field), stored.get(field)
-        if here != there and field != "threads":
-            raise InputError(directory / "config.yaml", field, f"a finished run with {there}, wanted {here}",
-                             "the same configuration, or another --out")
-    return finished
 
 
-def _leaves(data: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Dotted names and values of nested mappings."""
-    if not isinstance(data, dict):
-        yield path, data
-        return
-    for key, value in data.items():
-        yield from _leaves(value, f"{path}.{key}" if path else str(key))
+def train_in(directory: Path, config: Config, progress: Progress | None = None, resume: bool = False,
+             threads: int | None = None, with_snapshot: bool = True) -> TrainingResult:
+    """Train with checkpoints and write the run directory. SIGINT and SIGTERM leave a checkpoint and raise Interrupted.
+
+    resume      go on from the last checkpoint, if there is one, to the bits of a run that was never interrupted
+    threads     instead of the configuration's
+
+    Raises InputError if the directory holds another run or, without ``resume``, the checkpoints of an unfinished one.
+    """
+    start, progress = time.perf_counter(), progress or Progress()
+    with interruptible() as interrupts:
+        checkpoints = Checkpoints(directory, config.checkpoint.every, interrupts)
+        finished = is_finished(directory, config, more=resume)
+        if checkpoints.paths and not finished and not resume:
+            raise InputError(directory, "--out", f"an unfinished run with checkpoints ({checkpoints.paths[0].stem})",
+                             "--resume to go on with it, another --out, or deleting it to start anew")
+        make_directory(directory)
+        training = Training(config if threads is None else config.changed({"threads": threads}))
+        if resume:
+            checkpoints.restore(training, progress.note)
+        prepare(directory, config)
+        if not resume:
+            checkpoints.clear()
+        start -= training.seconds_before
+        try:
+            training.run(progress, checkpoints.offer)
+            checkpoints.flush()
+            save(directory, training, time.perf_counter() - start, with_snapshot)
+        except KeyboardInterrupt:
+            checkpoints.flush()
+            raise
+        checkpoints.finish()
+    return training.result
 
 
 def snapshot(training: Training) -> dict[str, np.ndarray]:

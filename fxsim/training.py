@@ -8,8 +8,9 @@ Rows that a run leaves (a row's iteration is the number of weight updates done b
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Callable
 
 import numpy as np
 
@@ -45,6 +46,20 @@ class TrainingResult:
         return pd.DataFrame(self.curves, columns=CURVE_COLUMNS)
 
 
+@dataclass(frozen=True)
+class State:
+    """All that a run needs to go on to the same bits, between two updates and before what is measured there.
+
+    arrays      ``optimizer_*``: state of the optimizer;  ``initial_*``, ``raw_initial_*``: initial weights, each (n_syn,)
+    """
+
+    iteration: int
+    seconds: float              # spent on training so far
+    curves: list[dict]
+    telemetry: list[dict]
+    arrays: dict[str, np.ndarray]
+
+
 class Training:
     """One run of one configuration.
 
@@ -59,22 +74,36 @@ class Training:
         self.engine, self.arithmetic = backend.engine, backend.arithmetic
         self.optimizer = make_optimizer(config.learning.optimizer, self.arithmetic, self.network.weights)
         self.result = TrainingResult(weights=self._weights("initial"))
-        self._start, self._progress = time.perf_counter(), Progress()
-        self._labels = {"task": config.task.name, "rule": config.learning.rule, "precision": self.arithmetic.name, "seed": config.seed}
+        self.seconds_before, self._start, self._progress = 0.0, time.perf_counter(), Progress()
+        self.labels = {"task": config.task.name, "rule": config.learning.rule, "precision": self.arithmetic.name, "seed": config.seed}
 
     @property
     def iteration(self) -> int:
         """Weight updates done so far."""
         return self.optimizer.updates
 
-    def run(self, progress: Progress | None = None) -> TrainingResult:
-        """Train until the iterations are done or the stop criterion is met."""
+    @property
+    def seconds(self) -> float:
+        """Time spent on training, before a resume included."""
+        return self.seconds_before + time.perf_counter() - self._start
+
+    @property
+    def formats(self) -> dict[str, dict] | None:
+        """quantity -> format; None for floats."""
+        return {name: asdict(fmt) for name, fmt in self.arithmetic.spec.formats.items()} if self.arithmetic.spec else None
+
+    def run(self, progress: Progress | None = None, between: Callable[[Training], None] = lambda training: None) -> TrainingResult:
+        """Train until the iterations are done or the stop criterion is met.
+
+        ``between`` is called before the first update and after every one, when :meth:`state` is complete.
+        """
         progress, config = progress or Progress(), self.config
         self._start, self._progress = time.perf_counter(), progress
         with progress:
-            if self.iteration == 0:
-                self._count_telemetry()
             while True:
+                between(self)
+                if self.iteration == 0:
+                    self._count_telemetry()
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.iterations
                 if due and self._evaluate() and config.evaluation.stop and self._confirmed():
                     self.result.stopped = True
@@ -94,10 +123,22 @@ class Training:
         self.optimizer.step(result.gradients, trials.size)
 
     def _row(self, split: str, result, trials: Trials) -> dict:
-        row = {**self._labels, "iteration": self.iteration, "split": split, **measure(result, trials, self.task.classification),
-               "seconds": time.perf_counter() - self._start}
+        row = {**self.labels, "iteration": self.iteration, "split": split, **measure(result, trials, self.task.classification),
+               "seconds": self.seconds}
         self.result.curves.append(row)
         return row
+
+    # ---- going on later --------------------------------------------------------------------------------------------
+    def state(self) -> State:
+        """What :meth:`restore` goes on from. Arrays are not copied: updates replace them, they change none."""
+        initial = {name: w for name, w in self.result.weights.items() if "initial" in name}
+        return State(self.iteration, self.seconds, list(self.result.curves), list(self.result.telemetry),
+                     {**{f"optimizer_{name}": np.asarray(a) for name, a in self.optimizer.state().items()}, **initial})
+
+    def restore(self, state: State) -> None:
+        """Go on from the :meth:`state` of a run with the same configuration; arrays have the names, types and shapes of the own state."""
+        self.optimizer.restore({name.removeprefix("optimizer_"): a for name, a in state.arrays.items() if name.startswith("optimizer_")})
+        self.result.curves, self.result.telemetry, self.seconds_before = list(state.curves), list(state.telemetry), state.seconds
 
     # ---- evaluation ------------------------------------------------------------------------------------------------
     def _evaluate(self) -> bool:
@@ -132,7 +173,7 @@ class Training:
         for quantity, counts in (counters or {}).items():       # the reference counts nothing
             fmt = self.arithmetic.spec[quantity] if self.arithmetic.spec else None
             self.result.telemetry.append({
-                **self._labels, "iteration": self.iteration, "quantity": quantity, "word_bits": fmt and fmt.word_bits,
+                **self.labels, "iteration": self.iteration, "quantity": quantity, "word_bits": fmt and fmt.word_bits,
                 "frac_bits": fmt and fmt.frac_bits, "rounding": fmt and fmt.rounding, **counts})
 
     def _weights(self, when: str) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from fxsim.cli import main
+from fxsim.runs import FILES
 from fxsim.training import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 from tiny import tiny_changes
@@ -46,7 +47,7 @@ def run_directory(tmp_path_factory):
 
 def test_train_leaves_every_file(run_directory):
     names = {p.name for p in run_directory.iterdir()}
-    assert names == {"config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "weights.npz", "snapshot.npz"}
+    assert names == {*FILES, "checkpoints"}
     curves, telemetry = table(run_directory / "curves.csv"), table(run_directory / "telemetry.csv")
     assert tuple(curves[0]) == CURVE_COLUMNS and tuple(telemetry[0]) == TELEMETRY_COLUMNS
     assert {row["seed"] for row in curves} == {"7"} and {row["nmse"] for row in curves} == {""}

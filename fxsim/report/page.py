@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..runs import write_atomic
+from ..files import write_atomic
 from . import published as paper
 from .data import Comparison, section
 from .figures import LABELS, PUBLISHED, styles, title

@@ -4,6 +4,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from fxsim.errors import InputError
 class Archive:
     """An npz file whose arrays are asked for one by one. Everything wrong with it is an InputError.
 
+    ``file`` is read instead of ``path``, which then only names it in errors.
     ``shapes`` in its methods is one shape or several allowed ones; None stands for any length.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, file: BinaryIO | None = None):
         self.path = str(path)
         try:
-            self._file = np.load(path, allow_pickle=False)
+            self._file = np.load(path if file is None else file, allow_pickle=False)
         except OSError as error:
             raise InputError(path, "", error.strerror or error, "a readable npz file") from None
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -42,6 +44,12 @@ class Archive:
     @property
     def names(self) -> list[str]:
         return self._file.files
+
+    def limit_size(self, size: int) -> None:
+        """Refuse arrays that unpack to more than ``size`` bytes together."""
+        unpacked = sum(member.file_size for member in self._file.zip.infolist())
+        if unpacked > size:
+            raise self.error("", f"arrays of {unpacked} bytes", f"at most {size}")
 
     def array(self, name: str, kinds: str, allowed: str, shapes=None) -> np.ndarray:
         """One array of one of the dtype ``kinds`` (as in ``dtype.kind``) and one of the ``shapes``."""
