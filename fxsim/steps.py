@@ -42,13 +42,6 @@ TERMS = {       # update: {term: quantities multiplied in it}; their fraction bi
 EXACT = ("distance", "bracket", "direct")   # aligned sums that are never stored, so never rounded
 STORES = {"error_classification": "error", "error_regression": "error", "gradient_rate": "gradient"}    # else: its own name
 
-GROUPS = {      # functions that share one machine word
-    "soma": ("refractory", "adaptation", "membrane", "trace", "distance", "pseudo_derivative", "readout_trace"),
-    "synapse": ("eligibility", "filtered_eligibility", "adaptation_eligibility", "eligibility_sum", "gradient"),
-    "signal": ("direct", "learning_signal", "modulator"),
-    "wide": ("readout", "error_classification", "error_regression", "gradient_out", "rate_error", "gradient_rate"),
-}
-
 
 # ---- forward ---------------------------------------------------------------------------------------------------------
 def refractory(r, z, R):
@@ -58,19 +51,19 @@ def refractory(r, z, R):
 
 def adaptation(a, z, leak, rnd):
     """a(t) = rho a + z(t-1), a leaky spike count."""
-    return store_adaptation(-fine_adaptation_leak(leak * a), a + whole_adaptation_spike(z), rnd)
+    return store_adaptation(fine_adaptation_leak(-leak * a), a + whole_adaptation_spike(z), rnd)
 
 
 def membrane(V, z, current_in, current_rec, leak, rnd):
     """V(t) = alpha V + Win x(t) + Wrec z(t-1) - z(t-1)."""
-    y = part_membrane_in(current_in) + part_membrane_rec(current_rec) - fine_membrane_leak(leak * V)
+    y = part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V)
     base = V + whole_membrane_in(current_in) + whole_membrane_rec(current_rec) - whole_membrane_spike(z)
     return store_membrane(y, base, rnd)
 
 
 def trace(X, s, leak, rnd):
     """X(t) = alpha X + s(t); s is x(t) for an input line and z(t-1) for a neuron's line."""
-    return store_trace(-fine_trace_leak(leak * X), X + whole_trace_spike(s), rnd)
+    return store_trace(fine_trace_leak(-leak * X), X + whole_trace_spike(s), rnd)
 
 
 def distance(V, a, gain):
@@ -86,12 +79,12 @@ def pseudo_derivative(distance, ready, rnd):
 
 def readout_trace(Z, z, leak, rnd):
     """Z(t) = kappa Z + z(t)."""
-    return store_readout_trace(-fine_readout_trace_leak(leak * Z), Z + whole_readout_trace_spike(z), rnd)
+    return store_readout_trace(fine_readout_trace_leak(-leak * Z), Z + whole_readout_trace_spike(z), rnd)
 
 
 def readout(y, current, leak, rnd):
     """y(t) = kappa y + Wout z(t)."""
-    return store_readout(part_readout_current(current) - fine_readout_leak(leak * y), y + whole_readout_current(current), rnd)
+    return store_readout(part_readout_current(current) + fine_readout_leak(-leak * y), y + whole_readout_current(current), rnd)
 
 
 # ---- eligibility -----------------------------------------------------------------------------------------------------
@@ -103,13 +96,13 @@ def eligibility(H, X, U, rnd):
 def filtered_eligibility(F, E, leak, rnd):
     """F(t) = kappa F + E(t)."""
     return store_filtered_eligibility(
-        part_filtered_eligibility_drive(E) - fine_filtered_eligibility_leak(leak * F), F + whole_filtered_eligibility_drive(E), rnd)
+        part_filtered_eligibility_drive(E) + fine_filtered_eligibility_leak(-leak * F), F + whole_filtered_eligibility_drive(E), rnd)
 
 
 def adaptation_eligibility(U, E, drive, leak, rnd):
     """U(t+1) = rho U + ce E(t)."""
     return store_adaptation_eligibility(
-        fine_adaptation_eligibility_drive(drive * E) - fine_adaptation_eligibility_leak(leak * U), U, rnd)
+        fine_adaptation_eligibility_drive(drive * E) + fine_adaptation_eligibility_leak(-leak * U), U, rnd)
 
 
 def eligibility_sum(S, E, rnd):

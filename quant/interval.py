@@ -1,33 +1,9 @@
-"""Interval arithmetic over integers: proves how wide the intermediates of integer code can get.
+"""Interval arithmetic over integers: proves how large the intermediates of integer code can get.
 
-Run the very code of an update on ``Interval`` arguments; every operation's result is noted in the active
-:class:`Watch`, which then knows the largest magnitude that any input within the intervals can produce.
+Run the very code of an update on ``Interval`` arguments: every operation's result covers whatever inputs within the
+intervals can produce.
 """
 from __future__ import annotations
-
-
-class Watch:
-    """Context that collects the widest intermediate."""
-
-    active: Watch | None = None
-
-    def __init__(self):
-        self.low = self.high = 0
-
-    def __enter__(self) -> Watch:
-        self.outer, Watch.active = Watch.active, self
-        return self
-
-    def __exit__(self, *_):
-        Watch.active = self.outer
-
-    def note(self, interval: Interval) -> None:
-        """Take an interval into account."""
-        self.low, self.high = min(self.low, interval.lo), max(self.high, interval.hi)
-
-    def fits(self, word_bits: int) -> bool:
-        """Whether all intermediates fit a signed word."""
-        return -(1 << (word_bits - 1)) <= self.low and self.high < 1 << (word_bits - 1)
 
 
 class Interval:
@@ -39,8 +15,6 @@ class Interval:
         self.lo, self.hi = int(lo), int(hi)
         if self.lo > self.hi:
             raise ValueError(f"an interval from {lo} to {hi} holds nothing, and would prove anything")
-        if Watch.active is not None:
-            Watch.active.note(self)
 
     @staticmethod
     def of(x) -> Interval:

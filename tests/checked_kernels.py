@@ -1,10 +1,12 @@
 """Runs built kernels as plain Python on checked integers: no compilation, and a machine word that overflows raises."""
 from __future__ import annotations
 
+import operator
 import sys
 import types
 
 from fxsim.engine import cpu
+from fxsim.engine.words import OPERATIONS
 
 
 def _checked(bits: int):
@@ -18,19 +20,27 @@ def _checked(bits: int):
     return word
 
 
+def _checked_operations() -> dict:
+    """fxsim.engine.words on Python integers."""
+    plain = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "shl": operator.lshift, "shr": operator.rshift,
+             "and": operator.and_, "neg": operator.neg, "min": min, "max": max, "abs": abs}
+    return {name: lambda *operands, name=name: _checked(int(name[3:]))(plain[name[:3]](*map(int, operands))) for name in OPERATIONS}
+
+
 def _njit(*_, **__):
     return lambda function: function
 
 
 def load_checked(text: str) -> types.ModuleType:
     """Stands in for fxsim.engine.build.load_module."""
-    numba = types.SimpleNamespace(njit=_njit, int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
+    numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
                                   float64=float, float32=float)
     module = types.ModuleType("checked_kernels_built")
     saved = sys.modules.get("numba")
     sys.modules["numba"] = numba
     try:
         exec(compile(text, "<built kernels>", "exec"), module.__dict__)
+        module.__dict__.update(_checked_operations())
     finally:
         if saved is None:
             del sys.modules["numba"]

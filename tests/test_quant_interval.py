@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant.interval import Interval, Watch, interval_max, interval_min
+from quant.interval import Interval, interval_max, interval_min
 from quant.rounding import ROUNDINGS, saturate, wrap
 
 ENDS = st.tuples(st.integers(-1000, 1000), st.integers(-1000, 1000)).map(sorted)
@@ -25,13 +25,6 @@ def test_minimum_maximum_and_clipping(a, share):
     x = a[0] + round((a[1] - a[0]) * share)
     clipped = interval_min(interval_max(Interval(*a), -50), 60)
     assert clipped.lo <= saturate(x, -50, 60) <= clipped.hi and -50 <= clipped.lo and clipped.hi <= 60
-
-
-def test_a_watch_notes_the_widest_intermediate_not_the_result():
-    with Watch() as watch:
-        result = (Interval(-4, 4) * (1 << 20)) >> 18
-    assert (result.lo, result.hi) == (-16, 16) and watch.high == 4 << 20 and watch.low == -4 << 20
-    assert watch.fits(24) and not watch.fits(23)
 
 
 @given(a=ENDS, b=ENDS, x=st.floats(0, 1), y=st.floats(0, 1))

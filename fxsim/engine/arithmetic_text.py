@@ -1,11 +1,14 @@
 """The update functions of :mod:`fxsim.steps` written out for one arithmetic, as source text.
 
 ``fine_``, ``whole_`` and ``part_`` terms become shifts and masks, ``store_`` becomes rounding and overflow of the format,
-and every operation is wrapped in the machine word of its group. For floats shifts, rounding and random bits vanish.
+and every operation is wrapped in the narrowest machine word that the interval analysis has proved wide enough for it. For
+floats shifts, rounding and random bits vanish.
 """
 from __future__ import annotations
 
 import ast
+import copy
+from functools import lru_cache
 
 from quant import PrecisionSpec
 from quant import random as quant_random
@@ -14,9 +17,7 @@ from quant.quantities import INDEX
 
 from .. import softmax, steps
 from .plan import Site, sites
-from .rewrite import DropBinaryPoints, Fold, PassTelemetry, Wrap, call, expression, functions, unparse
-
-GROUP_OF = {name: group for group, names in steps.GROUPS.items() for name in names}
+from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Words, Wrap, call, expression, functions, unparse
 
 
 class ExpandTerms(ast.NodeTransformer):
@@ -52,55 +53,95 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
+def _rounded(y: ast.expr, base: ast.expr, shift: int, rounding: str, narrow: bool) -> ast.expr:
+    """base + y / 2**shift, rounded.
+
+    Two identities let narrow words do the work. With a + (b + c) for (a + b) + c only the last sum can leave the word,
+    which processors clip in one instruction. And where a product loses more than 16 bits, its high half is enough:
+    (y + c) >> s = ((y >> 16) + (c >> 16)) >> (s - 16) if c is a multiple of 2**16.
+    """
+    if shift == 0:
+        return ast.BinOp(base, ast.Add(), y)
+    if narrow and shift > 16 and isinstance(y, ast.BinOp) and isinstance(y.op, ast.Mult) and rounding in ("floor", "nearest_up"):
+        y, shift = _shift(y, -16), shift - 16
+    full = call(functions(quant_rounding)[rounding], y, ast.Constant(shift), ast.Name("rnd", ast.Load()), base)
+    if isinstance(base, ast.BinOp) and isinstance(base.op, ast.Add):
+        full = ast.BinOp(base.left, ast.Add(), ast.BinOp(base.right, ast.Add(), full.right))
+    return full
+
+
 def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
-    """``return store_<site>(y, base, rnd)`` spelled out."""
-    y, base, _ = statement.value.args
+    """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
+    y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
-    row = INDEX[steps.STORES.get(name, name)]
-    body = [_assign("change", y), _assign("start", base)]
-    if spec is None:
-        body.append(_assign("full", expression("start + change")))
-        body.append(_assign("kept", expression("full")))
-    else:
-        site, fmt, names = table[name], spec[steps.STORES.get(name, name)], functions(quant_rounding)
-        rounding = names[fmt.rounding]
-        full = call(rounding, expression("change"), ast.Constant(site.shift), expression("rnd"), expression("start"))
-        body.append(_assign("full", full if site.shift else expression("start + change")))
-        body.append(_assign("kept", call(names[fmt.overflow], expression("full"), ast.Constant(fmt.min_raw), ast.Constant(fmt.max_raw))))
+    parts = [_assign("change", y), _assign("start", base)] if telemetry else []
     if telemetry:
-        counts = [f"tel[{row}, 0] += 1"]
-        if spec is not None:
-            counts += [f"tel[{row}, 1] += full != kept", f"tel[{row}, 2] += start == 0 and change != 0 and full == 0",
-                       f"tel[{row}, 3] += start != 0 and change != 0 and full == start"]
-        counts.append(f"tel[{row}, 4] = max(tel[{row}, 4], abs(full))")
-        body += [node for text in counts for node in ast.parse(text).body]
-    return [*body, *ast.parse("def f():\n    return kept").body[0].body]
+        y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
+    if spec is None:
+        full = kept = ast.BinOp(base, ast.Add(), y)
+    else:
+        site, fmt = table[name], spec[steps.STORES.get(name, name)]
+        full = _rounded(y, base, site.shift, fmt.rounding, fmt.word_bits <= 16)
+    if telemetry:
+        parts.append(_assign("full", full))
+        full = ast.Name("full", ast.Load())
+    kept = full if spec is None else call(functions(quant_rounding)[fmt.overflow], full, ast.Constant(fmt.min_raw), ast.Constant(fmt.max_raw))
+    return [*parts, _assign("kept", kept), ast.Return(ast.Name("kept", ast.Load()))]
 
 
-def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, str], telemetry: bool = False,
-                     decorator: str = "@inline\n") -> str:
-    """Source of all update functions. ``words``: group -> constructor name ("" leaves plain Python numbers)."""
+def _counts(name: str, fixed: bool) -> list[ast.stmt]:
+    """What telemetry counts of one update."""
+    row = INDEX[steps.STORES.get(name, name)]
+    counts = [f"tel[{row}, 0] += 1"]
+    if fixed:
+        counts += [f"tel[{row}, 1] += full != kept", f"tel[{row}, 2] += start == 0 and change != 0 and full == 0",
+                   f"tel[{row}, 3] += start != 0 and change != 0 and full == start"]
+    counts.append(f"tel[{row}, 4] = max(tel[{row}, 4], abs(full))")
+    return [statement for text in counts for statement in ast.parse(text).body]
+
+
+def _stores(function: ast.FunctionDef) -> str | None:
+    """The update whose value a function rounds and returns; None for exact sums and the refractory count."""
+    value = function.body[-1].value
+    stores = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id.startswith("store_")
+    return value.func.id.removeprefix("store_") if stores else None
+
+
+@lru_cache(maxsize=64)
+def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False) -> dict[str, ast.FunctionDef]:
+    """Syntax trees of all update functions, terms and rounding written out, machine words not chosen yet."""
     table = sites(spec, diffuses) if spec else None
-    text = []
+    trees = {}
     for name, node in functions(steps).items():
-        last = node.body[-1]
-        if isinstance(last.value, ast.Call) and isinstance(last.value.func, ast.Name) and last.value.func.id.startswith("store_"):
-            node.body = node.body[:-1] + _store(last, spec, table, telemetry)
         node = ExpandTerms(table).visit(node)
-        if spec is None:
-            node = DropBinaryPoints().visit(node)
-        node = Fold().visit(node)
-        node = Wrap(words[GROUP_OF[name]]).visit(node)
+        if _stores(node):
+            node.body[-1:] = _store(node.body[-1], spec, table, telemetry)
+        trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
+    return trees
+
+
+def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False) -> str:
+    """The update functions for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
+    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree))) for tree in update_trees(spec, diffuses, telemetry).values())
+
+
+def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False) -> str:
+    """Source of all update functions. ``words``: function -> the machine word of each operation."""
+    text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
+    for name, tree in update_trees(spec, diffuses, telemetry).items():
+        node = Wrap(words[name]).visit(copy.deepcopy(tree))
         if telemetry:
+            if stored[name]:
+                node.body[-1:-1] = _counts(stored[name], spec is not None)
             node = PassTelemetry(set()).visit(node)
-        text.append(decorator + unparse(node))
+        text.append("@inline\n" + unparse(node))
     return "\n\n".join(text)
 
 
 def random_functions() -> str:
     """The hash of :mod:`quant.random` on 32-bit words."""
     text = [f"M32 = U32({quant_random.M32})"]
-    return "\n\n".join(text + ["@inline\n" + unparse(Wrap("U32").visit(node)) for node in functions(quant_random).values()])
+    return "\n\n".join(text + ["@inline\n" + unparse(Wrap(Words.always("U32")).visit(node)) for node in functions(quant_random).values()])
 
 
 class ExpandRandom(ast.NodeTransformer):
@@ -111,8 +152,8 @@ class ExpandRandom(ast.NodeTransformer):
     bits_<update>(stream, counter)      31 bits for one trial
     """
 
-    def __init__(self, spec: PrecisionSpec | None, words: dict[str, str]):
-        self.spec, self.words = spec, words
+    def __init__(self, spec: PrecisionSpec | None):
+        self.spec = spec
 
     def visit_Call(self, node):
         self.generic_visit(node)
@@ -127,7 +168,7 @@ class ExpandRandom(ast.NodeTransformer):
             return expression(f"step_key(U32({INDEX[quantity]}), U32({arguments[0]}))")
         if kind == "counter":
             return expression(f"element_key({arguments[0]}, U32({arguments[1]}))")
-        return expression(f"{self.words[GROUP_OF[update]]}(random31({arguments[0]}, {arguments[1]}))")
+        return expression(f"I32(random31({arguments[0]}, {arguments[1]}))")
 
 
 def softmax_functions(spec: PrecisionSpec | None) -> str:
@@ -138,6 +179,6 @@ def softmax_functions(spec: PrecisionSpec | None) -> str:
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",
-        "@inline\n" + unparse(Wrap("I64").visit(functions(softmax)["exp_negative"])),
+        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(functions(softmax)["exp_negative"])),
         f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({spec['readout'].frac_bits}), EXP2)",
         "@inline\ndef quotient(p, total):\n    return I64((p << PROBABILITY_FRAC) // total)"])

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,17 +20,16 @@ from types import ModuleType
 import numpy as np
 
 from quant import PrecisionSpec
-from quant.interval import interval_max, interval_min
+from quant.interval import Interval, interval_max, interval_min
 
 from .. import steps
 from ..arithmetic import RATE_FRAC, Arithmetic
-from ..network import Network
-from .arithmetic_text import ExpandRandom, random_functions, softmax_functions, update_functions
-from .plan import machine_words
-from .rewrite import PassTelemetry, Unroll, unparse
-
-GROUP_NAMES = {"soma": "SOMA", "synapse": "SYN", "signal": "SIG", "wide": "WIDE"}
-
+from ..network import LAYERS, Network
+from .arithmetic_text import ExpandRandom, noted_functions, random_functions, softmax_functions, update_functions
+from .plan import Proof, Ranges, prove
+from .words import NAMES as OPERATORS
+from .words import OPERATIONS
+from .rewrite import PassTelemetry, Unroll, Words, functions, unparse
 
 @dataclass(frozen=True)
 class Variant:
@@ -48,53 +48,72 @@ class Variant:
     record: bool = False
     telemetry: bool = False
 
+    @property
+    def lanes_per_word(self) -> int:
+        """Spikes (bytes) that are looked at together."""
+        return 8 if self.lanes % 8 == 0 else 1
+
 
 @lru_cache(maxsize=64)
-def python_functions(spec: PrecisionSpec, diffuses: bool) -> dict:
-    """The update functions for plain Python integers and intervals."""
-    text = update_functions(spec, diffuses, {group: "" for group in steps.GROUPS}, decorator="")
-    namespace = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC}
-    exec(compile(text, f"<{spec.name} on integers>", "exec"), namespace)
-    return namespace
+def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool):
+    return compile(noted_functions(spec, diffuses, telemetry), f"<{spec.name} on integers>", "exec")
 
 
-def words_for(arithmetic: Arithmetic, network: Network) -> dict[str, int]:
-    """Machine word of each group of updates; InputError if the formats could overflow 64 bits."""
-    return machine_words(python_functions(arithmetic.spec, arithmetic.learning.diffuses), arithmetic, network)
+def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False) -> Proof:
+    """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
+    def on_intervals(note):
+        namespace = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
+        exec(_noted_code(arithmetic.spec, arithmetic.learning.diffuses, telemetry), namespace)
+        return namespace
+    return prove(on_intervals, arithmetic, network)
 
 
-def storage(arithmetic: Arithmetic, quantity: str) -> str:
-    """NumPy type that stores a quantity compactly."""
-    if arithmetic.spec is None:
-        return f"np.{arithmetic.kind}"
-    fmt = arithmetic.spec[quantity]
-    for name in ("int8", "uint8", "int16", "uint16", "int32"):
-        if np.iinfo(name).min <= fmt.min_raw and fmt.max_raw <= np.iinfo(name).max:
-            return f"np.{name}"
-    return "np.int64"
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
+STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
+          "U": "adaptation_eligibility", "F": "filtered_eligibility", "S": "eligibility_sum", "G": "gradient", "GOUT": "gradient_out",
+          "D": "rate_error", "FEEDBACK": "feedback"}
+
+
+def storage(values: Interval, types: tuple[str, ...] = INTEGERS) -> str:
+    """The first, narrowest integer type that holds all values."""
+    return next(name for name in types if np.iinfo(name).min <= values.lo and values.hi <= np.iinfo(name).max)
+
+
+def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
+    """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
+    weights, DIRECT: B err, NINE: sums of 3x3 cells, COEFFICIENT: leaks and gains, WIDE: anything."""
+    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE")
+    if proof is None:
+        return dict.fromkeys(names, arithmetic.kind)
+    ranges, co, signed = Ranges(arithmetic, network), arithmetic.coefficients, ("int16", "int32", "int64")
+    current = [ranges.current(layer) for layer in LAYERS]
+    coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
+    signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
+    return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
+            "NUM": storage(Interval(0, network.constants.refractory), signed),
+            "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), signed[1:]),
+            "DIRECT": storage(proof.results["direct"], signed[1:]), "NINE": storage(signal * 9, signed[1:]),
+            "COEFFICIENT": storage(Interval(0, max(coefficients)), signed[1:]), "WIDE": "int64"}
 
 
 def module_text(arithmetic: Arithmetic, network: Network, variant: Variant, template: Path) -> str:
     """Source of the kernel module for one arithmetic and template."""
     spec, diffuses = arithmetic.spec, arithmetic.learning.diffuses
-    if spec:
-        bits = words_for(arithmetic, network)
-        words, types = {g: f"I{b}" for g, b in bits.items()}, {g: f"np.int{b}" for g, b in bits.items()}
-    else:
-        words, types = {g: "FLT" for g in steps.GROUPS}, {g: f"np.{arithmetic.kind}" for g in steps.GROUPS}
-    header = ["import math", "import numba as nb", "import numpy as np", "",
-              'inline = nb.njit(forceinline=True, error_model="numpy")',
+    proof = proof_for(arithmetic, network, variant.telemetry) if spec else None
+    words = {name: Words(ranges, operators=OPERATORS) for name, ranges in proof.ranges.items()} if proof else defaultdict(lambda: Words.always("FLT"))
+    types = storage_types(arithmetic, network, proof)
+    header = ["import math", "import numba as nb", "import numpy as np", "from fxsim.engine.compiler import Inlined",
+              f"from fxsim.engine.words import {', '.join(OPERATIONS)}", "",
+              'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
               'compiled = nb.njit(cache=True, nogil=True, error_model="numpy")',
-              "I32, I64, U32 = nb.int32, nb.int64, nb.uint32", f"FLT = nb.{arithmetic.kind if not spec else 'float64'}",
-              *(f"{name} = {words[group]}" for group, name in GROUP_NAMES.items()),
-              *(f"DT_{name} = {types[group]}" for group, name in GROUP_NAMES.items()),
-              f"DT_H, DT_X = {storage(arithmetic, 'pseudo_derivative')}, {storage(arithmetic, 'trace')}",
-              f"DT_L = {storage(arithmetic, 'modulator' if diffuses else 'learning_signal')}",
+              "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32", f"FLT = nb.{arithmetic.kind if not spec else 'float64'}",
+              *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
+              *(f"{name} = nb.{types[name]}" for name in ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE")),
               f"LANES, CHUNK, K, M = {variant.lanes}, {variant.chunk}, {variant.unroll}, {(1 << 40) - 1}",
-              f"RECORD, RATE_FRAC = {variant.record}, {RATE_FRAC}"]
+              f"LANES_PER_WORD = {variant.lanes_per_word}",
+              f"RECORD, WATCHED, RATE_FRAC = {variant.record}, {variant.record or variant.telemetry}, {RATE_FRAC}"]
     return "\n\n\n".join(["\n".join(header), random_functions(), softmax_functions(spec),
-                          update_functions(spec, diffuses, words, variant.telemetry),
-                          _template_text(template, variant, ExpandRandom(spec, words))]) + "\n"
+                          update_functions(spec, diffuses, words, variant.telemetry), _template_text(template, variant, ExpandRandom(spec))]) + "\n"
 
 
 def _template_text(template: Path, variant: Variant, expand: ExpandRandom) -> str:
@@ -103,7 +122,7 @@ def _template_text(template: Path, variant: Variant, expand: ExpandRandom) -> st
     tree = expand.visit(Unroll(variant.unroll).visit(tree))
     if variant.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
-        updates = {name for names in steps.GROUPS.values() for name in names}
+        updates = set(functions(steps))
         tree = PassTelemetry(own | updates).visit(tree)
     return unparse(tree)
 
@@ -125,10 +144,11 @@ def cache_directory() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _allow_short_simd_loops() -> None:
-    """Lets LLVM make SIMD code of loops over 8 lanes; by default it leaves loops of fewer than 16 turns alone."""
+def _set_simd_options() -> None:
+    """LLVM by default leaves loops of fewer than 16 turns alone, and chooses the number of lanes by the widest type."""
     from llvmlite import binding
     binding.set_option("fxsim", "--vectorizer-min-trip-count=8")
+    binding.set_option("fxsim", "--vectorizer-maximize-bandwidth")
 
 
 _loaded: dict[str, ModuleType] = {}
@@ -144,7 +164,7 @@ def load_module(text: str) -> ModuleType:
             with os.fdopen(fd, "w") as file:
                 file.write(text)
             os.replace(temporary, path)
-        _allow_short_simd_loops()
+        _set_simd_options()
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module      # Numba's cache looks it up by name

@@ -20,6 +20,9 @@ from .interface import Result
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
 RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
+RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
+RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
+WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
 PLAIN, FEW = Variant(), Variant(lanes=8)       # FEW: for up to 8 trials, whose block would leave lanes of PLAIN empty
 RECORDING = Variant(lanes=1, chunk=1, unroll=1, record=True)        # one lane: records of long trials stay small
 COUNTING = Variant(lanes=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
@@ -73,6 +76,8 @@ class CpuEngine:
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
+        if trials.steps > self.arithmetic.steps:
+            raise ValueError(f"{trials.steps} steps, built for at most {self.arithmetic.steps}")
         variant = self.variant
         if record:
             variant = RECORDING
@@ -125,15 +130,15 @@ class Block:
             return out
 
         self.x = lanes(trials.x, np.uint8).ravel()
-        self.target = lanes(ar.target_to_raw(trials.target), k.DT_WIDE).ravel()
+        self.x_words = self.x.view(WORDS[k.LANES_PER_WORD])
+        self.target = lanes(ar.target_to_raw(trials.target), k.DT_Y).ravel()
         self.duration = lanes(trials.duration, k.DT_WIDE)
         self.stream = lanes(stream_key(engine.seed, trials.ids.astype(np.uint64)), np.uint32)
-        self.weights = {layer: np.ascontiguousarray(weights[layer][order]).astype(k.DT_WIDE if layer == "out" else k.DT_SOMA)
-                        for layer, (_, _, order) in tables.out.items()}
-        self.feedback = ar.feedback_to_raw(engine.network.feedback).astype(k.DT_SIG)
+        self.weights = {layer: np.ascontiguousarray(weights[layer][order]).astype(k.DT_CURRENT) for layer, (_, _, order) in tables.out.items()}
+        self.feedback = ar.feedback_to_raw(engine.network.feedback).astype(k.DT_FEEDBACK)
         co = ar.coefficients
-        self.gain = np.asarray(co.adaptation_gain).astype(k.DT_SOMA)
-        self.drive = np.asarray(co.adaptation_drive).astype(k.DT_SYN)
+        self.gain = np.asarray(co.adaptation_gain).astype(k.DT_COEFFICIENT)
+        self.drive = np.asarray(co.adaptation_drive).astype(k.DT_COEFFICIENT)
         self.leaks = np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], k.DT_WIDE)
         self.table = topo.moore().astype(np.int64)
         self.per_step = np.zeros((0, 0, 0, 0), np.int64)
@@ -143,21 +148,25 @@ class Block:
             self.table = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T).astype(np.int64)
         size = tables.wiring.size if learn else 0
         c = k.CHUNK if learn else 1
-        self.soma, self.X = np.zeros(n * k.N_SOMA * L, k.DT_SOMA), np.zeros(lines * L, k.DT_SOMA)
-        self.y, self.current, self.err, self.probability = (np.zeros(K * L, k.DT_WIDE) for _ in range(4))
-        self.grid, self.new, self.d = (np.zeros(s * L, k.DT_SIG) for s in (topo.n_cells, topo.n_cells, n))
-        self.hist_h, self.hist_x, self.hist_l = np.zeros(n * c * L, k.DT_H), np.zeros(lines * c * L, k.DT_X), np.zeros(n * c * L, k.DT_L)
-        self.syn = np.zeros(size * k.N_SYN * L, k.DT_SYN)
-        self.gout = np.zeros((topo.syn_out.size if learn else 0) * L, k.DT_WIDE)
-        self.yout = np.zeros(S * K * L, k.DT_WIDE)
+        out = topo.syn_out.size if learn else 0
+        state = lambda count, *types: tuple(np.zeros(count * L, dtype) for dtype in types)     # noqa: E731
+        self.V, self.a, self.r, self.z, self.count, self.Z = state(n, k.DT_V, k.DT_A, k.DT_NUM, np.uint8, np.int32, k.DT_Z)
+        self.z_words = self.z.view(WORDS[k.LANES_PER_WORD])
+        self.current_in, self.current_rec, self.d = state(n, k.DT_CURRENT, k.DT_CURRENT, k.DT_DIRECT)
+        (self.X,), (self.grid, self.new) = state(lines, k.DT_X), state(topo.n_cells, k.DT_L, k.DT_L)
+        self.y, self.current_out, self.err, self.probability = state(K, k.DT_Y, k.DT_CURRENT, k.DT_ERR, k.DT_WIDE)
+        (self.hist_h, self.hist_l), (self.hist_x,) = state(n * c, k.DT_H, k.DT_L), state(lines * c, k.DT_X)
+        self.U, self.F, self.S, self.G = state(size, k.DT_U, k.DT_F, k.DT_S, k.DT_G)
+        (self.gout,) = state(out, k.DT_GOUT)
+        self.yout = np.zeros(S * K * L, k.DT_Y)
         self.counts = np.zeros((L, n), np.int64)
         total = np.float64 if ar.spec is None else np.int64
-        self.gsum, self.gout_sum = np.zeros(size, total), np.zeros(topo.syn_out.size if learn else 0, total)
+        self.gsum, self.gout_sum = np.zeros(size, total), np.zeros(out, total)
         self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
         r = (lambda *shape: np.zeros(shape if record else (0,) * len(shape), total))
-        self.rec_soma, self.rec_x, self.rec_h, self.rec_y = r(T, n, k.REC_, L), r(T, lines, L), r(T, n, L), r(T, K, L)
+        self.rec_soma, self.rec_x, self.rec_h, self.rec_y = r(T, n, len(RECORDED_SOMA), L), r(T, lines, L), r(T, n, L), r(T, K, L)
         self.rec_err, self.rec_l, self.rec_m = r(S, K, L), r(S, n, L), r(S, topo.n_cells, L)
-        self.rec_gout, self.rec_syn = r(T, topo.syn_out.size, L), r(T, size, k.N_SYN, L)
+        self.rec_gout, self.rec_syn = r(T, topo.syn_out.size, L), r(T, size, len(RECORDED_SYNAPSE), L)
         self.rec_d, self.rec_g = r(n, L), r(tables.wiring.size, L)
 
     def run(self, pool: ThreadPoolExecutor | None = None, shares: int = 1) -> None:
@@ -176,22 +185,24 @@ class Block:
                 for future in shared:
                     future.result()
         wide, co = self.leaks.dtype.type, engine.arithmetic.coefficients
-        k.finish(T, self.trials.size, self.soma, self.syn, self.gout, self.duration, engine.tables.pointer, wide(co.rate_target),
+        k.finish(T, self.trials.size, self.count, self.S, self.G, self.gout, self.duration, engine.tables.pointer, wide(co.rate_target),
                  wide(co.rate_gain), self.stream, self.counts, self.gsum, self.gout_sum, self.rec_d, self.rec_g, self.tel)
 
     def _eligibility(self, t0: int, first: int, last: int, window: bool) -> None:
         """One chunk for the synapses onto neurons first .. last-1."""
         tables = self.engine.tables
-        self.kernels.eligibility_chunk(t0, first, last, window, self.stream, self.syn, self.hist_h, self.hist_x, self.hist_l, tables.pointer,
-                                       tables.line, self.drive, self.leaks, self.rec_syn, self.tel)
+        self.kernels.eligibility_chunk(t0, first, last, window, self.stream, self.U, self.F, self.S, self.G, self.hist_h, self.hist_x,
+                                       self.hist_l, tables.pointer, tables.line, self.drive, self.leaks, self.rec_syn, self.tel)
 
     def _forward(self, t0: int, steps: int, T: int, S: int) -> None:
         k, engine, tables = self.kernels, self.engine, self.engine.tables
         (pi, qi, _), (pr, qr, _), (po, qo, eo) = tables.out["in"], tables.out["rec"], tables.out["out"]
         w = self.weights
         k.forward_chunk(t0, steps, T, S, self.learn, engine.learning.classification, RULE_NUMBER[engine.learning.rule],
-                        self.x, self.target, self.stream, self.soma, self.X, self.y, self.current, self.err, self.probability, self.grid,
-                        self.new, self.d, self.hist_h, self.hist_x, self.hist_l, self.gout, self.yout, pi, qi, w["in"], pr, qr, w["rec"],
+                        self.x, self.x_words, self.target, self.stream, self.V, self.a, self.r, self.z, self.z_words, self.count,
+                        self.current_in, self.current_rec, self.X, self.Z, self.y, self.current_out, self.err, self.probability,
+                        self.grid, self.new, self.d, self.hist_h, self.hist_x, self.hist_l, self.gout, self.yout,
+                        pi, qi, w["in"], pr, qr, w["rec"],
                         po, qo, eo, w["out"], self.feedback, tables.neuron_at, tables.cell, self.table, self.per_step, self.gain, self.leaks,
                         engine.network.constants.refractory, self.leaks.dtype.type(engine.arithmetic.coefficients.diffusion_gain),
                         self.rec_soma, self.rec_x, self.rec_h, self.rec_y, self.rec_err, self.rec_l, self.rec_m, self.rec_gout, self.tel)
@@ -204,16 +215,15 @@ class Block:
 
     def record(self) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
-        k, B, rule = self.kernels, self.trials.size, self.engine.learning
+        B, rule = self.trials.size, self.engine.learning
         first = lambda a: np.moveaxis(a[..., :B], -1, 1)        # noqa: E731
-        soma = {name: first(self.rec_soma[:, :, v]) for name, v in
-                {"V": k.V_, "a": k.A_, "r": k.R_, "z": k.Z_, "Z": k.TRACE_Z_}.items()}
+        soma = {name: first(self.rec_soma[:, :, v]) for v, name in enumerate(RECORDED_SOMA)}
         out = {**soma, "y": first(self.rec_y)}
         if not self.learn:
             del out["Z"]
             return out
         order = np.argsort(self.engine.tables.out["out"][2])
-        syn = {name: first(self.rec_syn[:, :, v]) for name, v in {"U": k.U_, "F": k.F_, "Esum": k.S_, "G": k.G_}.items()}
+        syn = {name: first(self.rec_syn[:, :, v]) for v, name in enumerate(RECORDED_SYNAPSE)}
         syn["G"] = np.concatenate([syn["G"], np.moveaxis(self.rec_g[:, :B], -1, 0)[None]])
         out |= {"X": first(self.rec_x), "H": first(self.rec_h), **syn, "err": first(self.rec_err), "L": first(self.rec_l),
                 "D": np.moveaxis(self.rec_d[:, :B], -1, 0)[None], "Gout": first(self.rec_gout)[:, :, order]}

@@ -7,96 +7,96 @@ A *block* is LANES trials side by side in the innermost axis, the SIMD lanes. Ti
 neurons run through the chunk and leave H, X and L of every step in small history buffers; then each synapse is visited
 once, K steps at a time. Nothing depends on the order, so results do not depend on LANES, CHUNK, K or threads.
 
-Array indices are masked with M: it shows the compiler that they are not negative, or it would not use SIMD.
+Each variable has an array of its own, in the narrowest type that holds its format (DT_*), so that 16-bit formats use 16-bit
+lanes. Functions on lanes are ``@inline``: their array arguments never overlap, and they tell the compiler so.
+
+Array indices are masked with M: it shows the compiler that they are not negative, or it would not use SIMD. Spikes are
+bytes; ``words`` is the same memory, LANES_PER_WORD lanes at a time, to find the rare spikes quickly.
 """
 # ruff: noqa: F821   (names supplied by the builder)
-
-V_, A_, R_, Z_, COUNT_, TRACE_Z_, IN_, REC_ = range(8)      # variables of a neuron in `soma`
-U_, F_, S_, G_ = range(4)                                   # variables of a synapse in `syn`
-N_SOMA, N_SYN = 8, 4
 
 
 # ---- one neuron, one line, one synapse: all lanes --------------------------------------------------------------------
 @inline
-def neuron_lanes(soma, j, gain, leak_m, leak_a, R, stream, key_v, key_a):
-    """r, a, V and the spike of neuron j; returns how many lanes spiked."""
-    o = (j * N_SOMA * LANES) & M
-    spikes = 0
+def membrane_lanes(V, current_in, current_rec, z, o, leak, stream, key):
+    """V of one neuron; clears its currents."""
+    o = o & M
     for l in range(LANES):
-        z = soma[o + Z_ * LANES + l]
-        a = adaptation(soma[o + A_ * LANES + l], z, leak_a, bits_adaptation(stream[l], key_a))
-        v = membrane(soma[o + V_ * LANES + l], z, soma[o + IN_ * LANES + l], soma[o + REC_ * LANES + l], leak_m,
-                     bits_membrane(stream[l], key_v))
-        r = refractory(soma[o + R_ * LANES + l], z, R)
-        spike = SOMA(1) if distance(v, a, gain) > 0 and r == 0 else SOMA(0)
-        soma[o + A_ * LANES + l] = a
-        soma[o + V_ * LANES + l] = v
-        soma[o + R_ * LANES + l] = r
-        soma[o + Z_ * LANES + l] = spike
-        soma[o + COUNT_ * LANES + l] = SOMA(soma[o + COUNT_ * LANES + l] + spike)
-        soma[o + IN_ * LANES + l] = SOMA(0)
-        soma[o + REC_ * LANES + l] = SOMA(0)
-        spikes += spike != 0
-    return spikes
+        V[o + l] = membrane(V[o + l], NUM(z[o + l]), current_in[o + l], current_rec[o + l], leak, bits_membrane(stream[l], key))
+        current_in[o + l] = 0
+        current_rec[o + l] = 0
 
 
 @inline
-def pseudo_lanes(soma, j, gain, hist, p, stream, key_h):
-    """H of neuron j, after its spike was decided, into the history."""
-    o, p = (j * N_SOMA * LANES) & M, p & M
+def adaptation_lanes(a, z, o, leak, stream, key):
+    """a of one neuron."""
+    o = o & M
     for l in range(LANES):
-        ready = SOMA(1) if soma[o + R_ * LANES + l] == 0 else SOMA(0)
-        d = distance(soma[o + V_ * LANES + l], soma[o + A_ * LANES + l], gain)
-        hist[p + l] = pseudo_derivative(d, ready, bits_pseudo_derivative(stream[l], key_h))
+        a[o + l] = adaptation(a[o + l], NUM(z[o + l]), leak, bits_adaptation(stream[l], key))
 
 
 @inline
-def readout_trace_lanes(soma, j, leak_k, stream, key):
-    """Z of neuron j."""
-    o = (j * N_SOMA * LANES) & M
+def spike_lanes(V, a, r, z, o, gain, R):
+    """r and the spike of one neuron, from z(t-1) to z(t)."""
+    o = o & M
     for l in range(LANES):
-        soma[o + TRACE_Z_ * LANES + l] = readout_trace(
-            soma[o + TRACE_Z_ * LANES + l], soma[o + Z_ * LANES + l], leak_k, bits_readout_trace(stream[l], key))
+        wait = refractory(r[o + l], NUM(z[o + l]), R)
+        r[o + l] = wait
+        z[o + l] = 1 if distance(V[o + l], a[o + l], gain) > 0 and wait == 0 else 0
 
 
 @inline
-def trace_lanes(X, i, s, q, leak_m, hist, p, stream, key):
-    """X of line i from its spikes s[q:], kept in X and written to the history; returns how many lanes spiked."""
-    o, q, p = (i * LANES) & M, q & M, p & M
-    spikes = 0
+def pseudo_lanes(V, a, r, o, gain, hist, p, stream, key):
+    """H of one neuron, after its spike was decided, into the history."""
+    o, p = o & M, p & M
     for l in range(LANES):
-        x = trace(X[o + l], SOMA(s[q + l]), leak_m, bits_trace(stream[l], key))
+        ready = NUM(1) if r[o + l] == 0 else NUM(0)
+        hist[p + l] = pseudo_derivative(distance(V[o + l], a[o + l], gain), ready, bits_pseudo_derivative(stream[l], key))
+
+
+@inline
+def readout_trace_lanes(Z, z, o, leak, stream, key):
+    """Z of one neuron."""
+    o = o & M
+    for l in range(LANES):
+        Z[o + l] = readout_trace(Z[o + l], NUM(z[o + l]), leak, bits_readout_trace(stream[l], key))
+
+
+@inline
+def trace_lanes(X, o, s, q, leak, hist, p, stream, key):
+    """X of one line from its spikes s[q:], kept in X and written to the history."""
+    o, q, p = o & M, q & M, p & M
+    for l in range(LANES):
+        x = trace(X[o + l], NUM(s[q + l]), leak, bits_trace(stream[l], key))
         X[o + l] = x
         hist[p + l] = x
-        spikes += s[q + l] != 0
-    return spikes
 
 
 @inline
-def count_lanes(s, q):
-    """How many lanes of s[q:] are not zero."""
-    q = q & M
-    spikes = 0
-    for l in range(LANES):
-        spikes += s[q + l] != 0
-    return spikes
+def any_spike(words, o):
+    """Whether a lane of the LANES bytes at o spiked."""
+    o = (o // LANES_PER_WORD) & M
+    found = words[o]
+    for w in range(1, LANES // LANES_PER_WORD):
+        found |= words[o + w]
+    return found != 0
 
 
 @inline
-def deliver(soma, which, i, s, q, ptr, post, weight):
-    """Add the weights of line i's synapses to its targets' currents in the lanes where s[q:] spiked."""
+def deliver(current, s, q, first, last, post, weight):
+    """Add the weights of the synapses first .. last-1 to their targets' currents in the lanes where s[q:] spiked."""
     q = q & M
     for l in range(LANES):
         if s[q + l] != 0:
-            for e in range(ptr[i], ptr[i + 1]):
-                o = (((post[e] & M) * N_SOMA + which) * LANES + l) & M
-                soma[o] = SOMA(soma[o] + weight[e & M])
+            for e in range(first, last):
+                o = ((post[e & M] & M) * LANES + l) & M
+                current[o] = CURRENT(current[o] + weight[e & M])
 
 
 @inline
-def synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, drive, leak_a, leak_k, stream, keys, k0, alif, window):
+def synapse_lanes(U_, F_, S_, G_, o, hist_h, p, hist_x, q, hist_l, drive, leak_a, leak_k, stream, keys, k0, e, alif, window):
     """K steps of synapse e, from step k0 of the chunk: E, then F, U and the sum S; in the window also the gradient G."""
-    o, p, q = (e * N_SYN * LANES) & M, p & M, q & M
+    o, p, q = o & M, p & M, q & M
     for k in UNROLL:
         reg_e[k] = counter_eligibility(keys[0, k0 + k], e)
         reg_f[k] = counter_filtered_eligibility(keys[1, k0 + k], e)
@@ -104,74 +104,76 @@ def synapse_lanes(syn, e, hist_h, p, hist_x, q, hist_l, drive, leak_a, leak_k, s
         reg_s[k] = counter_eligibility_sum(keys[3, k0 + k], e)
         reg_g[k] = counter_gradient(keys[4, k0 + k], e)
     for l in range(LANES):
-        U = syn[o + U_ * LANES + l]
-        F = syn[o + F_ * LANES + l]
-        S = syn[o + S_ * LANES + l]
-        G = syn[o + G_ * LANES + l]
-        lane = stream[l]
+        F, S, lane = F_[o + l], S_[o + l], stream[l]
+        U, G = U_[o + l] if alif else NUM(0), G_[o + l] if window else NUM(0)
         for k in UNROLL:
-            E = eligibility(SYN(hist_h[p + k * LANES + l]), SYN(hist_x[q + k * LANES + l]), U, bits_eligibility(lane, reg_e[k]))
+            E = eligibility(hist_h[p + k * LANES + l], hist_x[q + k * LANES + l], U, bits_eligibility(lane, reg_e[k]))
             F = filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(lane, reg_f[k]))
             S = eligibility_sum(S, E, bits_eligibility_sum(lane, reg_s[k]))
             if alif:
                 U = adaptation_eligibility(U, E, drive, leak_a, bits_adaptation_eligibility(lane, reg_u[k]))
             if window:
-                G = gradient(G, SYN(hist_l[p + k * LANES + l]), F, bits_gradient(lane, reg_g[k]))
+                G = gradient(G, hist_l[p + k * LANES + l], F, bits_gradient(lane, reg_g[k]))
         if alif:
-            syn[o + U_ * LANES + l] = U
-        syn[o + F_ * LANES + l] = F
-        syn[o + S_ * LANES + l] = S
+            U_[o + l] = U
+        F_[o + l] = F
+        S_[o + l] = S
         if window:
-            syn[o + G_ * LANES + l] = G
+            G_[o + l] = G
+
+
+@inline
+def gradient_out_lanes(G, o, err, p, Z, q, stream, key):
+    """One more step of the gradient of a readout weight."""
+    o, p, q = o & M, p & M, q & M
+    for l in range(LANES):
+        G[o + l] = gradient_out(G[o + l], err[p + l], Z[q + l], bits_gradient_out(stream[l], key))
 
 
 # ---- readout and learning signal -------------------------------------------------------------------------------------
 @inline
-def readout_step(t, y, current, n_out, leak_k, stream):
-    """y of all outputs; clears the current."""
-    for k in range(n_out):
-        key = counter_readout(step_readout(t), k)
-        for l in range(LANES):
-            o = k * LANES + l
-            y[o] = readout(y[o], current[o], leak_k, bits_readout(stream[l], key))
-            current[o] = WIDE(0)
+def readout_lanes(y, current, o, leak, stream, key):
+    """y of one output; clears its current."""
+    o = o & M
+    for l in range(LANES):
+        y[o + l] = readout(y[o + l], current[o + l], leak, bits_readout(stream[l], key))
+        current[o + l] = 0
 
 
 @inline
-def error_step(t, y, target, err, n_out, classify, probability, stream):
-    """err of all outputs; target[k * LANES + l] is the label (0 or 1) or the regression target."""
+def error_step(t, y, target, q, err, n_out, classify, probability, stream):
+    """err of all outputs; target[q + k * LANES + l] is the label (0 or 1) or the regression target."""
     if classify:
         for l in range(LANES):
-            top = y[l]
+            top = WIDE(y[l])
             for k in range(1, n_out):
-                top = max(top, y[k * LANES + l])
+                top = max(top, WIDE(y[k * LANES + l]))
             total = WIDE(0)
             for k in range(n_out):
-                p = exponential(WIDE(top - y[k * LANES + l]))
+                p = exponential(WIDE(top - WIDE(y[k * LANES + l])))
                 probability[k * LANES + l] = p
                 total = WIDE(total + p)
             for k in range(n_out):
                 o = k * LANES + l
                 key = counter_error_classification(step_error_classification(t), k)
-                err[o] = error_classification(quotient(probability[o], total), target[o], bits_error_classification(stream[l], key))
+                err[o] = error_classification(quotient(probability[o], total), target[q + o], bits_error_classification(stream[l], key))
     else:
         for k in range(n_out):
             key = counter_error_regression(step_error_regression(t), k)
             for l in range(LANES):
                 o = k * LANES + l
-                err[o] = error_regression(y[o], target[o], bits_error_regression(stream[l], key))
+                err[o] = error_regression(y[o], target[q + o], bits_error_regression(stream[l], key))
 
 
 @inline
-def signal_step(t, err, feedback, n, n_out, d, stream):
-    """d = B err of every neuron."""
-    for j in range(n):
-        o = (j * LANES) & M
-        for l in range(LANES):
-            s = SIG(0)
-            for k in range(n_out):
-                s = direct(s, feedback[j, k], SIG(err[k * LANES + l]))
-            d[o + l] = s
+def direct_lanes(d, j, err, feedback, n_out):
+    """d = B err of neuron j."""
+    o = (j * LANES) & M
+    for l in range(LANES):
+        s = DIRECT(0)
+        for k in range(n_out):
+            s = direct(s, feedback[j, k], err[(k * LANES + l) & M])
+        d[o + l] = s
 
 
 @inline
@@ -181,89 +183,98 @@ def diffusion_step(t, grid, new, d, neuron_at, table, tables, per_step, s, gain,
         o, j = (c * LANES) & M, neuron_at[c]
         key = counter_modulator(step_modulator(t), c)
         for l in range(LANES):
-            nine = SIG(0)
+            nine = NINE(0)
             if per_step:
                 for q in range(9):
-                    nine = SIG(nine + grid[((tables[s, c, q, l] & M) * LANES + l) & M])
+                    nine = NINE(nine + grid[((tables[s, c, q, l] & M) * LANES + l) & M])
             else:
                 for q in range(9):
-                    nine = SIG(nine + grid[((table[c, q] & M) * LANES + l) & M])
-            injected = d[((j & M) * LANES + l) & M] if j >= 0 else SIG(0)
+                    nine = NINE(nine + grid[((table[c, q] & M) * LANES + l) & M])
+            injected = d[((j & M) * LANES + l) & M] if j >= 0 else DIRECT(0)
             new[o + l] = modulator(nine, injected, gain, bits_modulator(stream[l], key))
+
+
+@inline
+def signal_lanes(hist, p, d, o, stream, key):
+    """L of one neuron without diffusion, into the history."""
+    p, o = p & M, o & M
+    for l in range(LANES):
+        hist[p + l] = learning_signal(d[o + l], bits_learning_signal(stream[l], key))
+
+
+@inline
+def copy_lanes(to, p, source, o):
+    """The lanes at source[o:] to to[p:]."""
+    p, o = p & M, o & M
+    for l in range(LANES):
+        to[p + l] = source[o + l]
 
 
 # ---- chunks of time --------------------------------------------------------------------------------------------------
 @compiled
-def forward_chunk(t0, steps, T, S, learn, classify, rule, x, target, stream, soma, X, y, current, err, probability, grid, new, d,
-                  hist_h, hist_x, hist_l, gout, yout, ptr_in, post_in, w_in, ptr_rec, post_rec, w_rec, ptr_out, post_out, element_out, w_out,
+def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, stream, V, a, r, z, z_words, count, current_in, current_rec,
+                  X, Z, y, current_out, err, probability, grid, new, d, hist_h, hist_x, hist_l, gout, yout,
+                  ptr_in, post_in, w_in, ptr_rec, post_rec, w_rec, ptr_out, post_out, element_out, w_out,
                   feedback, neuron_at, cell, table, tables, gain, leaks, R, kd, rec_soma, rec_x, rec_h, rec_y, rec_err, rec_l, rec_m,
                   rec_gout, tel):
     """Steps t0 .. t0+steps-1 of one block; rule: 0 e-prop, 1 diffusion on `table`, 2 diffusion on per-step `tables`."""
     n, m, n_out, n_cells = cell.size, ptr_in.size - 1, y.size // LANES, neuron_at.size
-    leak_m, leak_a, leak_k, leak_out = SOMA(leaks[0]), SOMA(leaks[1]), SOMA(leaks[2]), WIDE(leaks[2])
-    refractory_steps = SOMA(R)
+    leak_m, leak_a, leak_k = COEFFICIENT(leaks[0]), COEFFICIENT(leaks[1]), COEFFICIENT(leaks[2])
+    refractory_steps = NUM(R)
     for k in range(steps):
         t = t0 + k
         for i in range(n):
-            q = (i * N_SOMA + Z_) * LANES
+            q = i * LANES
             if learn:
-                spikes = trace_lanes(X, i, soma, q, leak_m, hist_x, (i * CHUNK + k) * LANES, stream, counter_trace(step_trace(t), i))
-            else:
-                spikes = count_lanes(soma, q)
-            if spikes != 0:
-                deliver(soma, REC_, i, soma, q, ptr_rec, post_rec, w_rec)
+                trace_lanes(X, q, z, q, leak_m, hist_x, (i * CHUNK + k) * LANES, stream, counter_trace(step_trace(t), i))
+            if any_spike(z_words, q):
+                deliver(current_rec, z, q, ptr_rec[i], ptr_rec[i + 1], post_rec, w_rec)
         for i in range(m):
             q = (t * m + i) * LANES
             if learn:
-                spikes = trace_lanes(X, n + i, x, q, leak_m, hist_x, ((n + i) * CHUNK + k) * LANES, stream,
-                                     counter_trace(step_trace(t), n + i))
-            else:
-                spikes = count_lanes(x, q)
-            if spikes != 0:
-                deliver(soma, IN_, i, x, q, ptr_in, post_in, w_in)
+                trace_lanes(X, (n + i) * LANES, x, q, leak_m, hist_x, ((n + i) * CHUNK + k) * LANES, stream,
+                            counter_trace(step_trace(t), n + i))
+            if any_spike(x_words, q):
+                deliver(current_in, x, q, ptr_in[i], ptr_in[i + 1], post_in, w_in)
         for j in range(n):
-            if RECORD:
+            o = j * LANES
+            membrane_lanes(V, current_in, current_rec, z, o, leak_m, stream, counter_membrane(step_membrane(t), j))
+            if gain[j] != 0 or WATCHED:     # a LIF neuron's adaptation has no effect
+                adaptation_lanes(a, z, o, leak_a, stream, counter_adaptation(step_adaptation(t), j))
+            spike_lanes(V, a, r, z, o, gain[j], refractory_steps)
+            if any_spike(z_words, o):
                 for l in range(LANES):
-                    rec_soma[t, j, IN_, l] = soma[(j * N_SOMA + IN_) * LANES + l]
-            spikes = neuron_lanes(soma, j, gain[j], leak_m, leak_a, refractory_steps, stream,
-                                  counter_membrane(step_membrane(t), j), counter_adaptation(step_adaptation(t), j))
-            if spikes != 0:
-                for l in range(LANES):
-                    if soma[(j * N_SOMA + Z_) * LANES + l] != 0:
-                        for e in range(ptr_out[j], ptr_out[j + 1]):
-                            current[post_out[e] * LANES + l] = WIDE(current[post_out[e] * LANES + l] + w_out[e])
+                    count[(o + l) & M] += z[(o + l) & M]
+                deliver(current_out, z, o, ptr_out[j], ptr_out[j + 1], post_out, w_out)
             if learn:
-                pseudo_lanes(soma, j, gain[j], hist_h, (j * CHUNK + k) * LANES, stream,
+                pseudo_lanes(V, a, r, o, gain[j], hist_h, (j * CHUNK + k) * LANES, stream,
                              counter_pseudo_derivative(step_pseudo_derivative(t), j))
-                readout_trace_lanes(soma, j, leak_k, stream, counter_readout_trace(step_readout_trace(t), j))
-        readout_step(t, y, current, n_out, leak_out, stream)
+                readout_trace_lanes(Z, z, o, leak_k, stream, counter_readout_trace(step_readout_trace(t), j))
+        for o in range(n_out):
+            readout_lanes(y, current_out, o * LANES, leak_k, stream, counter_readout(step_readout(t), o))
         s = t - (T - S)
         if s >= 0:
             for o in range(n_out * LANES):
                 yout[s * n_out * LANES + o] = y[o]
         if learn:
             if s >= 0:
-                error_step(t, y, target[s * n_out * LANES:(s + 1) * n_out * LANES], err, n_out, classify, probability, stream)
-                signal_step(t, err, feedback, n, n_out, d, stream)
+                error_step(t, y, target, s * n_out * LANES, err, n_out, classify, probability, stream)
+                for j in range(n):
+                    direct_lanes(d, j, err, feedback, n_out)
                 if rule > 0:
-                    diffusion_step(t, grid, new, d, neuron_at, table, tables, rule == 2, s, SIG(kd), n_cells, stream)
+                    diffusion_step(t, grid, new, d, neuron_at, table, tables, rule == 2, s, COEFFICIENT(kd), n_cells, stream)
                     for o in range(n_cells * LANES):
                         grid[o] = new[o]
                 for j in range(n):
-                    p = ((j * CHUNK + k) * LANES) & M
-                    key = counter_learning_signal(step_learning_signal(t), j)
-                    for l in range(LANES):
-                        if rule > 0:
-                            hist_l[p + l] = grid[((cell[j] & M) * LANES + l) & M]
-                        else:
-                            hist_l[p + l] = learning_signal(d[((j & M) * LANES + l) & M], bits_learning_signal(stream[l], key))
+                    p = (j * CHUNK + k) * LANES
+                    if rule > 0:
+                        copy_lanes(hist_l, p, grid, cell[j] * LANES)
+                    else:
+                        signal_lanes(hist_l, p, d, j * LANES, stream, counter_learning_signal(step_learning_signal(t), j))
                 for j in range(n):
                     for e in range(ptr_out[j], ptr_out[j + 1]):
-                        key = counter_gradient_out(step_gradient_out(t), element_out[e])
-                        for l in range(LANES):
-                            gout[e * LANES + l] = gradient_out(
-                                gout[e * LANES + l], err[post_out[e] * LANES + l],
-                                WIDE(soma[(j * N_SOMA + TRACE_Z_) * LANES + l]), bits_gradient_out(stream[l], key))
+                        gradient_out_lanes(gout, e * LANES, err, post_out[e] * LANES, Z, j * LANES, stream,
+                                           counter_gradient_out(step_gradient_out(t), element_out[e]))
             else:
                 for j in range(n):
                     for l in range(LANES):
@@ -271,8 +282,12 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, target, stream, som
         if RECORD:
             for l in range(LANES):
                 for j in range(n):
-                    for v in range(IN_):
-                        rec_soma[t, j, v, l] = soma[(j * N_SOMA + v) * LANES + l]
+                    o = j * LANES + l
+                    rec_soma[t, j, 0, l] = V[o]
+                    rec_soma[t, j, 1, l] = a[o]
+                    rec_soma[t, j, 2, l] = r[o]
+                    rec_soma[t, j, 3, l] = z[o]
+                    rec_soma[t, j, 4, l] = Z[o]
                 for o in range(n_out):
                     rec_y[t, o, l] = y[o * LANES + l]
                 if learn:
@@ -299,13 +314,13 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, target, stream, som
 
 
 @compiled
-def eligibility_chunk(t0, first, last, window, stream, syn, hist_h, hist_x, hist_l, ptr, line, drive, leaks, rec_syn, tel):
+def eligibility_chunk(t0, first, last, window, stream, U, F, S, G, hist_h, hist_x, hist_l, ptr, line, drive, leaks, rec_syn, tel):
     """The chunk that starts at step t0, for the synapses of the neurons first .. last-1.
 
     A synapse goes through the whole chunk before the next one, so its state stays in the nearest cache.
     """
     keys = np.empty((5, CHUNK), np.uint32)
-    leak_a, leak_k = SYN(leaks[1]), SYN(leaks[2])
+    leak_a, leak_k = COEFFICIENT(leaks[1]), COEFFICIENT(leaks[2])
     for k in range(CHUNK):
         keys[0, k] = step_eligibility(t0 + k)
         keys[1, k] = step_filtered_eligibility(t0 + k)
@@ -313,49 +328,49 @@ def eligibility_chunk(t0, first, last, window, stream, syn, hist_h, hist_x, hist
         keys[3, k] = step_eligibility_sum(t0 + k)
         keys[4, k] = step_gradient(t0 + k)
     for j in range(first, last):
-        p = j * CHUNK * LANES
-        ce = SYN(drive[j])
+        h = j * CHUNK * LANES
+        ce = drive[j]
         for e in range(ptr[j], ptr[j + 1]):
-            q = (line[e] & M) * CHUNK * LANES
+            o, i = e * LANES, (line[e] & M) * CHUNK * LANES
             for k in range(0, CHUNK, K):
-                o = k * LANES
-                if ce == 0:
-                    if window:
-                        synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, False, True)
-                    else:
-                        synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, False, False)
+                p, q = h + k * LANES, i + k * LANES
+                if ce == 0 and window:
+                    synapse_lanes(U, F, S, G, o, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, k, e, False, True)
+                elif ce == 0:
+                    synapse_lanes(U, F, S, G, o, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, k, e, False, False)
                 elif window:
-                    synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, True, True)
+                    synapse_lanes(U, F, S, G, o, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, k, e, True, True)
                 else:
-                    synapse_lanes(syn, e, hist_h, p + o, hist_x, q + o, hist_l, ce, leak_a, leak_k, stream, keys, k, True, False)
+                    synapse_lanes(U, F, S, G, o, hist_h, p, hist_x, q, hist_l, ce, leak_a, leak_k, stream, keys, k, e, True, False)
             if RECORD:
-                for v in range(N_SYN):
-                    for l in range(LANES):
-                        rec_syn[t0, e, v, l] = syn[(e * N_SYN + v) * LANES + l]
+                for l in range(LANES):
+                    rec_syn[t0, e, 0, l] = U[o + l]
+                    rec_syn[t0, e, 1, l] = F[o + l]
+                    rec_syn[t0, e, 2, l] = S[o + l]
+                    rec_syn[t0, e, 3, l] = G[o + l]
 
 
 @compiled
-def finish(T, lanes, soma, syn, gout, duration, ptr, rate_target, rate_gain, stream, counts, gsum, gout_sum, rec_d, rec_g, tel):
+def finish(T, lanes, count, S, G, gout, duration, ptr, rate_target, rate_gain, stream, counts, gsum, gout_sum, rec_d, rec_g, tel):
     """End of the trials: the regularisation joins the gradients; sums over the first `lanes` lanes are added to gsum, gout_sum."""
     n = ptr.size - 1
     for j in range(n):
         for l in range(LANES):
-            counts[l, j] = int(soma[(j * N_SOMA + COUNT_) * LANES + l])
+            counts[l, j] = count[j * LANES + l]
     if gsum.size == 0:
         return
-    d = np.zeros(LANES, DT_WIDE)
+    d = np.zeros(LANES, DT_D)
     for j in range(n):
         key = counter_rate_error(step_rate_error(T), j)
         for l in range(lanes):
-            d[l] = rate_error(WIDE(soma[(j * N_SOMA + COUNT_) * LANES + l]), WIDE(duration[l]), WIDE(rate_target), WIDE(rate_gain),
+            d[l] = rate_error(WIDE(count[j * LANES + l]), WIDE(duration[l]), WIDE(rate_target), WIDE(rate_gain),
                               bits_rate_error(stream[l], key))
             if RECORD:
                 rec_d[j, l] = d[l]
         for e in range(ptr[j], ptr[j + 1]):
             key = counter_gradient_rate(step_gradient_rate(T), e)
             for l in range(lanes):
-                g = gradient_rate(WIDE(syn[(e * N_SYN + G_) * LANES + l]), d[l], WIDE(syn[(e * N_SYN + S_) * LANES + l]),
-                                  bits_gradient_rate(stream[l], key))
+                g = gradient_rate(G[e * LANES + l], d[l], S[e * LANES + l], bits_gradient_rate(stream[l], key))
                 gsum[e] += g
                 if RECORD:
                     rec_g[e, l] = g

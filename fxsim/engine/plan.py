@@ -1,12 +1,13 @@
-"""Binary points and machine words of one build: which shift each term of each update takes, and how wide it gets."""
+"""Binary points and ranges of one build: which shift each term of each update takes, and how large each result can get."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 
 from quant import InputError, PrecisionSpec
-from quant.interval import Interval, Watch
+from quant.interval import Interval
 
 from .. import steps
 from ..arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
@@ -58,82 +59,107 @@ class Ranges:
     def current(self, layer: str) -> Interval:
         """A sum of as many weights as the largest fan-in."""
         synapses = self.network.topology.synapses(layer)
-        fan_in = max(1, int(np.bincount(synapses.post, minlength=1).max(initial=0)))
-        return self.of(f"weight_{layer}") * fan_in
+        fan_in = int(np.bincount(synapses.post, minlength=1).max(initial=0))
+        return self.of(f"weight_{layer}") * _power_of_two(max(fan_in, 64))
 
-    @staticmethod
-    def up_to(value) -> Interval:
-        """From 0 to a coefficient's largest value."""
-        return Interval(0, int(np.max(value, initial=0)))
+    def sum_of(self, E: Interval) -> Interval:
+        """What the sum of E can reach within a trial, each term rounded into the sum's format."""
+        finer = self.spec["eligibility"].frac_bits - self.spec["eligibility_sum"].frac_bits
+        largest = max(abs(E.lo), abs(E.hi)) + 1
+        reach = _power_of_two(max(self.arithmetic.steps, 4096)) * ((largest >> finer) + 1 if finer > 0 else largest << -finer)
+        whole = self.of("eligibility_sum")
+        return Interval(max(whole.lo, -reach), min(whole.hi, reach))
+
+    def up_to(self, quantity: str, value) -> Interval:
+        """From 0 to a coefficient's largest value, coarsely, so that most networks share one build."""
+        bits = max(15, 5 * -(-int(np.max(value, initial=0)).bit_length() // 5))
+        return Interval(0, min((1 << bits) - 1, self.spec[quantity].max_raw))
 
     def arguments(self, exact: dict[str, Interval]) -> dict[str, tuple]:
-        """Arguments of every update function; ``exact`` holds the ranges of aligned sums met so far."""
+        """Arguments of every update function; ``exact`` holds the results of those met so far."""
         co, rule, bit, rnd = self.arithmetic.coefficients, self.arithmetic.learning, Interval(0, 1), Interval(0, (1 << 31) - 1)
-        leak_m, leak_a, leak_k = map(self.up_to, (co.leak_membrane, co.leak_adaptation, co.leak_readout))
-        label_or_target = bit if rule.classification else self.of("readout")
+        leak_m, leak_a, leak_k = (self.up_to("decay", leak) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
         signal = self.of("modulator" if rule.diffuses else "learning_signal")
-        T = self.arithmetic.steps
-        R = self.network.constants.refractory
-        r = Interval(0, max(1, R))
+        T, R = self.arithmetic.steps, Interval(0, _power_of_two(max(self.network.constants.refractory, 64)))
+        outputs = _power_of_two(max(self.network.topology.n_out, 4))
+        E = exact.get("eligibility", self.of("eligibility"))
         return {
-            "refractory": (r, bit, Interval(R, R)),
+            "refractory": (R, bit, R),
             "adaptation": (self.of("adaptation"), bit, leak_a, rnd),
             "membrane": (self.of("membrane"), bit, self.current("in"), self.current("rec"), leak_m, rnd),
             "trace": (self.of("trace"), bit, leak_m, rnd),
-            "distance": (self.of("membrane"), self.of("adaptation"), self.up_to(co.adaptation_gain)),
+            "distance": (self.of("membrane"), self.of("adaptation"), self.up_to("adaptation_gain", co.adaptation_gain)),
             "pseudo_derivative": (exact.get("distance"), bit, rnd),
             "readout_trace": (self.of("readout_trace"), bit, leak_k, rnd),
-            "eligibility": (exact.get("H"), self.of("trace"), self.of("adaptation_eligibility"), rnd),
-            "filtered_eligibility": (self.of("filtered_eligibility"), self.of("eligibility"), leak_k, rnd),
-            "adaptation_eligibility": (self.of("adaptation_eligibility"), self.of("eligibility"), self.up_to(co.adaptation_drive), leak_a, rnd),
-            "eligibility_sum": (self.of("eligibility_sum"), self.of("eligibility"), rnd),
+            "eligibility": (exact.get("pseudo_derivative"), self.of("trace"), self.of("adaptation_eligibility"), rnd),
+            "filtered_eligibility": (self.of("filtered_eligibility"), E, leak_k, rnd),
+            "adaptation_eligibility": (self.of("adaptation_eligibility"), E, self.up_to("adaptation_drive", co.adaptation_drive), leak_a, rnd),
+            "eligibility_sum": (self.sum_of(E), E, rnd),
             "gradient": (self.of("gradient"), signal, self.of("filtered_eligibility"), rnd),
-            "direct": (self.of("feedback") * self.of("error") * (self.network.topology.n_out - 1), self.of("feedback"), self.of("error")),
+            "direct": (self.of("feedback") * self.of("error") * (outputs - 1), self.of("feedback"), self.of("error")),
             "learning_signal": (exact.get("direct"), rnd),
-            "modulator": (self.of("modulator") * 9, exact.get("direct"), self.up_to(co.diffusion_gain), rnd),
+            "modulator": (self.of("modulator") * 9, exact.get("direct"), self.up_to("diffusion_gain", co.diffusion_gain), rnd),
             "readout": (self.of("readout"), self.current("out"), leak_k, rnd),
             "error_classification": (Interval(0, 1 << PROBABILITY_FRAC), bit, rnd),
-            "error_regression": (self.of("readout"), label_or_target, rnd),
+            "error_regression": (self.of("readout"), self.of("readout"), rnd),
             "gradient_out": (self.of("gradient_out"), self.of("error"), self.of("readout_trace"), rnd),
-            "rate_error": (Interval(0, T), Interval(1, T), self.up_to(co.rate_target), self.up_to(co.rate_gain), rnd),
+            "rate_error": (Interval(0, T), Interval(1, T), Interval(0, int(co.rate_target)), Interval(0, int(co.rate_gain)), rnd),
             "gradient_rate": (self.of("gradient"), self.of("rate_error"), self.of("eligibility_sum"), rnd),
         }
 
 
-def machine_words(functions: dict, arithmetic: Arithmetic, network: Network) -> dict[str, int]:
-    """Bits of the machine word (32 or 64) that each group of update functions needs.
+def _power_of_two(value: int) -> int:
+    """The next one: sizes enter coarsely, so that most networks share one build."""
+    return 1 << (value - 1).bit_length()
 
-    ``functions``: the update functions built for plain Python integers. They run on intervals: this proves that no
-    intermediate of any update overflows. Raises InputError, naming the quantity, if 64 bits are not enough.
+
+@dataclass
+class Proof:
+    """What the interval analysis found. ``ranges``: update function -> operation -> (lowest, highest) value;
+    ``results``: update function -> the values that it returns."""
+
+    ranges: dict[str, dict[int, tuple[int, int]]]
+    results: dict[str, Interval]
+
+    def bits(self, name: str) -> int:
+        """Width of the signed word that holds every intermediate of an update function."""
+        return max((_bits(low, high) for low, high in self.ranges[name].values()), default=2)
+
+
+def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, network: Network) -> Proof:
+    """Ranges of all intermediates of all update functions.
+
+    ``make_functions``: given ``note(number, value)``, the update functions for plain Python integers, which report
+    every operation to it. They run on intervals, so what holds here holds for all inputs. Raises InputError, naming
+    the quantity, if 64 bits are not enough.
     """
     spec, rule = arithmetic.spec, arithmetic.learning
     if rule.classification and not MIN_READOUT_FRAC <= spec["readout"].frac_bits <= MAX_READOUT_FRAC:
         raise InputError(spec.name, "quantities.readout.frac_bits", spec["readout"].frac_bits,
                          f"{MIN_READOUT_FRAC} to {MAX_READOUT_FRAC} for a softmax readout")
-    ranges, exact, words = Ranges(arithmetic, network), {}, {}
-    for group, names in steps.GROUPS.items():
-        words[group] = 32
-        for name in names:
-            arguments = ranges.arguments(exact)[name]
-            with Watch() as watch:
-                for argument in arguments:
-                    watch.note(argument)
-                result = functions[name](*arguments)
-            if name in steps.EXACT:
-                exact[name] = result
-            if name == "pseudo_derivative":
-                exact["H"] = result
-            if not watch.fits(63):
-                quantity = steps.STORES.get(name, name)
-                raise InputError(spec.name, f"quantities.{quantity}", f"formats whose intermediates need {_bits(watch)} bits",
-                                 "at most 63: fewer word or fraction bits for " + ", ".join(_operands(name)))
-            if not watch.fits(32) or group == "wide":
-                words[group] = 64
-    return words
+    noted: dict[int, tuple[int, int]] = {}
+
+    def note(number: int, value: Interval | int) -> Interval | int:
+        value_ = Interval.of(value)
+        noted[number] = (value_.lo, value_.hi)
+        return value
+
+    made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {})
+    for name in ranges.arguments({}):
+        arguments = ranges.arguments(proof.results)[name]
+        noted = {}
+        proof.results[name] = Interval.of(made[name](*arguments))
+        proof.ranges[name] = noted
+        widest = max([proof.bits(name), *(_bits(a.lo, a.hi) for a in arguments)])
+        if widest > 63:
+            quantity = steps.STORES.get(name, name)
+            raise InputError(spec.name, f"quantities.{quantity}", f"formats whose intermediates need {widest} bits",
+                             "at most 63: fewer word or fraction bits for " + ", ".join(_operands(name)))
+    return proof
 
 
-def _bits(watch: Watch) -> int:
-    return max(watch.high.bit_length(), (-watch.low - 1).bit_length()) + 1
+def _bits(low: int, high: int) -> int:
+    return max(high.bit_length(), (-low - 1).bit_length()) + 1
 
 
 def _operands(name: str) -> list[str]:

@@ -93,32 +93,111 @@ class DropBinaryPoints(ast.NodeTransformer):
         return node
 
 
-class Wrap(ast.NodeTransformer):
-    """Wraps every number and every operation in a machine word's or float's constructor."""
+class Operations(ast.NodeTransformer):
+    """Visits operations (arithmetic, min, max, abs), innermost first, numbered in this order."""
 
-    def __init__(self, word: str):
-        self.word = word
+    def __init__(self):
+        self.count = 0
 
-    def _wrap(self, node):
-        return ast.Call(ast.Name(self.word, ast.Load()), [node], []) if self.word else node
+    def operation(self, node: ast.expr, number: int) -> ast.expr:
+        raise NotImplementedError
 
     def visit_BinOp(self, node):
         self.generic_visit(node)
-        return self._wrap(node)
+        self.count += 1
+        return self.operation(node, self.count - 1)
 
     visit_UnaryOp = visit_BinOp
 
-    def visit_Constant(self, node):
-        return self._wrap(node) if isinstance(node.value, int) else node
-
     def visit_Call(self, node):
-        self.generic_visit(node)
-        return self._wrap(node) if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "abs") else node
-
-    def visit_Subscript(self, node):
-        if isinstance(node.value, ast.Name) and node.value.id == "tel":
-            return node     # counters are not arithmetic
+        if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "abs"):
+            return self.visit_BinOp(node)
         return self.generic_visit(node)
+
+
+class Note(Operations):
+    """Each operation hands its value through ``note(number, value)``."""
+
+    def operation(self, node, number):
+        return ast.Call(ast.Name("note", ast.Load()), [ast.Constant(number), node], [])
+
+
+class Words:
+    """Machine words: the constructor that each operation's result and each number is wrapped in.
+
+    ``ranges``: operation -> (lowest, highest) value; ``bits``: widths to choose from, signed, narrowest first.
+    ``operators``: syntax -> name of an operation on words, as in :data:`fxsim.engine.words.NAMES`; where it has none, or
+    without it, the result of Python's operator is cut to the word.
+    """
+
+    def __init__(self, ranges: dict[int, tuple[int, int]], bits: tuple[int, ...] = (16, 32, 64), operators: dict | None = None):
+        self.ranges, self.bits, self.operators = ranges, bits, operators or {}
+
+    @staticmethod
+    def always(word: str) -> Words:
+        """The same word for everything: floats, unsigned words."""
+        words = Words({})
+        words.operation = words.constant = lambda _: word
+        return words
+
+    def operation(self, number: int) -> str:
+        return self._word(*self.ranges[number])
+
+    def constant(self, value: int) -> str:
+        return self._word(value, value)
+
+    def _word(self, low: int, high: int) -> str:
+        return f"I{next(b for b in self.bits if -(1 << (b - 1)) <= low and high < 1 << (b - 1))}"
+
+
+class Wrap(Operations):
+    """Wraps every number and every operation in a machine word's or float's constructor; drops clips that never clip."""
+
+    def __init__(self, words: Words):
+        super().__init__()
+        self.words = words
+
+    def operation(self, node, number):
+        if isinstance(node, ast.Call):
+            if self._idle(node):
+                return node.args[0]
+            self._same_word(node.args)
+        word = self.words.operation(number)
+        if isinstance(node, ast.Call):
+            name, operands = self.words.operators.get(node.func.id), node.args
+        else:
+            name = self.words.operators.get(type(node.op))
+            operands = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
+        if name:
+            wrapped = ast.Call(ast.Name(word.replace("I", name), ast.Load()), operands, [])
+        else:
+            wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
+        wrapped.range = self.words.ranges.get(number)
+        return wrapped
+
+    @staticmethod
+    def _idle(node: ast.Call) -> bool:
+        """Whether max(x, bound) or min(x, bound) is x for all values that x can take."""
+        limits = getattr(node.args[0], "range", None)
+        bound = getattr(node.args[-1], "bound", None)
+        if limits is None or bound is None:
+            return False
+        return limits[0] >= bound if node.func.id == "max" else limits[1] <= bound
+
+    @staticmethod
+    def _same_word(arguments: list[ast.expr]) -> None:
+        """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
+        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and not hasattr(a, "bound") and a.func.id[-2:].isdigit()]
+        for argument in arguments:
+            if words and hasattr(argument, "bound"):
+                argument.func = ast.Name(f"I{words[0]}", ast.Load())
+
+    def visit_Constant(self, node):
+        if not isinstance(node.value, int):
+            return node
+        wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        wrapped.bound = node.value
+        return wrapped
 
 
 class Unroll(ast.NodeTransformer):

@@ -79,10 +79,10 @@ def random_spec(rng: np.random.Generator, rounding: str | None = None) -> Precis
 
 def arithmetic_for(case: RandomCase, spec: PrecisionSpec) -> Arithmetic | None:
     """The case in these formats, or None where the interval analysis refuses the combination."""
-    from ..engine.build import words_for
+    from ..engine.build import proof_for
     arithmetic = Arithmetic(spec.name, spec, case.network.constants, case.learning, case.trials.steps, case.seed)
     try:
-        words_for(arithmetic, case.network)
+        proof_for(arithmetic, case.network)
     except InputError:
         return None
     return arithmetic
