@@ -1,8 +1,11 @@
 """The oracle: the model and its learning in plain NumPy, written to be checked against the equations, not for speed.
 
-It is the specification of the fixed-point semantics. All sums and products are exact (class ``Exact`` aligns binary
+It is the specification of the fixed-point semantics. All sums and products are exact (:mod:`fxsim.exact` aligns binary
 points by itself, so no shift is written by hand); each new state is rounded once, into its format. With a float
 arithmetic the same equations run on float arrays.
+
+The parts ``Somata``, ``Readout``, ``Signal`` and ``Eligibility`` each hold their own state and take one step at a time, so
+that anything that runs the model as separate processes computes with this very text; ``Oracle`` puts them together.
 
 Scaled units (see :mod:`quant.quantities`). Axes: trial first, then neuron, synapse, output or cell.
 """
@@ -10,128 +13,167 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.formats import QFormat
 from quant.quantities import INDEX
-from quant.random import element_key, random31, step_key, stream_key
-from quant.rounding import OVERFLOWS, ROUNDINGS
 
 from .arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
 from .engine.interface import Result
+from .exact import Exact, Groups, Numbers, Real
 from .network import Learning, Network, Trials
 from .softmax import PROBABILITY_FRAC, softmax_raw
 from .telemetry import Counters
 from .wiring import eligibility_wiring, neighbour_tables
 
 
-class Exact:
-    """An array of exact fixed-point numbers ``raw * 2**-frac``; + - * are exact in int64."""
+class Somata:
+    """Refractory counters r, adaptation a, membrane potentials V and spikes z of n neurons; their spike counts."""
 
-    def __init__(self, raw, frac: int):
-        self.raw, self.frac = np.asarray(raw, np.int64), frac
+    def __init__(self, numbers: Numbers, network: Network):
+        co, topo = numbers.arithmetic.coefficients, network.topology
+        self.numbers, self.n, self.refractory = numbers, topo.n, network.constants.refractory
+        self.leak_membrane, self.leak_adaptation = numbers.value("decay", co.leak_membrane), numbers.value("decay", co.leak_adaptation)
+        self.gain, self.one = numbers.value("adaptation_gain", co.adaptation_gain), numbers.number(1)
+        self.pre_in, self.pre_rec = topo.syn_in.pre, topo.syn_rec.pre
+        self.onto_in, self.onto_rec = Groups(topo.syn_in.post, topo.n), Groups(topo.syn_rec.post, topo.n)
 
-    def at(self, frac: int) -> np.ndarray:
-        """Raw values at a finer or equal binary point."""
-        return self.raw << np.int64(frac - self.frac)
+    def program(self, weights: dict[str, np.ndarray]) -> None:
+        """Take stored weights, layer -> (n_syn,), of the layers in and rec."""
+        self.w_in, self.w_rec = (self.numbers.value(f"weight_{layer}", weights[layer]) for layer in ("in", "rec"))
 
-    def _aligned(self, other: Exact):
-        frac = max(self.frac, other.frac)
-        return self.at(frac), other.at(frac), frac
+    def rest(self) -> None:
+        """The state that every trial starts from."""
+        B = self.numbers.streams.size
+        self.V, self.a = self.numbers.zero("membrane", self.n), self.numbers.zero("adaptation", self.n)
+        self.z, self.r, self.count = (np.zeros((B, self.n), np.int64) for _ in range(3))
+        self.before = self.z
 
-    def __add__(self, other: Exact) -> Exact:
-        a, b, frac = self._aligned(other)
-        return Exact(a + b, frac)
-
-    def __sub__(self, other: Exact) -> Exact:
-        a, b, frac = self._aligned(other)
-        return Exact(a - b, frac)
-
-    def __mul__(self, other: Exact) -> Exact:
-        return Exact(self.raw * other.raw, self.frac + other.frac)
-
-    def __getitem__(self, index) -> Exact:
-        return Exact(self.raw[index], self.frac)
-
-    def __neg__(self) -> Exact:
-        return Exact(-self.raw, self.frac)
-
-    def sum(self, axis: int) -> Exact:
-        return Exact(self.raw.sum(axis), self.frac)
-
-    def floor(self, frac: int) -> np.ndarray:
-        """Raw values at another binary point, rounded down if it is coarser."""
-        return self.at(frac) if frac >= self.frac else self.raw >> np.int64(self.frac - frac)
-
-    def __abs__(self) -> Exact:
-        return Exact(abs(self.raw), self.frac)
-
-    def positive_part(self) -> Exact:
-        return Exact(np.maximum(self.raw, 0), self.frac)
-
-    def is_positive(self) -> np.ndarray:
-        return self.raw > 0
-
-    def where(self, condition) -> Exact:
-        return Exact(np.where(condition, self.raw, 0), self.frac)
-
-    def scatter(self, index: np.ndarray, size: int) -> Exact:
-        """Sums of the last axis' entries that share an ``index`` (0 .. size-1)."""
-        out = np.zeros((*self.raw.shape[:-1], size), np.int64)
-        np.add.at(out, (..., index), self.raw)
-        return Exact(out, self.frac)
+    def step(self, x: np.ndarray) -> np.ndarray:
+        """Input spikes x(t), (B, m) 0 or 1, to spikes z(t), (B, n). Keeps z(t-1) as ``before``."""
+        store, number, before = self.numbers.store, self.numbers.number, self.z
+        spike = number(before)
+        self.r = np.where(before == 1, self.refractory, np.maximum(0, self.r - 1))
+        current_rec = (self.w_rec * number(before.take(self.pre_rec, -1))).scatter(self.onto_rec)
+        current_in = (self.w_in * number(x.take(self.pre_in, -1))).scatter(self.onto_in)
+        self.a = store("adaptation", self.a - self.leak_adaptation * self.a + spike, self.a, spike)
+        self.V = store("membrane", self.V - self.leak_membrane * self.V + current_rec + current_in - spike,
+                       self.V, current_rec, current_in, -spike)
+        self.distance = self.V - self.one - self.gain * self.a
+        self.before, self.z = before, (self.distance.is_positive() & (self.r == 0)).astype(np.int64)
+        self.count = self.count + self.z
+        return self.z
 
 
-class Real(Exact):
-    """The same operations on floats; the binary point has no meaning."""
+class Readout:
+    """Leaky readouts y of K outputs, their error, and the gradient of the readout weights with its trace Z."""
 
-    def __init__(self, raw, frac: int = 0):
-        self.raw, self.frac = np.asarray(raw), 0
+    def __init__(self, numbers: Numbers, network: Network, learning: Learning):
+        topo = network.topology
+        self.numbers, self.topology, self.classification = numbers, topo, learning.classification
+        self.leak, self.onto_out = numbers.value("decay", numbers.arithmetic.coefficients.leak_readout), Groups(topo.syn_out.post, topo.n_out)
 
-    def _aligned(self, other):
-        return self.raw, other.raw, 0
+    def program(self, weights: dict[str, np.ndarray]) -> None:
+        """Take stored weights of the layer out."""
+        self.w_out = self.numbers.value("weight_out", weights["out"])
 
-    def __add__(self, other):
-        return Real(self.raw + other.raw)
+    def rest(self) -> None:
+        zero, topo = self.numbers.zero, self.topology
+        self.y, self.Z, self.G = zero("readout", topo.n_out), zero("readout_trace", topo.n), zero("gradient_out", topo.syn_out.size)
 
-    def __sub__(self, other):
-        return Real(self.raw - other.raw)
+    def step(self, z: np.ndarray) -> Exact:
+        """Spikes z(t), (B, n), to readouts y(t), (B, K)."""
+        current = (self.w_out * self.numbers.number(z.take(self.topology.syn_out.pre, -1))).scatter(self.onto_out)
+        self.y = self.numbers.store("readout", self.y - self.leak * self.y + current, self.y, current)
+        return self.y
 
-    def __mul__(self, other):
-        return Real(self.raw * other.raw)
+    def trace(self, z: np.ndarray) -> None:
+        """Z(t), what the readout weights learn from."""
+        spike = self.numbers.number(z)
+        self.Z = self.numbers.store("readout_trace", self.Z - self.leak * self.Z + spike, self.Z, spike)
 
-    def __neg__(self):
-        return Real(-self.raw)
+    def error(self, target: np.ndarray) -> Exact:
+        """err(t), (B, K), of y(t) against stored targets (B, K), see Arithmetic.target_to_raw."""
+        if self.classification:
+            return self.numbers.store("error", self._softmax() - self.numbers.number(target))
+        return self.numbers.store("error", self.y - self.numbers.value("readout", target))
 
-    def __getitem__(self, index):
-        return Real(self.raw[index])
+    def _softmax(self) -> Exact:
+        if self.numbers.spec:
+            return Exact(softmax_raw(self.y.raw, self.y.frac), PROBABILITY_FRAC)
+        e = np.exp(self.y.raw - self.y.raw.max(-1, keepdims=True))
+        return Real(e / e.sum(-1, keepdims=True))
 
-    def sum(self, axis):
-        return Real(self.raw.sum(axis))
-
-    def __abs__(self):
-        return Real(abs(self.raw))
-
-    def positive_part(self):
-        return Real(np.maximum(self.raw, 0))
-
-    def where(self, condition):
-        return Real(np.where(condition, self.raw, self.raw.dtype.type(0)))
-
-    def scatter(self, index, size):
-        out = np.zeros((*self.raw.shape[:-1], size), self.raw.dtype)
-        np.add.at(out, (..., index), self.raw)
-        return Real(out)
+    def learn(self, error: Exact) -> None:
+        """Gout(t) += err(t) Z(t)."""
+        out = self.topology.syn_out
+        self.G = self.numbers.store("gradient_out", self.G + error.take(out.post) * self.Z.take(out.pre), self.G)
 
 
-def round_into(fmt: QFormat, exact: Exact, random=None) -> tuple[np.ndarray, np.ndarray]:
-    """Round an exact number once into ``fmt``: raw values before and after its overflow rule.
+class Signal:
+    """From readout errors to each neuron's learning signal L: directly (e-prop) or by the modulator M on the grid (diffusion)."""
 
-    ``random``: 31-bit words where fmt rounds stochastically.
-    """
-    frac = max(exact.frac, fmt.frac_bits)
-    raw = ROUNDINGS[fmt.rounding](exact.at(frac), frac - fmt.frac_bits, random)
-    if fmt.overflow == "saturate":
-        return raw, np.clip(raw, fmt.min_raw, fmt.max_raw)
-    return raw, OVERFLOWS["wrap"](raw, fmt.min_raw, fmt.max_raw)
+    def __init__(self, numbers: Numbers, network: Network, learning: Learning):
+        ar, topo = numbers.arithmetic, network.topology
+        self.numbers, self.diffuses, self.cells = numbers, learning.diffuses, topo.cell
+        self.feedback = numbers.value("feedback", ar.feedback_to_raw(network.feedback))
+        self.gain, self.at_cell = numbers.value("diffusion_gain", ar.coefficients.diffusion_gain), Groups(topo.cell, topo.n_cells)
+
+    def rest(self) -> None:
+        self.M = self.numbers.zero("modulator", self.at_cell.size) if self.diffuses else None
+
+    def step(self, error: Exact, neighbours: np.ndarray) -> Exact:
+        """err(t), (B, K), to L(t), (B, n). ``neighbours``: the cells that each cell averages over, (B or 1, n_cells, 9)."""
+        direct = (self.feedback * error[:, None, :]).sum(2)
+        if not self.diffuses:
+            return self.numbers.store("learning_signal", direct)
+        nine = self.M[np.arange(self.M.raw.shape[0])[:, None, None], neighbours].sum(2)
+        self.M = self.numbers.store("modulator", self.gain * nine + direct.scatter(self.at_cell))
+        return self.M.take(self.cells)
+
+
+class Eligibility:
+    """Traces X of every line, pseudo-derivatives H, the eligibilities E, U, F of every synapse, and their gradient G."""
+
+    def __init__(self, numbers: Numbers, network: Network):
+        co, topo = numbers.arithmetic.coefficients, network.topology
+        self.numbers, self.wiring, self.lines = numbers, eligibility_wiring(topo), topo.n + topo.n_in
+        self.leak_membrane, self.leak_adaptation, self.leak_readout = (
+            numbers.value("decay", leak) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
+        self.drive, self.one = numbers.value("adaptation_drive", co.adaptation_drive).take(self.wiring.post), numbers.number(1)
+        self.alif = self.drive.raw != 0
+
+    def rest(self) -> None:
+        zero, size = self.numbers.zero, self.wiring.size
+        self.X, self.H = zero("trace", self.lines), None
+        self.E, self.U, self.F, self.Esum, self.G = (zero(quantity, size) for quantity in (
+            "eligibility", "adaptation_eligibility", "filtered_eligibility", "eligibility_sum", "gradient"))
+
+    def step(self, lines: np.ndarray, distance: Exact, ready: np.ndarray) -> None:
+        """Spikes of all lines, (B, n + m): z(t-1), then x(t); V - A, (B, n); ready: not refractory."""
+        store, wiring, spikes = self.numbers.store, self.wiring, self.numbers.number(lines)
+        self.X = store("trace", self.X - self.leak_membrane * self.X + spikes, self.X, spikes)
+        self.H = store("pseudo_derivative", (self.one - abs(distance)).positive_part().where(ready))
+        self.E = store("eligibility", self.H.take(wiring.post) * (self.X.take(wiring.line) - self.U))
+        self.F = store("filtered_eligibility", self.F - self.leak_readout * self.F + self.E, self.F, self.E)
+        self.U = store("adaptation_eligibility", self.U - self.leak_adaptation * self.U + self.drive * self.E, self.U, count=self.alif)
+        self.Esum = store("eligibility_sum", self.Esum + self.E, self.Esum, self.E)
+
+    def learn(self, signal: Exact) -> None:
+        """G(t) += L(t) F(t)."""
+        self.G = self.numbers.store("gradient", self.G + signal.take(self.wiring.post) * self.F, self.G)
+
+    def finish(self, count: np.ndarray, duration: np.ndarray) -> None:
+        """The firing-rate regularisation joins after the last step: G += D S. Spike counts (B, n), trial durations (B,)."""
+        self.D = self.numbers.store("rate_error", self._rate_error(count, duration))
+        self.G = self.numbers.store("gradient", self.G + self.D.take(self.wiring.post) * self.Esum, self.G)
+
+    def _rate_error(self, count: np.ndarray, duration: np.ndarray) -> Exact:
+        """c_reg S/(1-kappa) (n - f_target T_b) / T_b^2, in fixed point the floor of the exact quotient at many bits."""
+        ar, T_b = self.numbers.arithmetic, duration[:, None]
+        co = ar.coefficients
+        if not ar.spec:
+            T_b = T_b.astype(ar.dtype)
+            return Real(co.rate_gain * (count.astype(T_b.dtype) - co.rate_target * T_b) / (T_b * T_b))
+        excess = (count << np.int64(RATE_FRAC)) - co.rate_target * T_b
+        return Exact((co.rate_gain * excess) // (T_b * T_b), RATE_FRAC + RATE_GAIN_FRAC)
 
 
 class Oracle:
@@ -141,166 +183,60 @@ class Oracle:
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
-        self.counters: np.ndarray | None = None
 
-    # ---- arithmetic ------------------------------------------------------------------------------------------------
-    def value(self, quantity: str, raw):
-        """Stored values as exact numbers."""
-        spec = self.arithmetic.spec
-        return Exact(raw, spec[quantity].frac_bits) if spec else Real(np.asarray(raw, self.arithmetic.dtype))
-
-    def number(self, raw, frac: int = 0):
-        """Integers (spikes, counts, table values) as exact numbers with ``frac`` fraction bits; floats are taken as they are."""
-        return Exact(raw, frac) if self.arithmetic.spec else Real(np.asarray(raw).astype(self.arithmetic.dtype))
-
-    def store(self, quantity: str, exact, *start, count=None):
-        """Round an exact number into the quantity's format: the only rounding there is.
-
-        start   terms that the new state starts from (old state, whole drives): telemetry calls a state stalled if it
-                should change but rounds to where it started
-        count   which elements telemetry counts (default: all)
-        """
-        spec = self.arithmetic.spec
-        if not spec:
-            new = self.value(quantity, exact.raw.astype(self.arithmetic.dtype))
-            full = new.raw
-        else:
-            fmt, random = spec[quantity], None
-            if fmt.rounding == "stochastic":
-                elements = np.arange(exact.raw.shape[-1], dtype=np.uint64)
-                random = random31(self.streams[:, None], element_key(step_key(INDEX[quantity], self.t), elements)).astype(np.int64)
-            full, kept = round_into(fmt, exact, random)
-            new = self.value(quantity, kept)
-        if self.counters is not None:
-            self._count(quantity, exact, start, full, new.raw, slice(None) if count is None else count)
-        return new
-
-    def _count(self, quantity: str, exact, start, full, kept, which) -> None:
-        row = self.counters[INDEX[quantity]]
-        full, kept = np.broadcast_to(full, exact.raw.shape)[..., which], kept[..., which]
-        row[Counters.STORED] += full.size
-        row[Counters.LARGEST] = max(row[Counters.LARGEST], abs(full).max(initial=0))
-        if not self.arithmetic.spec:
-            return
-        frac = self.arithmetic.spec[quantity].frac_bits
-        begin = sum((np.broadcast_to(term.floor(frac), exact.raw.shape) for term in start), np.zeros(exact.raw.shape, np.int64))
-        changed = ((exact - Exact(begin, frac)).raw != 0)[..., which]
-        begin = begin[..., which]
-        row[Counters.SATURATED] += (full != kept).sum()
-        row[Counters.UNDERFLOWED] += (changed & (begin == 0) & (full == 0)).sum()
-        row[Counters.STALLED] += (changed & (begin != 0) & (full == begin)).sum()
-
-    # ---- one run ---------------------------------------------------------------------------------------------------
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
         net, topo, ar, rule = self.network, self.network.topology, self.arithmetic, self.learning
-        co, R = ar.coefficients, net.constants.refractory
-        B, T, n, S = trials.size, trials.steps, topo.n, rule.window
-        self.counters = np.zeros((len(INDEX), Counters.WIDTH), np.float64 if ar.spec is None else np.int64) if telemetry else None
-        self.streams = np.asarray(stream_key(self.seed, trials.ids.astype(np.uint64)), np.uint64)
-        wiring = eligibility_wiring(topo)
-        alif = np.asarray(co.adaptation_drive)[wiring.post] != 0
-        tables = neighbour_tables(topo, rule, net.permutation, self.seed, trials.ids, T)
-
-        zero = lambda quantity, size: self.value(quantity, np.zeros((B, size), ar.dtype))     # noqa: E731
-        coefficient = lambda quantity, raw: self.value(quantity, raw)                           # noqa: E731
-        leak_m, leak_a, leak_k = (coefficient("decay", raw) for raw in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
-        ca, ce = coefficient("adaptation_gain", co.adaptation_gain), coefficient("adaptation_drive", co.adaptation_drive)
-        kd, one = coefficient("diffusion_gain", co.diffusion_gain), self.number(1)
-        w_in, w_rec, w_out = (self.value(f"weight_{layer}", weights[layer]) for layer in ("in", "rec", "out"))
-        feedback = self.value("feedback", ar.feedback_to_raw(net.feedback))
-        target = ar.target_to_raw(trials.target)
-
-        V, a, H = zero("membrane", n), zero("adaptation", n), zero("pseudo_derivative", n)
-        X, Z, y = zero("trace", n + topo.n_in), zero("readout_trace", n), zero("readout", topo.n_out)
-        U, F, E, Esum = (zero(q, wiring.size) for q in ("adaptation_eligibility", "filtered_eligibility", "eligibility", "eligibility_sum"))
-        M, L = zero("modulator", topo.n_cells), None
-        G, Gout = zero("gradient", wiring.size), zero("gradient_out", topo.syn_out.size)
-        z, r, count = np.zeros((B, n), np.int64), np.zeros((B, n), np.int64), np.zeros((B, n), np.int64)
-        readout, recorder = np.zeros((B, S, topo.n_out)), Recorder() if record else None
+        T, S = trials.steps, rule.window
+        numbers = Numbers(ar, self.seed)
+        numbers.counters = np.zeros((len(INDEX), Counters.WIDTH), np.float64 if ar.spec is None else np.int64) if telemetry else None
+        numbers.begin(trials.ids)
+        somata, readout = Somata(numbers, net), Readout(numbers, net, rule)
+        signal, synapses = Signal(numbers, net, rule), Eligibility(numbers, net)
+        tables, target = neighbour_tables(topo, rule, net.permutation, self.seed, trials.ids, T), ar.target_to_raw(trials.target)
+        for part in (somata, readout):
+            part.program(weights)
+        for part in (somata, readout, signal, synapses):
+            part.rest()
+        out, recorder = np.zeros((trials.size, S, topo.n_out)), Recorder() if record else None
 
         for t in range(T):
-            self.t = t
+            numbers.t, s, err = t, t - (T - S), None
             x = trials.x[:, t].astype(np.int64)
-            # forward
-            spike = self.number(z)
-            r = np.where(z == 1, R, np.maximum(0, r - 1))
-            current_rec = (w_rec * self.number(z[:, topo.syn_rec.pre])).scatter(topo.syn_rec.post, n)
-            current_in = (w_in * self.number(x[:, topo.syn_in.pre])).scatter(topo.syn_in.post, n)
-            a = self.store("adaptation", a - leak_a * a + spike, a, spike)
-            V = self.store("membrane", V - leak_m * V + current_rec + current_in - spike, V, current_rec, current_in, -spike)
-            if learn:
-                spikes = self.number(np.concatenate([z, x], 1))
-                X = self.store("trace", X - leak_m * X + spikes, X, spikes)
-            distance = V - one - ca * a
-            z = (distance.is_positive() & (r == 0)).astype(np.int64)
-            count += z
-            current_out = (w_out * self.number(z[:, topo.syn_out.pre])).scatter(topo.syn_out.post, topo.n_out)
-            y = self.store("readout", y - leak_k * y + current_out, y, current_out)
-            s = t - (T - S)
+            z = somata.step(x)
+            y = readout.step(z)
             if s >= 0:
-                readout[:, s] = ar.to_scaled("readout", y.raw)
+                out[:, s] = ar.to_scaled("readout", y.raw)
             if learn:
-                # eligibility
-                H = self.store("pseudo_derivative", (one - abs(distance)).positive_part().where(r == 0))
-                Hj = H[:, wiring.post]
-                E = self.store("eligibility", Hj * (X[:, wiring.line] - U))
-                F = self.store("filtered_eligibility", F - leak_k * F + E, F, E)
-                U = self.store("adaptation_eligibility", U - leak_a * U + ce[wiring.post] * E, U, count=alif)
-                Esum = self.store("eligibility_sum", Esum + E, Esum, E)
-                Z = self.store("readout_trace", Z - leak_k * Z + self.number(z), Z, self.number(z))
-            err = None
+                synapses.step(np.concatenate([somata.before, x], 1), somata.distance, somata.r == 0)
+                readout.trace(z)
             if learn and s >= 0:
-                # learning signal
-                if rule.classification:
-                    err = self.store("error", self._softmax(y) - self.number(target[:, s]))
-                else:
-                    err = self.store("error", y - self.value("readout", target[:, s]))
-                direct = (feedback * err[:, None, :]).sum(2)
-                if rule.diffuses:
-                    table = tables[:, s] if tables.ndim == 4 else tables[None, :]
-                    nine = M[np.arange(B)[:, None, None], table].sum(2)
-                    M = self.store("modulator", kd * nine + direct.scatter(topo.cell, topo.n_cells))
-                    L = M[:, topo.cell]
-                else:
-                    L = self.store("learning_signal", direct)
-                # gradients
-                G = self.store("gradient", G + L[:, wiring.post] * F, G)
-                out = topo.syn_out
-                Gout = self.store("gradient_out", Gout + err[:, out.post] * Z[:, out.pre], Gout)
+                err = readout.error(target[:, s])
+                L = signal.step(err, neighbours_at(tables, s))
+                synapses.learn(L)
+                readout.learn(err)
             if recorder:
-                recorder.add(V=V, a=a, r=r, z=z, y=y)
+                recorder.add(V=somata.V, a=somata.a, r=somata.r, z=z, y=y)
                 if learn:
-                    recorder.add(X=X, H=H, E=E, U=U, F=F, Esum=Esum, Z=Z, G=G, Gout=Gout)
+                    recorder.add(X=synapses.X, H=synapses.H, E=synapses.E, U=synapses.U, F=synapses.F, Esum=synapses.Esum, Z=readout.Z,
+                                 G=synapses.G, Gout=readout.G)
                 if err is not None:
-                    recorder.add(err=err, L=L, M=M if rule.diffuses else None)
+                    recorder.add(err=err, L=L, M=signal.M)
 
         gradients = None
         if learn:
-            self.t = T
-            D = self.store("rate_error", self._rate_error(count, trials.duration))
-            G = self.store("gradient", G + D[:, wiring.post] * Esum, G)
-            total = G.raw.sum(0)
-            gradients = {**wiring.split(total), "out": Gout.raw.sum(0)}
+            numbers.t = T
+            synapses.finish(somata.count, trials.duration)
+            gradients = {**synapses.wiring.split(synapses.G.raw.sum(0)), "out": readout.G.raw.sum(0)}
             if recorder:
-                recorder.add(D=D, G=G)
-        counters = Counters(self.counters, ar.spec).report() if telemetry else None
-        return Result(readout, count, gradients, counters, recorder.stacked() if recorder else None)
+                recorder.add(D=synapses.D, G=synapses.G)
+        counters = Counters(numbers.counters, ar.spec).report() if telemetry else None
+        return Result(out, somata.count, gradients, counters, recorder.stacked() if recorder else None)
 
-    def _softmax(self, y):
-        if self.arithmetic.spec:
-            return Exact(softmax_raw(y.raw, y.frac), PROBABILITY_FRAC)
-        e = np.exp(y.raw - y.raw.max(-1, keepdims=True))
-        return Real(e / e.sum(-1, keepdims=True))
 
-    def _rate_error(self, count: np.ndarray, duration: np.ndarray):
-        """c_reg S/(1-kappa) (n - f_target T_b) / T_b^2, in fixed point the floor of the exact quotient at many bits."""
-        co, T_b = self.arithmetic.coefficients, duration[:, None]
-        if not self.arithmetic.spec:
-            T_b = T_b.astype(self.arithmetic.dtype)
-            return Real(co.rate_gain * (count.astype(T_b.dtype) - co.rate_target * T_b) / (T_b * T_b))
-        excess = (count << np.int64(RATE_FRAC)) - co.rate_target * T_b
-        return Exact((co.rate_gain * excess) // (T_b * T_b), RATE_FRAC + RATE_GAIN_FRAC)
+def neighbours_at(tables: np.ndarray, s: int) -> np.ndarray:
+    """The neighbourhoods of window step s, (B or 1, n_cells, 9), of what wiring.neighbour_tables gave."""
+    return tables[:, s] if tables.ndim == 4 else tables[None, :]
 
 
 class Recorder:
