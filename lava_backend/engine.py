@@ -1,0 +1,35 @@
+"""Lava behind the interface of an engine, for checks against the oracle."""
+from __future__ import annotations
+
+import numpy as np
+
+from fxsim.arithmetic import Arithmetic
+from fxsim.engine.interface import Result
+from fxsim.network import LAYERS, Learning, Network, Trials
+
+from .package import bare_package
+from .session import Session
+
+
+class LavaEngine:
+    """See :class:`fxsim.engine.interface.Engine`. Starts Lava with its first run; it counts no telemetry."""
+
+    name = "lava"
+
+    def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
+        self.network, self.learning, self.arithmetic = network, learning, arithmetic
+        self.session: Session | None = None
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        if self.session is None:
+            self.session = Session(bare_package("a network in memory", self.network, self.learning, self.arithmetic, weights))
+        elif any(not np.array_equal(weights[layer], self.session.weights[layer]) for layer in LAYERS):
+            self.session.program(weights)
+        return self.session.run(trials, learn, record)
+
+    def close(self) -> None:
+        """Stop Lava."""
+        if self.session is not None:
+            self.session.close()
+            self.session = None

@@ -1,0 +1,268 @@
+"""A package: one network, everything that running it needs, in three files that can be copied anywhere.
+
+    package.yaml    what it is: constants, formats, learning rule, optimizer, task (the run's whole configuration), provenance
+    arrays.npz      topology, stored weights, feedback, permutation; see ARRAYS
+    run.py          a short script that builds the Lava processes and runs a few trials
+
+Stored weights are integers in the formats of package.yaml. Nothing is pickled.
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from fxsim.arithmetic import FLOATS, Arithmetic
+from fxsim.config import AdamConfig, Config, SgdConfig, build_config, load_config
+from fxsim.config_io import parse_yaml
+from fxsim.errors import InputError
+from fxsim.files import make_directory, write_atomic, write_npz
+from fxsim.network import LAYERS, Constants, Learning, Network, Synapses, Topology
+from fxsim.optimizers import Optimizer, make_optimizer
+from fxsim.tasks import make_task
+from fxsim.topology import build_network
+from fxsim.verify.npz import Archive
+from quant import PrecisionSpec
+from quant.spec import spec_from_dict
+
+KIND, VERSION = "fxsim Lava package", 1
+MAX_FILE_BYTES = 1 << 22
+ARRAYS = """cell (n,), permutation (n_cells,), beta (n,), feedback (n, K) float64 in model units;
+for each layer in, rec, out: pre_, post_ (n_syn,), and weight_, master_ (n_syn,) stored integers (masters differ from
+weights only where the precision has shadow formats)"""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A network with stored weights, its formats and its rule; what a Lava circuit is built from.
+
+    steps       T of every trial
+    weights     layer -> (n_syn,) stored weights, integers
+    masters     layer -> (n_syn,) what the optimizer updates: shadow weights where the precision has them, else the weights
+    updates     weight updates done so far: the next training batch and the random bits of the next update
+    optimizer   settings
+    config      the run's configuration, which knows the task; None for a bare network
+    """
+
+    name: str
+    spec: PrecisionSpec
+    network: Network
+    learning: Learning
+    seed: int
+    steps: int
+    weights: dict[str, np.ndarray]
+    masters: dict[str, np.ndarray]
+    updates: int = 0
+    optimizer: AdamConfig | SgdConfig = AdamConfig(name="adam")
+    config: Config | None = None
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        return Arithmetic(self.spec.name, self.spec, self.network.constants, self.learning, self.steps, self.seed)
+
+    def task(self):
+        """The trials of the run. InputError for a bare network."""
+        if self.config is None:
+            raise InputError(self.name, "config", "nothing", "a package that was exported from a run")
+        return make_task(self.config)
+
+    def make_optimizer(self) -> Optimizer:
+        """The run's optimizer with these weights. The moments of adam are not part of a run directory: they start at zero."""
+        return resumed(self.optimizer, self.arithmetic, self.masters, self.updates)
+
+    def trained(self, optimizer: Optimizer) -> Package:
+        """This package with the weights that an optimizer holds."""
+        return replace(self, weights=dict(optimizer.weights), masters=dict(optimizer.masters.raw), updates=optimizer.updates)
+
+
+def resumed(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic, masters: dict[str, np.ndarray], updates: int) -> Optimizer:
+    """An optimizer that goes on from these masters (layers that are not there: no synapses)."""
+    masters = {layer: np.asarray(masters.get(layer, np.zeros(0)), np.int64) for layer in LAYERS}
+    optimizer = make_optimizer(settings, arithmetic, {layer: np.zeros(raw.size) for layer, raw in masters.items()})
+    optimizer.restore({**optimizer.state(), "updates": np.int64(updates), **{f"master_{layer}": raw for layer, raw in masters.items()}})
+    return optimizer
+
+
+def bare_package(name: str, network: Network, learning: Learning, arithmetic: Arithmetic, weights: dict[str, np.ndarray]) -> Package:
+    """A package without a task, for a network that is in memory. ``weights``: stored values."""
+    if arithmetic.spec is None:
+        raise InputError(name, "precision", arithmetic.name, "a fixed-point precision (Lava processes compute with integers)")
+    return Package(name, arithmetic.spec, network, learning, arithmetic.seed, arithmetic.steps, weights, masters_of(arithmetic.spec, weights))
+
+
+def masters_of(spec: PrecisionSpec, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Stored weights at the binary point of their shadow formats, where there are any."""
+    masters = {}
+    for layer, raw in weights.items():
+        shadow = spec.formats.get(f"shadow_{layer}")
+        shift = shadow.frac_bits - spec[f"weight_{layer}"].frac_bits if shadow else 0
+        raw = np.asarray(raw, np.int64)
+        masters[layer] = raw << shift if shift >= 0 else raw >> -shift
+    return masters
+
+
+# ---- from a run --------------------------------------------------------------------------------------------------------
+def package_of_run(directory: Path, when: str = "final") -> Package:
+    """The package of a finished run directory (see fxsim.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
+    config = load_config(directory / "config.yaml")
+    if config.precision in FLOATS or config.learning.rule == "bptt":
+        raise InputError(directory / "config.yaml", "precision", config.precision, "a fixed-point precision, such as q16 (Lava processes compute with integers)")
+    manifest = _mapping(directory / "manifest.json")
+    if manifest.get("finished") is not True:
+        raise InputError(directory / "manifest.json", "finished", manifest.get("finished"), "true: a run that has ended (fxsim train --resume)")
+    updates = manifest.get("updates") if when == "final" else 0
+    if not isinstance(updates, int) or updates < 0:
+        raise InputError(directory / "manifest.json", "updates", updates, "the number of weight updates")
+    spec = spec_from_dict({"name": manifest.get("precision"), "quantities": manifest.get("formats")}, str(directory / "manifest.json"))
+    network = build_network(config)
+    with Archive(directory / "weights.npz") as archive:
+        weights = {layer: _stored(archive, f"raw_{when}_{layer}", network.topology.synapses(layer).size, spec[f"weight_{layer}"]) for layer in LAYERS}
+    return Package(config.name, spec, network, config.learning_spec(), config.seed, config.task.steps, weights, masters_of(spec, weights),
+                   updates, config.learning.optimizer, config)
+
+
+def _mapping(path: Path) -> dict:
+    """A YAML (or JSON) file as a mapping."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError(path, "", f"more than {MAX_FILE_BYTES} bytes", "a file that fxsim wrote")
+        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, "", getattr(error, "strerror", None) or "bytes that are not text", "a file that fxsim wrote") from None
+    if not isinstance(data, dict):
+        raise InputError(path, "", type(data).__name__, "a mapping")
+    return data
+
+
+def _stored(archive: Archive, name: str, size: int, fmt) -> np.ndarray:
+    """(size,) stored values that fit their format."""
+    values = archive.integers(name, (size,))
+    if size and (values.min() < fmt.min_raw or values.max() > fmt.max_raw):
+        raise archive.error(name, f"{values.min()} to {values.max()}", f"{fmt.min_raw} to {fmt.max_raw}, the weight's format")
+    return values
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------------
+def save_package(package: Package, directory: Path, provenance: dict | None = None) -> None:
+    """Write the files of a package; package.yaml comes last, so that a directory that has it is complete."""
+    make_directory(directory)
+    (directory / "package.yaml").unlink(missing_ok=True)
+    net, topo = package.network, package.network.topology
+    arrays = {"cell": topo.cell, "permutation": net.permutation, "beta": net.constants.beta, "feedback": net.feedback}
+    for layer in LAYERS:
+        synapses = topo.synapses(layer)
+        arrays |= {f"pre_{layer}": synapses.pre, f"post_{layer}": synapses.post,
+                   f"weight_{layer}": package.weights[layer], f"master_{layer}": package.masters[layer]}
+    write_npz(directory / "arrays.npz", arrays)
+    write_atomic(directory / "run.py", resources.files("lava_backend").joinpath("run_template.txt").read_bytes())
+    constants = {name: value for name, value in asdict(net.constants).items() if name != "beta"}
+    meta = {"kind": KIND, "version": VERSION, "name": package.name, "seed": package.seed, "steps": package.steps, "updates": package.updates,
+            "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid)},
+            "constants": {name: float(value) if isinstance(value, float) else int(value) for name, value in constants.items()},
+            "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
+            "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
+            "provenance": provenance or {}}
+    write_atomic(directory / "package.yaml", yaml.safe_dump(_plain(meta), sort_keys=False, width=140).encode())
+
+
+def _plain(value):
+    """Nested data without NumPy scalars."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def load_package(directory: str | Path) -> Package:
+    """Read and check a package directory. Raises InputError, one line, for anything wrong in it."""
+    directory = Path(directory)
+    source, meta = str(directory / "package.yaml"), _mapping(directory / "package.yaml")
+    if meta.get("kind") != KIND or meta.get("version") != VERSION:
+        raise InputError(source, "kind, version", f"{meta.get('kind')!r} {meta.get('version')!r}", f"{KIND} {VERSION} (fxsim export lava)")
+    fields = _Fields(source, meta)
+    sizes, constants = fields.mapping("sizes"), fields.mapping("constants")
+    n, m, K = (sizes.integer(name, 1) for name in ("neurons", "inputs", "outputs"))
+    grid = tuple(sizes.data.get("grid") or ())
+    if len(grid) != 2 or not all(type(side) is int and 0 < side <= 1 << 15 for side in grid) or grid[0] * grid[1] < n:
+        raise InputError(source, "sizes.grid", list(grid), f"[h, w] with at least {n} cells")
+    spec = spec_from_dict(meta.get("precision"), source)
+    try:
+        learning = Learning(**fields.mapping("learning").data)
+    except (TypeError, ValueError) as error:
+        raise InputError(source, "learning", error, "rule, window, classification, k, c_reg, f_target") from None
+    steps = fields.integer("steps", 1)
+    if type(learning.window) is not int or not 1 <= learning.window <= steps or learning.rule == "bptt":
+        raise InputError(source, "learning", f"rule {learning.rule}, window {learning.window}", f"a rule other than bptt, a window of 1 to {steps} steps")
+    with Archive(directory / "arrays.npz") as archive:
+        topology = Topology(grid, _indices(archive, "cell", (n,), grid[0] * grid[1]), *(
+            _synapses(archive, layer, pre, post) for layer, pre, post in (("in", m, n), ("rec", n, n), ("out", n, K))))
+        weights, masters = ({layer: _stored(archive, f"{kind}_{layer}", topology.synapses(layer).size, spec.formats.get(
+            f"shadow_{layer}" if kind == "master" else "", spec[f"weight_{layer}"])) for layer in LAYERS} for kind in ("weight", "master"))
+        network = Network(
+            Constants(*(constants.number(name) for name in ("threshold", "gamma", "alpha", "rho", "kappa")),
+                      constants.integer("refractory", 0), archive.floats("beta", (n,))),
+            topology, {}, archive.floats("feedback", (n, K)), _indices(archive, "permutation", (topology.n_cells,), topology.n_cells))
+    config = build_config(meta["config"], f"{source}: config") if meta.get("config") is not None else None
+    optimizer = _optimizer(meta.get("optimizer"), source)
+    package = Package(str(meta.get("name")), spec, network, learning, fields.integer("seed", 0), steps, weights, masters,
+                      fields.integer("updates", 0), optimizer, config)
+    return replace(package, network=network.with_weights(package.arithmetic.weights_to_model(weights)))
+
+
+class _Fields:
+    """Fields of a mapping, checked one by one."""
+
+    def __init__(self, source: str, data: dict, path: str = ""):
+        self.source, self.data, self.path = source, data, path
+
+    def mapping(self, name: str) -> _Fields:
+        value = self.data.get(name)
+        if not isinstance(value, dict):
+            raise InputError(self.source, self.path + name, type(value).__name__, "a mapping")
+        return _Fields(self.source, value, f"{self.path}{name}.")
+
+    def integer(self, name: str, least: int) -> int:
+        value = self.data.get(name)
+        if type(value) is not int or not least <= value < 2**32:
+            raise InputError(self.source, self.path + name, repr(value)[:80], f"an integer from {least}")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self.data.get(name)
+        if type(value) not in (int, float) or not np.isfinite(value):
+            raise InputError(self.source, self.path + name, repr(value)[:80], "a finite number")
+        return float(value)
+
+
+def _optimizer(data: object, source: str) -> AdamConfig | SgdConfig:
+    kinds = {"adam": AdamConfig, "sgd": SgdConfig}
+    if not isinstance(data, dict) or data.get("name") not in kinds:
+        raise InputError(source, "optimizer.name", data.get("name") if isinstance(data, dict) else type(data).__name__, "adam or sgd")
+    try:
+        return kinds[data["name"]](**data)
+    except (TypeError, ValueError) as error:
+        raise InputError(source, "optimizer", str(error)[:200], "the settings of adam or sgd") from None
+
+
+def _indices(archive: Archive, name: str, shape: tuple, below: int) -> np.ndarray:
+    """Distinct indices 0 .. below-1."""
+    values = archive.integers(name, shape)
+    if np.unique(values).size < values.size or (values.size and not 0 <= values.min() <= values.max() < below):
+        raise archive.error(name, "repeated or outside indices", f"distinct indices from 0 to {below - 1}")
+    return values.astype(np.int32)
+
+
+def _synapses(archive: Archive, layer: str, n_pre: int, n_post: int) -> Synapses:
+    """One projection, in the canonical order."""
+    pre = archive.integers(f"pre_{layer}", (None,))
+    post = archive.integers(f"post_{layer}", (pre.size,))
+    key = post * n_pre + pre
+    if pre.size and (pre.min() < 0 or pre.max() >= n_pre or post.min() < 0 or post.max() >= n_post or (np.diff(key) <= 0).any()):
+        raise archive.error(f"pre_{layer}, post_{layer}", "indices outside the layer, or out of order",
+                            f"distinct synapses sorted by (post, pre), pre below {n_pre}, post below {n_post}")
+    return Synapses(pre.astype(np.int32), post.astype(np.int32), n_pre, n_post)

@@ -1,0 +1,150 @@
+"""The child process in which Lava runs: takes orders from its standard input, answers on a pipe.
+
+    python -m lava_backend.worker DIRECTORY PIPE PREFIX
+
+DIRECTORY holds a package; batches and results go through files there. One order is one line of JSON:
+
+    {"run": K, "learn": bool, "record": bool, "update": bool}   batch-K.npz -> result-K.npz
+    {"program": K}                                              weights of program-K.npz
+    {"stop": true}
+
+Answers, a line of JSON each: {"trial": i} after each trial, {"done": true} after an order, {"died": text} before the end.
+
+Lava hangs when one of its processes dies, and leaves its processes behind when the process that started it dies. So a
+thread watches both: the standard input, which closes with the parent, and Lava's processes. When either is gone it removes
+the shared memory and ends the whole process group.
+"""
+from __future__ import annotations
+
+import json
+import multiprocessing.shared_memory as shared_memory
+import os
+import queue
+import select
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from .groups import is_alive, remove_shared_memory
+
+CHECK = 0.1         # s between two looks at Lava's processes
+
+
+class Host:
+    """The parent, as the child sees it."""
+
+    def __init__(self, directory: Path, pipe: int, prefix: str):
+        self.directory, self.pipe, self.prefix = directory, pipe, prefix
+        self.orders: queue.SimpleQueue = queue.SimpleQueue()
+        self.actors: list = []          # Lava's processes, once they run
+        self.names: list[str] = []
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def answer(self, **message) -> None:
+        try:
+            os.write(self.pipe, (json.dumps(message) + "\n").encode())
+        except BrokenPipeError:
+            pass                        # the parent is gone, which the watching thread sees too
+
+    def died(self, text: str) -> None:
+        """Say why, and end everything that this process started."""
+        self.answer(died=text)
+        self._end()
+
+    def _watch(self) -> None:
+        unread = b""
+        while True:
+            if select.select([0], [], [], CHECK)[0]:
+                new = os.read(0, 1 << 16)
+                if not new:             # the parent has gone
+                    shutil.rmtree(self.directory, ignore_errors=True)
+                    self._end()
+                *lines, unread = (unread + new).split(b"\n")
+                for line in lines:
+                    self.orders.put(json.loads(line))
+            for (actor, pid), name in zip(self.actors, self.names):
+                if not is_alive(pid):
+                    time.sleep(CHECK)   # what it has to say is on its way
+                    self.died(f"{name}: {_last_words(actor)}")
+
+    def _end(self) -> None:
+        remove_shared_memory(self.prefix)
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _last_words(actor) -> str:
+    """The exception that one of Lava's processes ended with."""
+    try:
+        if actor.exception:
+            error, trace = actor.exception
+            print(trace, file=sys.stderr, flush=True)
+            return f"{type(error).__name__}: {error}"
+    except (OSError, ValueError, EOFError, AssertionError):     # closed, or gone while it spoke
+        pass
+    return "the process was killed"
+
+
+def name_shared_memory(prefix: str) -> None:
+    """Let every segment that this process and its children make begin with ``prefix``, so that they can be found again."""
+    shared_memory._SHM_NAME_PREFIX = f"/{prefix}"
+    shared_memory._SHM_SAFE_NAME_LENGTH = len(prefix) + 17
+
+
+def main() -> None:
+    directory, pipe, prefix = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    name_shared_memory(prefix)
+    host = Host(directory, pipe, prefix)
+    try:
+        serve(host, directory)
+    except BaseException as error:
+        traceback.print_exc()
+        host.died(f"{type(error).__name__}: {error}")
+
+
+def serve(host: Host, directory: Path) -> None:
+    """Build the circuit and carry out orders until the last."""
+    from .circuit import Circuit
+    from .package import load_package
+    circuit = Circuit(load_package(directory / "package"), directory)
+    host.names, host.actors = circuit.actor_names(), [(actor, actor.pid) for actor in circuit.actors()]
+    host.answer(done=True)
+    while "stop" not in (order := host.orders.get()):
+        if "run" in order:
+            with np.load(directory / f"batch-{order['run']}.npz", allow_pickle=False) as batch:
+                result = run_batch(circuit, dict(batch), order, host)
+            np.savez(directory / f"result-{order['run']}.npz", **result)
+        else:
+            with np.load(directory / f"program-{order['program']}.npz", allow_pickle=False) as weights:
+                circuit.program(dict(weights))
+        host.answer(done=True)
+    host.actors = []        # they may end now
+    circuit.stop()
+    host.answer(done=True)
+
+
+def run_batch(circuit, batch: dict[str, np.ndarray], order: dict, host: Host) -> dict[str, np.ndarray]:
+    """All trials of a batch, one after the other."""
+    B, readouts, counts = batch["x"].shape[0], [], []
+    for b in range(B):
+        readout, count = circuit.trial(batch["x"][b], batch["target"][b], {
+            "trial": int(batch["ids"][b]), "duration": int(batch["duration"][b]), "learn": int(order["learn"]), "first": int(b == 0),
+            "last": int(order["update"] and b == B - 1), "record": b + 1 if order["record"] else 0})
+        readouts.append(readout)
+        counts.append(count)
+        host.answer(trial=b)
+    result = {"readout": np.stack(readouts), "spike_counts": np.stack(counts)}
+    if order["learn"]:
+        result |= {f"gradient_{layer}": g for layer, g in circuit.gradients().items()}
+    if order["update"]:
+        result |= {f"weight_{layer}": w for layer, w in circuit.weights().items()}
+    return result
+
+
+if __name__ == "__main__":
+    main()
