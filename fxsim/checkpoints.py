@@ -30,6 +30,7 @@ FORMAT = 1
 HEADER = b"fxsim-checkpoint sha256:"
 NAMES = f"iteration-{9 * '[0-9]'}.ckpt"
 KEEP = 2                    # the one before is there if the last one is damaged
+LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
 FREE = ("threads", "checkpoint.every")
 TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding")     # columns of text; the others hold numbers
 
@@ -124,13 +125,14 @@ def _state(archive: Archive, meta: dict, training: Training) -> State:
     own, iteration, seconds = training.state(), meta["iteration"], meta["seconds"]
     if type(iteration) is not int or not 0 <= iteration <= training.config.iterations:
         raise archive.error("meta.iteration", str(iteration)[:80], f"0 to {training.config.iterations}")
-    if type(seconds) not in (int, float) or not 0 <= seconds < float("inf"):
+    if type(seconds) is not float or not 0 <= seconds < float("inf"):
         raise archive.error("meta.seconds", str(seconds)[:80], "a finite number from 0")
     arrays = {}
     for name, like in own.arrays.items():
         arrays[name] = values = archive.array(name, like.dtype.kind, f"array of {like.dtype}", like.shape)
-        if values.dtype != like.dtype or not np.isfinite(values).all():
-            raise archive.error(name, f"{values.dtype} from {values.min(initial=0)} to {values.max(initial=0)}", f"finite {like.dtype}")
+        lowest, found = 0.0 if name.startswith("optimizer_v_") else -LARGEST, (values.min(initial=0), values.max(initial=0))
+        if values.dtype != like.dtype or not (lowest <= found[0] and found[1] <= LARGEST):      # NaN is refused, too
+            raise archive.error(name, f"{values.dtype} from {found[0]} to {found[1]}", f"{like.dtype} from {lowest} to {LARGEST}")
         if not name.startswith("optimizer_") and (values != like).any():
             raise OtherRun(archive.path, name, "initial weights that this version of fxsim does not draw", "the version that wrote it")
     if arrays["optimizer_updates"] != iteration:

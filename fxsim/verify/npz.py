@@ -1,6 +1,8 @@
 """Reading npz archives of unknown origin: every array checked for presence, kind, shape and finiteness."""
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,6 +11,10 @@ from typing import BinaryIO
 import numpy as np
 
 from fxsim.errors import InputError
+
+UNREADABLE = (ValueError, EOFError, LookupError, MemoryError, NotImplementedError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError,
+              zipfile.BadZipFile, zlib.error, struct.error)
+"""What numpy and zipfile raise for files that are none of theirs."""
 
 
 class Archive:
@@ -24,7 +30,7 @@ class Archive:
             self._file = np.load(path if file is None else file, allow_pickle=False)
         except OSError as error:
             raise InputError(path, "", error.strerror or error, "a readable npz file") from None
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise InputError(path, "", f"no npz archive ({error})", "an npz file without pickled objects") from None
         if not isinstance(self._file, np.lib.npyio.NpzFile):
             raise InputError(path, "", "a single array", "an npz file")
@@ -57,7 +63,7 @@ class Archive:
             raise self.error(name, "nothing", allowed)
         try:
             values = self._file[name]
-        except (OSError, ValueError, EOFError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, *UNREADABLE) as error:
             raise self.error(name, error, f"{allowed}, readable and not pickled") from None
         if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
             raise self.error(name, getattr(values, "dtype", "no array"), allowed)
