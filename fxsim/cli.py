@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from lava_backend.cli import export, lava      # needs no Lava
+
 from . import __version__
 from .errors import InputError
 from .interrupts import Interrupted
@@ -221,6 +223,10 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None) -> Non
                            *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS] for row in rows)]))
     if file:
         write_json(file, {"rows": rows, "machine": machine()})
+
+
+main.add_command(export)
+main.add_command(lava)
 
 
 def text_table(rows: list[list[str]]) -> str:

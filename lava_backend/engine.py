@@ -1,6 +1,8 @@
 """Lava behind the interface of an engine, for checks against the oracle."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fxsim.arithmetic import Arithmetic
@@ -26,7 +28,11 @@ class LavaEngine:
             self.session = Session(bare_package("a network in memory", self.network, self.learning, self.arithmetic, weights))
         elif any(not np.array_equal(weights[layer], self.session.weights[layer]) for layer in LAYERS):
             self.session.program(weights)
-        return self.session.run(trials, learn, record)
+        if not record:
+            return self.session.run(trials, learn)
+        records: list[dict[str, np.ndarray]] = []
+        result = self.session.run(trials, learn, on_record=lambda trial, found: records.append(found))
+        return replace(result, record={name: np.concatenate([found[name] for found in records], 1) for name in records[0]})
 
     def close(self) -> None:
         """Stop Lava."""

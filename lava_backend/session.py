@@ -152,11 +152,23 @@ class Session:
         self._order("program", {layer: np.asarray(weights[layer], np.int64) for layer in LAYERS})
         self.weights = {layer: np.array(weights[layer], np.int64) for layer in LAYERS}
 
-    def run(self, trials: Trials, learn: bool = True, record: bool = False, update: bool = False) -> Result:
-        """Run a batch. ``update``: the processes update their weights after it (sgd), see ``weights``."""
+    def run(self, trials: Trials, learn: bool = True, update: bool = False,
+            on_record: Callable[[int, dict[str, np.ndarray]], None] | None = None) -> Result:
+        """Run a batch.
+
+        update      the processes update their weights after it (sgd), see ``weights``
+        on_record   called after each trial with its number and its record, quantity -> (steps, 1, ...), every state
+                    variable of every step
+        """
         target = self.package.arithmetic.target_to_raw(trials.target)
         batch = {"x": trials.x, "target": target.astype(np.int64), "duration": trials.duration, "ids": trials.ids}
-        number = self._order("run", batch, learn=learn, record=record, update=update)
+
+        def trial_done(trial: int) -> None:
+            if on_record is not None:
+                on_record(trial, self._record(trial))
+            self.progress(trial)
+
+        number = self._order("run", batch, trial_done, learn=learn, record=on_record is not None, update=update)
         path = self.child.scratch / f"result-{number}.npz"
         with np.load(path, allow_pickle=False) as result:
             values = dict(result)
@@ -164,10 +176,9 @@ class Session:
         if update:
             self.weights = {layer: values[f"weight_{layer}"] for layer in LAYERS}
         gradients = {layer: values[f"gradient_{layer}"] for layer in LAYERS} if learn else None
-        return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None,
-                      self._records(trials.size) if record else None)
+        return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None, None)
 
-    def _order(self, kind: str, arrays: dict[str, np.ndarray], **settings) -> int:
+    def _order(self, kind: str, arrays: dict[str, np.ndarray], trial_done: Callable[[int], None] = lambda trial: None, **settings) -> int:
         """Give one order with its arrays and wait until it is carried out; its number."""
         names = {"run": "batch", "program": "program"}
         number = self._orders = self._orders + 1
@@ -176,22 +187,20 @@ class Session:
         try:
             self.child.order(**{kind: number}, **settings)
             while "done" not in (answer := self.child.answer(self.timeout)):
-                self.progress(answer["trial"])
+                trial_done(answer["trial"])
         except BaseException:
             self.close(orderly=False)
             raise
         path.unlink()
         return number
 
-    def _records(self, trials: int) -> dict[str, np.ndarray]:
-        """quantity -> (steps, B, ...), what the processes wrote."""
-        rows: dict[str, list[np.ndarray]] = {}
-        for trial in range(1, trials + 1):
-            for model in MODELS:
-                path = self.child.scratch / f"{model}-{trial}.npz"
-                if path.exists():
-                    with np.load(path, allow_pickle=False) as record:
-                        for name in record.files:
-                            rows.setdefault(name, []).append(record[name])
-                    path.unlink()
-        return {name: np.concatenate(parts, 1) for name, parts in rows.items()}
+    def _record(self, trial: int) -> dict[str, np.ndarray]:
+        """What the processes wrote about one trial."""
+        found = {}
+        for model in MODELS:
+            path = self.child.scratch / f"{model}-{trial + 1}.npz"
+            if path.exists():
+                with np.load(path, allow_pickle=False) as record:
+                    found |= dict(record)
+                path.unlink()
+        return found

@@ -1,0 +1,72 @@
+"""The commands ``fxsim export lava`` and ``fxsim lava ...``. Like all commands they import what they need."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+directory = click.Path(path_type=Path)
+
+
+@click.group()
+def export() -> None:
+    """Turn a run into what other systems can run."""
+
+
+@export.command("lava")
+@click.argument("run_dir", type=directory)
+@click.argument("out_dir", type=directory)
+@click.option("--weights", type=click.Choice(["final", "initial"]), default="final", show_default=True, help="Which of the run's weights.")
+def export_lava(run_dir: Path, out_dir: Path, weights: str) -> None:
+    """Write the fixed-point run RUN_DIR as a package for Lava: weights, topology, formats and a script, self-contained.
+
+    Needs no Lava. The package learns on as the run would have; adam's moments, which no chip holds, start at zero.
+    """
+    from .package import package_of_run, save_package
+    package = package_of_run(run_dir, weights)
+    save_package(package, out_dir, {"run": str(run_dir), "weights": weights})
+    topo = package.network.topology
+    click.echo(f"{topo.n} neurons, {topo.syn_in.size + topo.syn_rec.size + topo.syn_out.size} synapses, {package.learning.rule}, {package.spec.name}, "
+               f"{package.updates} updates")
+    click.echo(f"written: {out_dir}")
+
+
+@click.group()
+def lava() -> None:
+    """Run packages on Lava's CPU backend, and see what they need of a chip. Nothing here has run on a chip."""
+
+
+@lava.command()
+@click.argument("package_dir", type=directory)
+@click.option("--trials", type=click.IntRange(min=1), default=4, show_default=True)
+@click.option("--learn", is_flag=True, help="Learn: gradients in the processes, an update after each batch.")
+@click.option("--check", is_flag=True, help="Hold every state variable of every step and every weight against the simulator.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Trials of one update.  [default: the run's]")
+@click.option("--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds without a finished trial after which Lava is given up.")
+@click.option("--save", type=directory, help="Write the package with the weights that it ended with.")
+def run(package_dir: Path, trials: int, learn: bool, check: bool, batch_size: int | None, timeout: float, save: Path | None) -> None:
+    """Run trials of the package's task on Lava: evaluation trials, or with --learn the next training trials."""
+    from fxsim.interrupts import interruptible
+
+    from .deployment import run_package
+    from .package import load_package, save_package
+    from .progress import TrialBar
+    from .session import LavaError
+    package = load_package(package_dir)
+    if not learn and package.config:
+        trials = min(trials, package.config.evaluation.batch_size)
+    try:
+        with interruptible(), TrialBar(trials) as bar:
+            report = run_package(package, trials, learn, check, batch_size, timeout, bar.trial, bar.batch)
+    except LavaError as error:
+        raise click.ClickException(str(error)) from None
+    if save is not None:
+        save_package(report.package, save, {"package": str(package_dir), "trials": trials, "learned": learn})
+        click.echo(f"written: {save}")
+    click.echo(f"{sum(row['trials'] for row in report.rows)} trials, {report.steps} steps, {report.seconds:.1f} s, {report.steps / report.seconds:.0f} steps/s"
+               + (" (with recording and the simulator beside it)" if check else ""))
+    if check:
+        click.echo(f"differs from the simulator: {report.difference}" if report.difference else
+                   f"equal to the simulator: {report.compared} state values" + (f", and all weights after {len(report.rows)} updates" if learn else ""))
+        sys.exit(1 if report.difference else 0)

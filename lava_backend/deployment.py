@@ -1,0 +1,130 @@
+"""Running a package on Lava: trials of its task, with or without learning, held against the simulator on request."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Callable
+
+import numpy as np
+
+from fxsim.engine.interface import Result
+from fxsim.metrics import measure
+from fxsim.network import LAYERS, Trials
+from fxsim.optimizers import Optimizer
+from fxsim.oracle import Oracle
+from fxsim.verify.backends import Difference, compare_records, compare_results
+
+from .package import Package
+from .session import TIMEOUT, Session
+
+
+@dataclass
+class Report:
+    """What a run on Lava gave.
+
+    rows        a dict per batch: trials, and loss, accuracy, nmse, rate_hz as in fxsim.metrics
+    compared    numbers that were held against the simulator
+    """
+
+    package: Package                    # with the weights that it ended with
+    rows: list[dict] = field(default_factory=list)
+    steps: int = 0
+    seconds: float = 0.0                # of running, without starting Lava
+    compared: int = 0
+    difference: Difference | None = None
+
+
+def run_package(package: Package, trials: int, learn: bool = False, check: bool = False, batch_size: int | None = None,
+                timeout: float = TIMEOUT, on_trial: Callable[[int], None] = lambda done: None,
+                on_batch: Callable[[dict], None] = lambda row: None) -> Report:
+    """Run trials of the package's task: its training trials if it learns, else its evaluation trials.
+
+    learn       accumulate gradients trial by trial in the processes, and update the weights after each batch: sgd in the
+                processes, adam on the host
+    check       hold every state variable of every step, every gradient and every weight against the oracle; ends at the
+                first difference
+    batch_size  of the updates; default: the configuration's
+
+    Raises InputError for a package without a task or where Lava is missing, LavaError if Lava fails.
+    """
+    task, report = package.task(), Report(package)
+    assert package.config is not None
+    size = batch_size or package.config.batch_size
+    first = package.updates * package.config.batch_size
+    draw = (lambda start, count: task.trials(task._ids(first + start, count))) if learn else \
+        (lambda start, count: task.evaluation_trials().take(slice(start, start + count)))
+    total = trials if learn else min(trials, package.config.evaluation.batch_size)
+    checker, optimizer = Checker(package) if check else None, package.make_optimizer()
+    done = 0
+
+    def count(trial: int) -> None:
+        on_trial(done + trial + 1)
+
+    with Session(package, timeout, count) as session:
+        while done < total and report.difference is None:
+            batch, start = draw(done, min(size, total - done)), time.perf_counter()
+            on_chip = learn and package.optimizer.name == "sgd"
+            result = session.run(batch, learn, update=on_chip, on_record=checker.begin(batch) if checker else None)
+            if learn:
+                optimizer.step(result.gradients, batch.size)
+                if not on_chip:
+                    session.program(optimizer.weights)
+            report.seconds += time.perf_counter() - start
+            if checker:
+                report.difference = checker.finish(result) or (weight_difference(checker.updated(batch.size), session.weights) if learn else None)
+                report.compared = checker.compared
+            report.rows.append({"trials": batch.size, **measure(result, batch, package.learning.classification)})
+            on_batch(report.rows[-1])
+            report.steps += batch.size * package.steps
+            done += batch.size
+    report.package = package.trained(optimizer)
+    return report
+
+
+class Checker:
+    """The simulator beside Lava: its own weights, its own optimizer, one trial at a time."""
+
+    def __init__(self, package: Package):
+        self.oracle = Oracle(package.network, package.learning, package.arithmetic, package.seed)
+        self.optimizer: Optimizer = package.make_optimizer()
+        self.compared = 0
+
+    def begin(self, trials: Trials) -> Callable[[int, dict[str, np.ndarray]], None]:
+        """Start a batch; returns what compares the record of each of its trials."""
+        self.trials, self.results, self.difference = trials, [], None
+        return self._compare
+
+    def _compare(self, trial: int, found: dict[str, np.ndarray]) -> None:
+        learn = "G" in found
+        expected = self.oracle.run(self.optimizer.weights, self.trials.take(slice(trial, trial + 1)), learn=learn, record=True)
+        record = expected.record or {}
+        for name in set(record) ^ set(found):
+            self.difference = self.difference or Difference(name, None, trial, (), name in record, name in found)
+        difference = compare_records(record, found)
+        if difference and self.difference is None:
+            self.difference = replace(difference, trial=trial)
+        self.compared += sum(values.size for values in record.values())
+        self.results.append(replace(expected, record=None))
+
+    def finish(self, found: Result) -> Difference | None:
+        """After the batch: readouts, spike counts, and gradients summed over it."""
+        gradients = None
+        if self.results[0].gradients is not None:
+            gradients = {layer: np.sum([r.gradients[layer] for r in self.results], 0) for layer in LAYERS}
+        self.expected = Result(np.concatenate([r.readout for r in self.results]), np.concatenate([r.spike_counts for r in self.results]),
+                               gradients, None, None)
+        return self.difference or compare_results(self.expected, found)
+
+    def updated(self, batch_size: int) -> dict[str, np.ndarray]:
+        """The simulator's weights after the batch."""
+        assert self.expected.gradients is not None
+        return self.optimizer.step(self.expected.gradients, batch_size)
+
+
+def weight_difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> Difference | None:
+    """The first stored weight that differs."""
+    for layer in LAYERS:
+        where = np.flatnonzero(expected[layer] != found[layer])
+        if where.size:
+            return Difference(f"weight_{layer}", None, None, (int(where[0]),), expected[layer][where[0]], found[layer][where[0]])
+    return None
