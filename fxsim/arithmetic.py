@@ -13,7 +13,7 @@ import numpy as np
 
 from quant import PrecisionSpec, load_spec
 from quant.quantities import INDEX
-from quant.random import element_key, random31, step_key, stream_key
+from quant.random import element_key, random31, step_key, trial_key
 
 from .network import Constants, Learning, Network
 
@@ -92,7 +92,7 @@ class Arithmetic:
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
         """(size,) 31-bit words that round weight update number ``step``."""
         key = step_key(INDEX[quantity], step)
-        return random31(np.uint64(stream_key(self.seed, WEIGHT_STREAM)), element_key(key, np.arange(size, dtype=np.uint64)))
+        return random31(np.uint64(trial_key(self.seed, WEIGHT_STREAM)), element_key(key, np.arange(size, dtype=np.uint64)))
 
     def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Stored weights as float64 model weights."""

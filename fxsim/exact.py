@@ -10,7 +10,7 @@ import numpy as np
 
 from quant.formats import QFormat
 from quant.quantities import INDEX
-from quant.random import element_key, random31, step_key, stream_key
+from quant.random import element_key, random31, step_key, trial_key
 from quant.rounding import OVERFLOWS, ROUNDINGS
 
 from .arithmetic import Arithmetic
@@ -160,7 +160,7 @@ class Numbers:
 
     def begin(self, trial_ids: np.ndarray) -> None:
         """Trials with these ids, (B,) uint32, start."""
-        self.t, self.streams = 0, np.asarray(stream_key(self.seed, np.asarray(trial_ids).astype(np.uint64))).astype(np.uint32)
+        self.t, self.streams = 0, np.asarray(trial_key(self.seed, np.asarray(trial_ids).astype(np.uint64))).astype(np.uint32)
 
     def value(self, quantity: str, raw) -> Exact:
         """Stored values as exact numbers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.random import M32, element_key, random31, step_key, stream_key
+from quant.random import M32, element_key, random31, step_key, trial_key
 
 STREAM = 0x50455226  # a quantity number far from those of the number formats: its own random bits
 
@@ -29,7 +29,7 @@ def step_permutations(seed: int, trial_ids: np.ndarray, steps: np.ndarray, n_cel
     """
     trials = np.asarray(trial_ids).astype(np.uint64)
     times = np.asarray(steps).astype(np.uint64)
-    stream = stream_key(int(seed) & M32, trials).astype(np.uint32)
+    stream = trial_key(int(seed) & M32, trials).astype(np.uint32)
     at_step = step_key(STREAM, times).astype(np.uint32)
     counter = element_key(at_step[:, None], np.arange(n_cells, dtype=np.uint32))
     bits = random31(stream[:, None, None], counter)

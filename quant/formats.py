@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError, shown
-from .random import element_key, random31, step_key, stream_key
+from .random import element_key, random31, step_key, trial_key
 from .rounding import OVERFLOWS, ROUNDINGS
 
 WORD_BITS = (2, 32)
@@ -101,7 +101,7 @@ class QFormat:
             down = np.floor(y)
             return down + (y - down >= 0.5)                 # exact wherever the comparison can be close
         if random is None:
-            random = random31(np.uint64(stream_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
+            random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
         return whole + np.floor((np.floor((y - whole) * 2.0**31) + np.asarray(random, np.float64)) * 2.0**-31)
 

@@ -2,7 +2,9 @@
 
 No state is carried, so no schedule, thread count or engine can change a bit. ``mix32`` is a bijective finaliser of
 the xor-shift-multiply family; its two multipliers and three shifts are those that C. Wellons' exhaustive search
-("hash-prospector", public domain) found to have the least avalanche bias of all two-round functions.
+("hash-prospector", public domain) found to have the least avalanche bias of all two-round functions. Keys are mixed by it
+once; what every trial computes for itself is one product, multiply-shift hashing (Dietzfelbinger et al., J. Algorithms 25,
+1997), whose high bits are pairwise independent between trials. Users take the high bits.
 
 Like :mod:`quant.rounding` this is plain arithmetic: on Python ints, NumPy uint64 arrays holding 32-bit values, and
 compiled on uint32.
@@ -36,6 +38,11 @@ def element_key(step_key_, element):
     return mix32((step_key_ + element) & M32)
 
 
-def random31(stream, element):
-    """31 uniform bits from a trial's :func:`stream_key` and an :func:`element_key`."""
-    return mix32(stream ^ element) >> 1
+def trial_key(seed, trial):
+    """The odd :func:`stream_key` that rounds a trial's numbers."""
+    return stream_key(seed, trial) | 1
+
+
+def random31(trial_key_, element):
+    """31 uniform bits from a :func:`trial_key` and an :func:`element_key`."""
+    return ((trial_key_ * element) & M32) >> 1

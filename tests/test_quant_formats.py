@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quant import InputError, QFormat
-from quant.random import element_key, random31, step_key, stream_key
+from quant.random import element_key, random31, step_key, trial_key
 
 DETERMINISTIC = ("floor", "toward_zero", "nearest_even", "nearest_up")
 FORMATS = st.builds(QFormat, st.integers(2, 32), st.integers(-20, 40), st.booleans(), st.sampled_from(DETERMINISTIC), st.sampled_from(["saturate", "wrap"]))
@@ -98,7 +98,7 @@ def test_impossible_formats_are_refused_by_field(fields, name):
 
 def test_stochastic_rounding_is_unbiased():
     fmt, n = QFormat(16, 4, rounding="stochastic"), 200_000
-    bits = random31(np.uint64(stream_key(5, 1)), element_key(step_key(3, 2), np.arange(n, dtype=np.uint64)))
+    bits = random31(np.uint64(trial_key(5, 1)), element_key(step_key(3, 2), np.arange(n, dtype=np.uint64)))
     for x in (0.3, -0.3, 1.03125, -7.99, 0.0):
         up = fmt.quantize(np.full(n, x), bits) - math.floor(x * 16)
         p = x * 16 - math.floor(x * 16)

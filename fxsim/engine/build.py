@@ -49,6 +49,11 @@ class Variant:
     telemetry: bool = False
 
     @property
+    def row(self) -> int:
+        """Elements from one neuron's history to the next one's."""
+        return self.lanes * self.chunk + 32
+
+    @property
     def lanes_per_word(self) -> int:
         """Spikes (bytes) that are looked at together."""
         return 8 if self.lanes % 8 == 0 else 1
@@ -102,7 +107,7 @@ def module_text(arithmetic: Arithmetic, network: Network, variant: Variant, temp
     proof = proof_for(arithmetic, network, variant.telemetry) if spec else None
     words = {name: Words(ranges, operators=OPERATORS) for name, ranges in proof.ranges.items()} if proof else defaultdict(lambda: Words.always("FLT"))
     types = storage_types(arithmetic, network, proof)
-    header = ["import math", "import numba as nb", "import numpy as np", "from fxsim.engine.compiler import Inlined",
+    header = [f"# LLVM options: {' '.join(LLVM_OPTIONS)}", "import math", "import numba as nb", "import numpy as np", "from fxsim.engine.compiler import Inlined",
               f"from fxsim.engine.words import {', '.join(OPERATIONS)}", "",
               'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
               'compiled = nb.njit(cache=True, nogil=True, error_model="numpy")',
@@ -110,7 +115,7 @@ def module_text(arithmetic: Arithmetic, network: Network, variant: Variant, temp
               *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = nb.{types[name]}" for name in ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE")),
               f"LANES, CHUNK, K, M = {variant.lanes}, {variant.chunk}, {variant.unroll}, {(1 << 40) - 1}",
-              f"LANES_PER_WORD = {variant.lanes_per_word}",
+              f"ROW, LANES_PER_WORD = {variant.row}, {variant.lanes_per_word}",
               f"RECORD, WATCHED, RATE_FRAC = {variant.record}, {variant.record or variant.telemetry}, {RATE_FRAC}"]
     return "\n\n\n".join(["\n".join(header), random_functions(), softmax_functions(spec),
                           update_functions(spec, diffuses, words, variant.telemetry), _template_text(template, variant, ExpandRandom(spec))]) + "\n"
@@ -143,12 +148,15 @@ def cache_directory() -> Path:
     raise OSError("no writable cache directory; set FXSIM_CACHE_DIR")
 
 
+LLVM_OPTIONS = (        # short loops over lanes: make SIMD code of them, as many lanes as the narrowest type allows, before unrolling them
+    "--vectorizer-min-trip-count=8", "--vectorizer-maximize-bandwidth", "--unroll-full-max-count=4")
+
+
 @lru_cache(maxsize=1)
-def _set_simd_options() -> None:
-    """LLVM by default leaves loops of fewer than 16 turns alone, and chooses the number of lanes by the widest type."""
+def _set_llvm_options() -> None:
     from llvmlite import binding
-    binding.set_option("fxsim", "--vectorizer-min-trip-count=8")
-    binding.set_option("fxsim", "--vectorizer-maximize-bandwidth")
+    for option in LLVM_OPTIONS:
+        binding.set_option("fxsim", option)
 
 
 _loaded: dict[str, ModuleType] = {}
@@ -164,7 +172,7 @@ def load_module(text: str) -> ModuleType:
             with os.fdopen(fd, "w") as file:
                 file.write(text)
             os.replace(temporary, path)
-        _set_simd_options()
+        _set_llvm_options()
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module      # Numba's cache looks it up by name

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from quant.quantities import INDEX
-from quant.random import stream_key
+from quant.random import trial_key
 
 from ..arithmetic import Arithmetic
 from ..network import Learning, Network, Trials
@@ -133,7 +133,7 @@ class Block:
         self.x_words = self.x.view(WORDS[k.LANES_PER_WORD])
         self.target = lanes(ar.target_to_raw(trials.target), k.DT_Y).ravel()
         self.duration = lanes(trials.duration, k.DT_WIDE)
-        self.stream = lanes(stream_key(engine.seed, trials.ids.astype(np.uint64)), np.uint32)
+        self.stream = lanes(trial_key(engine.seed, trials.ids.astype(np.uint64)), np.uint32)
         self.weights = {layer: np.ascontiguousarray(weights[layer][order]).astype(k.DT_CURRENT) for layer, (_, _, order) in tables.out.items()}
         self.feedback = ar.feedback_to_raw(engine.network.feedback).astype(k.DT_FEEDBACK)
         co = ar.coefficients
@@ -147,7 +147,6 @@ class Block:
         elif rule.rule == "shuffled_fixed":
             self.table = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, T).astype(np.int64)
         size = tables.wiring.size if learn else 0
-        c = k.CHUNK if learn else 1
         out = topo.syn_out.size if learn else 0
         state = lambda count, *types: tuple(np.zeros(count * L, dtype) for dtype in types)     # noqa: E731
         self.V, self.a, self.r, self.z, self.count, self.Z = state(n, k.DT_V, k.DT_A, k.DT_NUM, np.uint8, np.int32, k.DT_Z)
@@ -155,7 +154,8 @@ class Block:
         self.current_in, self.current_rec, self.d = state(n, k.DT_CURRENT, k.DT_CURRENT, k.DT_DIRECT)
         (self.X,), (self.grid, self.new) = state(lines, k.DT_X), state(topo.n_cells, k.DT_L, k.DT_L)
         self.y, self.current_out, self.err, self.probability = state(K, k.DT_Y, k.DT_CURRENT, k.DT_ERR, k.DT_WIDE)
-        (self.hist_h, self.hist_l), (self.hist_x,) = state(n * c, k.DT_H, k.DT_L), state(lines * c, k.DT_X)
+        self.hist_h, self.hist_x, self.hist_l = (np.zeros(rows * k.ROW if learn else 0, dtype) for rows, dtype in
+                                                 ((n, k.DT_H), (lines, k.DT_X), (n, k.DT_L)))
         self.U, self.F, self.S, self.G = state(size, k.DT_U, k.DT_F, k.DT_S, k.DT_G)
         (self.gout,) = state(out, k.DT_GOUT)
         self.yout = np.zeros(S * K * L, k.DT_Y)

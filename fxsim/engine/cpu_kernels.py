@@ -10,6 +10,9 @@ once, K steps at a time. Nothing depends on the order, so results do not depend 
 Each variable has an array of its own, in the narrowest type that holds its format (DT_*), so that 16-bit formats use 16-bit
 lanes. Functions on lanes are ``@inline``: their array arguments never overlap, and they tell the compiler so.
 
+Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
+same step of all rows would share few cache lines.
+
 Array indices are masked with M: it shows the compiler that they are not negative, or it would not use SIMD. Spikes are
 bytes; ``words`` is the same memory, LANES_PER_WORD lanes at a time, to find the rare spikes quickly.
 """
@@ -226,13 +229,13 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, st
         for i in range(n):
             q = i * LANES
             if learn:
-                trace_lanes(X, q, z, q, leak_m, hist_x, (i * CHUNK + k) * LANES, stream, counter_trace(step_trace(t), i))
+                trace_lanes(X, q, z, q, leak_m, hist_x, i * ROW + k * LANES, stream, counter_trace(step_trace(t), i))
             if any_spike(z_words, q):
                 deliver(current_rec, z, q, ptr_rec[i], ptr_rec[i + 1], post_rec, w_rec)
         for i in range(m):
             q = (t * m + i) * LANES
             if learn:
-                trace_lanes(X, (n + i) * LANES, x, q, leak_m, hist_x, ((n + i) * CHUNK + k) * LANES, stream,
+                trace_lanes(X, (n + i) * LANES, x, q, leak_m, hist_x, (n + i) * ROW + k * LANES, stream,
                             counter_trace(step_trace(t), n + i))
             if any_spike(x_words, q):
                 deliver(current_in, x, q, ptr_in[i], ptr_in[i + 1], post_in, w_in)
@@ -247,7 +250,7 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, st
                     count[(o + l) & M] += z[(o + l) & M]
                 deliver(current_out, z, o, ptr_out[j], ptr_out[j + 1], post_out, w_out)
             if learn:
-                pseudo_lanes(V, a, r, o, gain[j], hist_h, (j * CHUNK + k) * LANES, stream,
+                pseudo_lanes(V, a, r, o, gain[j], hist_h, j * ROW + k * LANES, stream,
                              counter_pseudo_derivative(step_pseudo_derivative(t), j))
                 readout_trace_lanes(Z, z, o, leak_k, stream, counter_readout_trace(step_readout_trace(t), j))
         for o in range(n_out):
@@ -266,7 +269,7 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, st
                     for o in range(n_cells * LANES):
                         grid[o] = new[o]
                 for j in range(n):
-                    p = (j * CHUNK + k) * LANES
+                    p = j * ROW + k * LANES
                     if rule > 0:
                         copy_lanes(hist_l, p, grid, cell[j] * LANES)
                     else:
@@ -278,7 +281,7 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, st
             else:
                 for j in range(n):
                     for l in range(LANES):
-                        hist_l[(j * CHUNK + k) * LANES + l] = 0
+                        hist_l[j * ROW + k * LANES + l] = 0
         if RECORD:
             for l in range(LANES):
                 for j in range(n):
@@ -294,14 +297,14 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, st
                     for i in range(n + m):
                         rec_x[t, i, l] = X[i * LANES + l]
                     for j in range(n):
-                        rec_h[t, j, l] = hist_h[(j * CHUNK + k) * LANES + l]
+                        rec_h[t, j, l] = hist_h[j * ROW + k * LANES + l]
                     for e in range(gout.size // LANES):
                         rec_gout[t, e, l] = gout[e * LANES + l]
                     if s >= 0:
                         for o in range(n_out):
                             rec_err[s, o, l] = err[o * LANES + l]
                         for j in range(n):
-                            rec_l[s, j, l] = hist_l[(j * CHUNK + k) * LANES + l]
+                            rec_l[s, j, l] = hist_l[j * ROW + k * LANES + l]
                         if rule > 0:
                             for c in range(n_cells):
                                 rec_m[s, c, l] = grid[c * LANES + l]
@@ -309,8 +312,8 @@ def forward_chunk(t0, steps, T, S, learn, classify, rule, x, x_words, target, st
         for k in range(steps, CHUNK):
             for j in range(n):
                 for l in range(LANES):
-                    hist_h[(j * CHUNK + k) * LANES + l] = 0
-                    hist_l[(j * CHUNK + k) * LANES + l] = 0
+                    hist_h[j * ROW + k * LANES + l] = 0
+                    hist_l[j * ROW + k * LANES + l] = 0
 
 
 @compiled
@@ -328,10 +331,10 @@ def eligibility_chunk(t0, first, last, window, stream, U, F, S, G, hist_h, hist_
         keys[3, k] = step_eligibility_sum(t0 + k)
         keys[4, k] = step_gradient(t0 + k)
     for j in range(first, last):
-        h = j * CHUNK * LANES
+        h = j * ROW
         ce = drive[j]
         for e in range(ptr[j], ptr[j + 1]):
-            o, i = e * LANES, (line[e] & M) * CHUNK * LANES
+            o, i = e * LANES, (line[e] & M) * ROW
             for k in range(0, CHUNK, K):
                 p, q = h + k * LANES, i + k * LANES
                 if ce == 0 and window:

@@ -72,7 +72,8 @@ class Ranges:
 
     def up_to(self, quantity: str, value) -> Interval:
         """From 0 to a coefficient's largest value, coarsely, so that most networks share one build."""
-        bits = max(15, 5 * -(-int(np.max(value, initial=0)).bit_length() // 5))
+        usual = 12 if quantity == "adaptation_gain" else 15     # bits of raw values at the paper's constants in 16-bit formats
+        bits = max(usual, 5 * -(-int(np.max(value, initial=0)).bit_length() // 5))
         return Interval(0, min((1 << bits) - 1, self.spec[quantity].max_raw))
 
     def arguments(self, exact: dict[str, Interval]) -> dict[str, tuple]:
