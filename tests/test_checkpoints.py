@@ -134,7 +134,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(undisturbed, tmp_path):
         directory, finished = tmp_path / f"run{runs}", False
         while not finished:
             pid = in_child(lambda: fxsim.train(quick(), directory, resume=True))       # noqa: B023 (called at once)
-            time.sleep(moments.uniform(0, 0.6))
+            time.sleep(moments.uniform(0, 0.45))
             os.kill(pid, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             assert status in (0, -signal.SIGKILL)
@@ -235,7 +235,7 @@ def wait_until(condition, seconds=30):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 def test_comparisons_leave_no_process_and_go_on(tmp_path):
-    arguments = ["compare", "delayed_match", *sets("precision=float64", "iterations=150", "evaluation.every=50"), "--rules", "eprop,diffusion",
+    arguments = ["compare", "delayed_match", *sets("precision=float64", "iterations=120", "evaluation.every=50"), "--rules", "eprop,diffusion",
                  "--precisions", "float64", "--seeds", "0", "--jobs", "2", "--out"]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
         before = files(tmp_path / "c/runs/eprop-float64-s0")[:1]
@@ -369,6 +369,34 @@ def test_a_full_disk_is_one_line_and_the_previous_checkpoint_survives(undisturbe
     same_runs(undisturbed, tmp_path / "run")
 
 
+@pytest.fixture
+def small_disk(tmp_path, stopped):
+    """A file system with room for two checkpoints and a half."""
+    size, disk = int(2.5 * files(stopped)[0].stat().st_size) + 20_000, tmp_path / "disk"
+    disk.mkdir()
+    try:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", disk], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("needs the mount command")
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_is_really_full(undisturbed, small_disk, tmp_path):
+    result = CliRunner().invoke(main, ["train", "delayed_match", "--out", str(small_disk / "run"), *sets()], catch_exceptions=False)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "No space left on device while writing" in result.stderr
+    left = list((small_disk / "run/checkpoints").iterdir())
+    assert sorted(left) == sorted(files(small_disk / "run")) and 1 <= len(left) <= 2
+    for path in [small_disk / "run/config.yaml", *left]:
+        copied = tmp_path / path.relative_to(small_disk)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(path.read_bytes())
+    fxsim.train(quick(), tmp_path / "run", resume=True)
+    same_runs(undisturbed, tmp_path / "run")
+
+
 def test_a_file_size_limit_is_one_line(copy, capfd):
     size = max(path.stat().st_size for path in files(copy))
 
@@ -485,7 +513,7 @@ def test_hostile_json_ends_in_one_line_or_the_checkpoint_before(copy, training):
     free = {("config", "threads"), ("config", "checkpoint"), ("config", "checkpoint", "every"), ("config", "engine"), ("engine",), ("seconds",),
             ("config", "iterations")}
     for path in found:
-        for value in rng.sample(HOSTILE, 4):
+        for value in rng.sample(HOSTILE, 3):
             end = harmless(copy, rewritten(data, lambda meta: replaced(meta, path, value)), training)       # noqa: B023 (called at once)
             ends[end] = ends.get(end, 0) + 1
             # accepted are values of one measurement, and what may differ between configurations
@@ -534,7 +562,7 @@ def test_hostile_archives_end_in_the_checkpoint_before(copy, training):
     data, rng, ends = files(copy)[0].read_bytes(), random.Random(3), {}
     content = data[data.index(b"\n") + 1:]
     directory = content.index(b"PK\1\2")         # the table of contents, where most damage is possible
-    for turn in range(600):
+    for turn in range(400):
         mutated = bytearray(content)
         for _ in range(rng.randrange(1, 4)):
             at = rng.randrange(directory if turn % 2 else 0, len(mutated))
@@ -546,4 +574,4 @@ def test_hostile_archives_end_in_the_checkpoint_before(copy, training):
                 mutated[at:at] = mutated[at:at + rng.randrange(1, 40)]
         end = harmless(copy, _header(bytes(mutated)) + mutated, training)
         ends[end] = ends.get(end, 0) + 1
-    assert ends["the one before"] > 300
+    assert ends["the one before"] > 200
