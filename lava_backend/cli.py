@@ -27,8 +27,8 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str) -> None:
     package = package_of_run(run_dir, weights)
     save_package(package, out_dir, {"run": str(run_dir), "weights": weights})
     topo = package.network.topology
-    click.echo(f"{topo.n} neurons, {topo.syn_in.size + topo.syn_rec.size + topo.syn_out.size} synapses, {package.learning.rule}, {package.spec.name}, "
-               f"{package.updates} updates")
+    synapses = sum(topo.synapses(layer).size for layer in ("in", "rec", "out"))
+    click.echo(f"{topo.n} neurons, {synapses} synapses, {package.learning.rule}, {package.spec.name}, {package.updates} updates")
     click.echo(f"written: {out_dir}")
 
 
@@ -42,31 +42,37 @@ def lava() -> None:
 @click.option("--trials", type=click.IntRange(min=1), default=4, show_default=True)
 @click.option("--learn", is_flag=True, help="Learn: gradients in the processes, an update after each batch.")
 @click.option("--check", is_flag=True, help="Hold every state variable of every step and every weight against the simulator.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Trials of one update.  [default: the run's]")
-@click.option("--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds without a finished trial after which Lava is given up.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True,
+              help="Seconds without a finished trial after which Lava is given up.")
 @click.option("--save", type=directory, help="Write the package with the weights that it ended with.")
-def run(package_dir: Path, trials: int, learn: bool, check: bool, batch_size: int | None, timeout: float, save: Path | None) -> None:
-    """Run trials of the package's task on Lava: evaluation trials, or with --learn the next training trials."""
-    from fxsim.interrupts import interruptible
+def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float, save: Path | None) -> None:
+    """Run trials of the package's task on Lava: evaluation trials, or with --learn the training trials that come next.
+
+    sgd updates the weights inside the processes, adam on the host. Lava runs in processes of its own; whatever happens to
+    them, or Ctrl-C, ends them all and leaves nothing behind.
+    """
+    from fxsim.interrupts import Interrupted, interruptible
 
     from .deployment import run_package
     from .package import load_package, save_package
     from .progress import TrialBar
     from .session import LavaError
     package = load_package(package_dir)
-    if not learn and package.config:
-        trials = min(trials, package.config.evaluation.batch_size)
     try:
         with interruptible(), TrialBar(trials) as bar:
-            report = run_package(package, trials, learn, check, batch_size, timeout, bar.trial, bar.batch)
+            report = run_package(package, trials, learn, check, timeout, bar.trial, bar.batch)
     except LavaError as error:
         raise click.ClickException(str(error)) from None
+    except Interrupted as interrupted:
+        click.echo(f"interrupted by {interrupted}; Lava and all its processes are stopped", err=True)
+        sys.exit(interrupted.status)
     if save is not None:
         save_package(report.package, save, {"package": str(package_dir), "trials": trials, "learned": learn})
         click.echo(f"written: {save}")
-    click.echo(f"{sum(row['trials'] for row in report.rows)} trials, {report.steps} steps, {report.seconds:.1f} s, {report.steps / report.seconds:.0f} steps/s"
-               + (" (with recording and the simulator beside it)" if check else ""))
+    beside = " (with recording and the simulator beside it)" if check else ""
+    click.echo(f"{report.trials} trials, {report.steps} steps, {report.seconds:.1f} s, {report.steps / report.seconds:.0f} steps/s{beside}")
     if check:
-        click.echo(f"differs from the simulator: {report.difference}" if report.difference else
-                   f"equal to the simulator: {report.compared} state values" + (f", and all weights after {len(report.rows)} updates" if learn else ""))
+        updates = f", and all weights after {len(report.rows)} updates" if learn else ""
+        click.echo(f"differs from the simulator: {report.difference}" if report.difference
+                   else f"equal to the simulator: {report.compared} state values{updates}")
         sys.exit(1 if report.difference else 0)

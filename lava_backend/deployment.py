@@ -18,6 +18,9 @@ from .package import Package
 from .session import TIMEOUT, Session
 
 
+EVALUATED = 16          # evaluation trials between two lines of progress
+
+
 @dataclass
 class Report:
     """What a run on Lava gave.
@@ -33,27 +36,27 @@ class Report:
     compared: int = 0
     difference: Difference | None = None
 
+    @property
+    def trials(self) -> int:
+        return sum(row["trials"] for row in self.rows)
 
-def run_package(package: Package, trials: int, learn: bool = False, check: bool = False, batch_size: int | None = None,
-                timeout: float = TIMEOUT, on_trial: Callable[[int], None] = lambda done: None,
-                on_batch: Callable[[dict], None] = lambda row: None) -> Report:
-    """Run trials of the package's task: its training trials if it learns, else its evaluation trials.
+
+def run_package(package: Package, trials: int, learn: bool = False, check: bool = False, timeout: float = TIMEOUT,
+                on_trial: Callable[[int], None] = lambda done: None, on_batch: Callable[[dict], None] = lambda row: None) -> Report:
+    """Run trials of the package's task: the training batches that come next if it learns (the last one may be cut short), else
+    evaluation trials, at most as many as the configuration has.
 
     learn       accumulate gradients trial by trial in the processes, and update the weights after each batch: sgd in the
                 processes, adam on the host
     check       hold every state variable of every step, every gradient and every weight against the oracle; ends at the
                 first difference
-    batch_size  of the updates; default: the configuration's
+    on_trial    called with the number of trials done;  on_batch: with the row of each batch
 
     Raises InputError for a package without a task or where Lava is missing, LavaError if Lava fails.
     """
     task, report = package.task(), Report(package)
-    assert package.config is not None
-    size = batch_size or package.config.batch_size
-    first = package.updates * package.config.batch_size
-    draw = (lambda start, count: task.trials(task._ids(first + start, count))) if learn else \
-        (lambda start, count: task.evaluation_trials().take(slice(start, start + count)))
-    total = trials if learn else min(trials, package.config.evaluation.batch_size)
+    evaluation = None if learn else task.evaluation_trials()
+    total = trials if evaluation is None else min(trials, evaluation.size)
     checker, optimizer = Checker(package) if check else None, package.make_optimizer()
     done = 0
 
@@ -62,7 +65,8 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
 
     with Session(package, timeout, count) as session:
         while done < total and report.difference is None:
-            batch, start = draw(done, min(size, total - done)), time.perf_counter()
+            batch = evaluation.take(slice(done, done + EVALUATED)) if evaluation else task.training_trials(optimizer.updates)
+            batch, start = batch.take(slice(total - done)), time.perf_counter()
             on_chip = learn and package.optimizer.name == "sgd"
             result = session.run(batch, learn, update=on_chip, on_record=checker.begin(batch) if checker else None)
             if learn:

@@ -110,7 +110,8 @@ def package_of_run(directory: Path, when: str = "final") -> Package:
     """The package of a finished run directory (see fxsim.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
     config = load_config(directory / "config.yaml")
     if config.precision in FLOATS or config.learning.rule == "bptt":
-        raise InputError(directory / "config.yaml", "precision", config.precision, "a fixed-point precision, such as q16 (Lava processes compute with integers)")
+        raise InputError(directory / "config.yaml", "precision", config.precision,
+                         "a fixed-point precision, such as q16 (Lava processes compute with integers)")
     manifest = _mapping(directory / "manifest.json")
     if manifest.get("finished") is not True:
         raise InputError(directory / "manifest.json", "finished", manifest.get("finished"), "true: a run that has ended (fxsim train --resume)")
@@ -197,7 +198,8 @@ def load_package(directory: str | Path) -> Package:
         raise InputError(source, "learning", error, "rule, window, classification, k, c_reg, f_target") from None
     steps = fields.integer("steps", 1)
     if type(learning.window) is not int or not 1 <= learning.window <= steps or learning.rule == "bptt":
-        raise InputError(source, "learning", f"rule {learning.rule}, window {learning.window}", f"a rule other than bptt, a window of 1 to {steps} steps")
+        raise InputError(source, "learning", f"rule {learning.rule}, window {learning.window}",
+                         f"a rule other than bptt, a window of 1 to {steps} steps")
     with Archive(directory / "arrays.npz") as archive:
         topology = Topology(grid, _indices(archive, "cell", (n,), grid[0] * grid[1]), *(
             _synapses(archive, layer, pre, post) for layer, pre, post in (("in", m, n), ("rec", n, n), ("out", n, K))))

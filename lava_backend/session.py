@@ -28,10 +28,12 @@ from fxsim.engine.interface import Result
 from fxsim.network import LAYERS, Trials
 
 from .availability import require_lava
-from .groups import members, remove_shared_memory
+from .groups import is_alive, members, remove_shared_memory
 from .package import Package, save_package
 
+WORKER = "lava_backend.worker"
 TIMEOUT = 300.0         # s without an answer: several times what a trial of the paper's tasks takes
+CHECK = 0.1             # s between two looks at the child
 GRACE = 10.0            # s for an orderly end
 MODELS = ("LayerModel", "ReadoutModel", "GridModel")        # those that record state variables
 
@@ -55,7 +57,7 @@ class Child:
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
             with open(self.log, "wb") as log:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-m", "lava_backend.worker", str(self.scratch), str(writing), self.prefix], stdin=subprocess.PIPE,
+                    [sys.executable, "-m", WORKER, str(self.scratch), str(writing), self.prefix], stdin=subprocess.PIPE,
                     stdout=log, stderr=log, pass_fds=[writing], start_new_session=True, env=environment)
             os.close(writing)
         except BaseException:
@@ -75,12 +77,13 @@ class Child:
         """The next answer. Raises LavaError if there is none in time or the child ends."""
         until = time.monotonic() + timeout
         while b"\n" not in self.unread:
-            if not select.select([self.reading], [], [], max(0.0, until - time.monotonic()))[0]:
-                raise LavaError(f"lava: no answer for {timeout:g} s (--timeout)")
-            new = os.read(self.reading, 1 << 16)
-            if not new:
+            new = os.read(self.reading, 1 << 16) if select.select([self.reading], [], [], CHECK)[0] else None
+            if new:
+                self.unread += new
+            elif new is not None or not is_alive(self.process.pid):     # its children may hold the pipe open, so its end need not show there
                 raise LavaError(f"lava: the process that runs it was killed{self._last_line()}")
-            self.unread += new
+            elif time.monotonic() > until:
+                raise LavaError(f"lava: no answer for {timeout:g} s (--timeout)")
         line, _, self.unread = self.unread.partition(b"\n")
         message = json.loads(line)
         if "died" in message:

@@ -68,10 +68,17 @@ class Host:
                 *lines, unread = (unread + new).split(b"\n")
                 for line in lines:
                     self.orders.put(json.loads(line))
-            for (actor, pid), name in zip(self.actors, self.names):
-                if not is_alive(pid):
-                    time.sleep(CHECK)   # what it has to say is on its way
-                    self.died(f"{name}: {_last_words(actor)}")
+            dead = [name for (_, pid), name in zip(self.actors, self.names) if not is_alive(pid)]
+            if dead:
+                time.sleep(CHECK)       # what it has to say is on its way
+                self.died(self.last_words() or f"{dead[0]}: the process was killed")
+
+    def last_words(self) -> str:
+        """The exception that one of Lava's processes ended with, if any."""
+        for (actor, _), name in zip(self.actors, self.names):
+            if words := _last_words(actor):
+                return f"{name}: {words}"
+        return ""
 
     def _end(self) -> None:
         remove_shared_memory(self.prefix)
@@ -79,15 +86,14 @@ class Host:
 
 
 def _last_words(actor) -> str:
-    """The exception that one of Lava's processes ended with."""
     try:
         if actor.exception:
             error, trace = actor.exception
             print(trace, file=sys.stderr, flush=True)
             return f"{type(error).__name__}: {error}"
-    except (OSError, ValueError, EOFError, AssertionError):     # closed, or gone while it spoke
+    except (OSError, ValueError, EOFError, AssertionError):     # its pipe is closed, or it was killed while it spoke
         pass
-    return "the process was killed"
+    return ""
 
 
 def name_shared_memory(prefix: str) -> None:
@@ -104,7 +110,7 @@ def main() -> None:
         serve(host, directory)
     except BaseException as error:
         traceback.print_exc()
-        host.died(f"{type(error).__name__}: {error}")
+        host.died(host.last_words() or f"{type(error).__name__}: {error}")
 
 
 def serve(host: Host, directory: Path) -> None:

@@ -11,8 +11,10 @@ from quant import InputError, PrecisionSpec, load_spec
 from ..arithmetic import Arithmetic
 from ..engine import ENGINES, make_engine
 from ..engine.interface import Result
+from ..network import Trials
 from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, random_case, random_spec
 
+LAVA = "lava"           # runs in other processes, step by step: it has no threads to vary and counts no telemetry
 CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one
 
 
@@ -52,8 +54,8 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
     """
     others = [name for name in dict.fromkeys(engines) if name != "oracle"]
     for name in others:
-        if name not in ENGINES:
-            raise InputError("verify backends", "engines", name, ", ".join(ENGINES))
+        if name not in (*ENGINES, LAVA):
+            raise InputError("verify backends", "engines", name, ", ".join((*ENGINES, LAVA)))
     if cases < 1:
         raise InputError("verify backends", "cases", cases, "at least 1")
     reports = []
@@ -98,6 +100,8 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = oracle.run(weights, case.trials, record=True)
     few = case.trials.take(slice(0, 3))
+    if name == LAVA:
+        return compare_lava(case, arithmetic, weights, oracle.run(weights, few, record=True), few)
     counted = oracle.run(weights, few, telemetry=True).telemetry
     for threads in (1, 2):
         engine = make_engine(name, case.network, case.learning, arithmetic, case.seed, threads)
@@ -115,6 +119,21 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
         if difference:
             return difference
     return None
+
+
+def compare_lava(case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np.ndarray], expected: Result, few: Trials) -> Difference | None:
+    """The first difference of the Lava processes from the oracle on a few trials, without and with learning."""
+    from lava_backend.engine import LavaEngine
+    engine = LavaEngine(case.network, case.learning, arithmetic, case.seed)
+    try:
+        silent, found = engine.run(weights, few, learn=False), engine.run(weights, few, record=True)
+    finally:
+        engine.close()
+    missing = sorted(set(expected.record) ^ set(found.record))
+    if missing:
+        return Difference(missing[0], None, None, (), missing[0] in expected.record, missing[0] in found.record)
+    return compare_results(replace(expected, gradients=None), silent) or compare_records(expected.record, found.record) \
+        or compare_results(expected, found)
 
 
 def compare_records(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> Difference | None:
