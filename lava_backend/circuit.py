@@ -9,6 +9,7 @@ import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 
+from .channels import start
 from .package import Package
 from .processes.grid import Grid
 from .processes.layer import Layer
@@ -37,7 +38,7 @@ class Circuit:
         self.readout.y_out.connect(self.sink.y_in)
         self.readout.e_out.connect(self.grid.e_in)
         self.grid.m_out.connect(self.layer.m_in)
-        self.layer.create_runtime(Loihi2SimCfg(select_tag="fixed_pt"))
+        start(self.layer, Loihi2SimCfg(select_tag="fixed_pt"))
         self.layer.run(RunSteps(num_steps=0))       # Vars can be written from now on
 
     def program(self, weights: dict[str, np.ndarray]) -> None:
