@@ -17,6 +17,9 @@ from .arithmetic import Arithmetic
 from .telemetry import Counters
 
 
+KEY_BLOCK = 16      # steps whose keys of random bits are made at a time
+
+
 class Groups:
     """Which entries of an axis add up to which result: ``index`` (size of the axis,) has values 0 .. size-1."""
 
@@ -139,7 +142,9 @@ def round_into(fmt: QFormat, exact: Exact, random=None) -> tuple[np.ndarray, np.
     ``random``: 31-bit words where fmt rounds stochastically.
     """
     frac = max(exact.frac, fmt.frac_bits)
-    raw = ROUNDINGS[fmt.rounding](exact.at(frac), frac - fmt.frac_bits, random)
+    raw = exact.at(frac)
+    if frac > fmt.frac_bits:
+        raw = ROUNDINGS[fmt.rounding](raw, frac - fmt.frac_bits, random)
     if fmt.overflow == "saturate":
         return raw, np.minimum(np.maximum(raw, fmt.min_raw), fmt.max_raw)
     return raw, OVERFLOWS["wrap"](raw, fmt.min_raw, fmt.max_raw)
@@ -156,6 +161,7 @@ class Numbers:
     def __init__(self, arithmetic: Arithmetic, seed: int):
         self.arithmetic, self.spec, self.seed = arithmetic, arithmetic.spec, seed
         self.counters: np.ndarray | None = None
+        self._keys: dict[tuple[int, int], tuple[int, np.ndarray]] = {}
         self.t, self.streams = 0, np.zeros(0, np.uint32)
 
     def begin(self, trial_ids: np.ndarray) -> None:
@@ -187,13 +193,22 @@ class Numbers:
         else:
             fmt, random = self.spec[quantity], None
             if fmt.rounding == "stochastic":
-                elements = np.arange(exact.raw.shape[-1], dtype=np.uint32)
-                random = random31(self.streams[:, None], element_key(step_key(INDEX[quantity], self.t), elements)).astype(np.int64)
+                random = random31(self.streams[:, None], self._element_keys(INDEX[quantity], exact.raw.shape[-1])).astype(np.int64)
             full, kept = round_into(fmt, exact, random)
             new = self.value(quantity, kept)
         if self.counters is not None:
             self._count(quantity, exact, start, full, new.raw, slice(None) if count is None else count)
         return new
+
+    def _element_keys(self, quantity: int, size: int) -> np.ndarray:
+        """(size,) keys of the elements of a quantity at this step. They are the same in all trials; a block of steps is made at a time."""
+        block, keys = self._keys.get((quantity, size), (-1, None))
+        if block != self.t // KEY_BLOCK:
+            block = self.t // KEY_BLOCK
+            steps = step_key(quantity, np.arange(block * KEY_BLOCK, (block + 1) * KEY_BLOCK, dtype=np.uint64)).astype(np.uint32)
+            keys = element_key(steps[:, None], np.arange(size, dtype=np.uint32))
+            self._keys[quantity, size] = block, keys
+        return keys[self.t % KEY_BLOCK]
 
     def _count(self, quantity: str, exact: Exact, start, full, kept, which) -> None:
         row = self.counters[INDEX[quantity]]

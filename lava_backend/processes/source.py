@@ -13,11 +13,11 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_backend.trial_model import ORDER_SIZE, TrialModel
 
-BITS = 32       # spikes in one word of the Var, which the host writes one word at a time
+BITS = 50       # spikes in one word of the Var: the host writes a word at a time, and as a float64, which is exact to 53 bits
 
 
 def pack(x: np.ndarray) -> np.ndarray:
-    """Input spikes (T, m) as words (T, ceil(m / 32)), channel c in bit c % 32 of word c // 32."""
+    """Input spikes (T, m) as words (T, ceil(m / 50)), channel c in bit c % 50 of word c // 50."""
     T, m = x.shape
     padded = np.zeros((T, -(-m // BITS) * BITS), np.int64)
     padded[:, :m] = x
@@ -53,4 +53,8 @@ class SourceModel(TrialModel):
         self.x = bits.reshape(self.steps, -1)[:, :m]
 
     def step(self) -> None:
-        self.x_out.send(self.x[self.t])
+        """x(t) leaves one step ahead and waits in the channel, so that nobody waits for it."""
+        if self.t == 0:
+            self.x_out.send(self.x[0])
+        if not self.last_step:
+            self.x_out.send(self.x[self.t + 1])
