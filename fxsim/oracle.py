@@ -44,11 +44,14 @@ class Somata:
         B = self.numbers.streams.size
         self.V, self.a = self.numbers.zero("membrane", self.n), self.numbers.zero("adaptation", self.n)
         self.z, self.r, self.count = (np.zeros((B, self.n), np.int64) for _ in range(3))
-        self.before = self.z
+        self.before, self.arrived = self.z, None
 
     def step(self, x: np.ndarray) -> np.ndarray:
-        """Input spikes x(t), (B, m) 0 or 1, to spikes z(t), (B, n). Keeps z(t-1) as ``before``."""
-        store, number, before = self.numbers.store, self.numbers.number, self.z
+        """Input spikes x(t), (B, m) 0 or 1, to spikes z(t), (B, n).
+
+        Keeps what arrived at the synapses: z(t-1) as ``before``, and the input spikes as ``arrived``.
+        """
+        store, number, before, self.arrived = self.numbers.store, self.numbers.number, self.z, x
         spike = number(before)
         self.r = np.where(before == 1, self.refractory, np.maximum(0, self.r - 1))
         current_rec = (self.w_rec * number(before.take(self.pre_rec, -1))).scatter(self.onto_rec)
@@ -184,6 +187,10 @@ class Oracle:
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
 
+    def neurons(self, numbers: Numbers) -> tuple[Somata, Readout]:
+        """The neuron model; others than the paper's override this."""
+        return Somata(numbers, self.network), Readout(numbers, self.network, self.learning)
+
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
         net, topo, ar, rule = self.network, self.network.topology, self.arithmetic, self.learning
@@ -191,7 +198,7 @@ class Oracle:
         numbers = Numbers(ar, self.seed)
         numbers.counters = np.zeros((len(INDEX), Counters.WIDTH), np.float64 if ar.spec is None else np.int64) if telemetry else None
         numbers.begin(trials.ids)
-        somata, readout = Somata(numbers, net), Readout(numbers, net, rule)
+        somata, readout = self.neurons(numbers)
         signal, synapses = Signal(numbers, net, rule), Eligibility(numbers, net)
         tables, target = neighbour_tables(topo, rule, net.permutation, self.seed, trials.ids, T), ar.target_to_raw(trials.target)
         for part in (somata, readout):
@@ -208,7 +215,7 @@ class Oracle:
             if s >= 0:
                 out[:, s] = ar.to_scaled("readout", y.raw)
             if learn:
-                synapses.step(np.concatenate([somata.before, x], 1), somata.distance, somata.r == 0)
+                synapses.step(np.concatenate([somata.before, somata.arrived], 1), somata.distance, somata.r == 0)
                 readout.trace(z)
             if learn and s >= 0:
                 err = readout.error(target[:, s])

@@ -18,14 +18,24 @@ def export() -> None:
 @click.argument("run_dir", type=directory)
 @click.argument("out_dir", type=directory)
 @click.option("--weights", type=click.Choice(["final", "initial"]), default="final", show_default=True, help="Which of the run's weights.")
-def export_lava(run_dir: Path, out_dir: Path, weights: str) -> None:
+@click.option("--stock", is_flag=True, help="For Lava's own processes (LIF, Sparse, RingBuffer), which have chip implementations; inference only.")
+@click.option("--approximate", is_flag=True, help="With --stock: drop what those processes cannot express.")
+def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, approximate: bool) -> None:
     """Write the fixed-point run RUN_DIR as a package for Lava: weights, topology, formats and a script, self-contained.
 
     Needs no Lava. The package learns on as the run would have; adam's moments, which no chip holds, start at zero.
+
+    With --stock, what Lava's own processes cannot express is refused by name, or with --approximate left out: adaptive
+    threshold, refractory period, subtractive reset (to zero instead), prompt input and readout (a step later each), wide formats.
     """
     from .package import package_of_run, save_package
-    package = package_of_run(run_dir, weights)
-    save_package(package, out_dir, {"run": str(run_dir), "weights": weights})
+    package, dropped = package_of_run(run_dir, weights), []
+    if stock:
+        from .loihi_lif import obstacles
+        from .stock import stock_package
+        package, dropped = stock_package(package, approximate), obstacles(package)
+        click.echo(f"dropped: {', '.join(dropped)}")
+    save_package(package, out_dir, {"run": str(run_dir), "weights": weights, "dropped": dropped})
     topo = package.network.topology
     synapses = sum(topo.synapses(layer).size for layer in ("in", "rec", "out"))
     click.echo(f"{topo.n} neurons, {synapses} synapses, {package.learning.rule}, {package.spec.name}, {package.updates} updates")
@@ -51,6 +61,7 @@ def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float
     sgd updates the weights inside the processes, adam on the host. Lava runs in processes of its own; whatever happens to
     them, or Ctrl-C, ends them all and leaves nothing behind.
     """
+    from fxsim.errors import InputError
     from fxsim.interrupts import Interrupted, interruptible
 
     from .deployment import run_package
@@ -60,7 +71,14 @@ def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float
     package = load_package(package_dir)
     try:
         with interruptible(), TrialBar(trials) as bar:
-            report = run_package(package, trials, learn, check, timeout, bar.trial, bar.batch)
+            if package.neuron == "loihi_lif":
+                from .stock import run_stock
+                if learn:
+                    raise InputError(package_dir, "--learn", "a package for stock processes", "a package without --stock")
+                report = run_stock(package, trials, check, timeout, bar.trial)
+                bar.batch(report.rows[0])
+            else:
+                report = run_package(package, trials, learn, check, timeout, bar.trial, bar.batch)
     except LavaError as error:
         raise click.ClickException(str(error)) from None
     except Interrupted as interrupted:
@@ -97,9 +115,37 @@ def fit(package_dir: Path, chip: tuple[str, ...], learn: bool, limits: Path | No
                  "" if need.fits else "TOO MUCH", f"{need.limit.status}: {need.limit.source}"] for need in found.needs]
         click.echo(f"{name}, {'learning' if learn else 'inference'}")
         click.echo(text_table([["", "needed", "limit", "share", "", "where the limit comes from"], *rows]))
-        cores = f"{found.cores} {'core' if found.cores == 1 else 'cores'}, bound by {found.binding}" if found.cores else f"some neuron is too large for a core ({found.binding})"
+        cores = f"some neuron is too large for a core ({found.binding})"
+        if found.cores:
+            cores = f"{found.cores} {'core' if found.cores == 1 else 'cores'}, bound by {found.binding}"
         click.echo(f"{'fits' if found.fits else 'does not fit'}: {cores}")
         for line in found.advice:
             click.echo(f"  change {line}")
         click.echo("")
     sys.exit(0 if any(fits) else 1)
+
+
+@lava.command()
+@click.argument("config")
+@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration.")
+@click.option("--trials", type=click.IntRange(min=1), default=16, show_default=True, help="Evaluation trials on Lava.")
+@click.option("--out", type=directory, required=True)
+def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None:
+    """Train CONFIG as it is and with the neurons of Lava's stock processes, and run both on those processes.
+
+    Writes stock.json, curves.csv and the deployable package: what each loss of the neuron model costs.
+    """
+    from fxsim.cli import text_table
+    from fxsim.config import load_config
+    from fxsim.interrupts import interruptible
+
+    from .session import LavaError
+    from .stock import compare_stock
+    try:
+        with interruptible():
+            found = compare_stock(load_config(config, list(changes)), out, trials, click.echo)
+    except LavaError as error:
+        raise click.ClickException(str(error)) from None
+    rows = [["" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in found["rows"]]
+    click.echo(text_table([list(found["rows"][0]), *rows]))
+    click.echo(f"written: {out}")

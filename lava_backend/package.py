@@ -29,6 +29,8 @@ from fxsim.verify.npz import Archive
 from quant import PrecisionSpec
 from quant.spec import spec_from_dict
 
+SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt"}
+NEURONS = tuple(SCRIPTS)
 KIND, VERSION = "fxsim Lava package", 1
 MAX_FILE_BYTES = 1 << 22
 ARRAYS = """cell (n,), permutation (n_cells,), beta (n,), feedback (n, K) float64 in model units;
@@ -46,6 +48,8 @@ class Package:
     updates     weight updates done so far: the next training batch and the random bits of the next update
     optimizer   settings
     config      the run's configuration, which knows the task; None for a bare network
+    neuron      model: the paper's neurons, on this project's own Lava processes; loihi_lif: what Lava's stock processes do,
+                see lava_backend.loihi_lif
     """
 
     name: str
@@ -59,6 +63,7 @@ class Package:
     updates: int = 0
     optimizer: AdamConfig | SgdConfig = AdamConfig(name="adam")
     config: Config | None = None
+    neuron: str = "model"
 
     @cached_property
     def arithmetic(self) -> Arithmetic:
@@ -159,9 +164,10 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
         arrays |= {f"pre_{layer}": synapses.pre, f"post_{layer}": synapses.post,
                    f"weight_{layer}": package.weights[layer], f"master_{layer}": package.masters[layer]}
     write_npz(directory / "arrays.npz", arrays)
-    write_atomic(directory / "run.py", resources.files("lava_backend").joinpath("run_template.txt").read_bytes())
+    write_atomic(directory / "run.py", resources.files("lava_backend").joinpath(SCRIPTS[package.neuron]).read_bytes())
     constants = {name: value for name, value in asdict(net.constants).items() if name != "beta"}
-    meta = {"kind": KIND, "version": VERSION, "name": package.name, "seed": package.seed, "steps": package.steps, "updates": package.updates,
+    meta = {"kind": KIND, "version": VERSION, "name": package.name, "neuron": package.neuron, "seed": package.seed,
+            "steps": package.steps, "updates": package.updates,
             "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid)},
             "constants": {name: float(value) if isinstance(value, float) else int(value) for name, value in constants.items()},
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
@@ -212,7 +218,9 @@ def load_package(directory: str | Path) -> Package:
     config = build_config(meta["config"], f"{source}: config") if meta.get("config") is not None else None
     optimizer = _optimizer(meta.get("optimizer"), source)
     package = Package(str(meta.get("name")), spec, network, learning, fields.integer("seed", 0), steps, weights, masters,
-                      fields.integer("updates", 0), optimizer, config)
+                      fields.integer("updates", 0), optimizer, config, meta.get("neuron", "model"))
+    if package.neuron not in NEURONS:
+        raise InputError(source, "neuron", package.neuron, ", ".join(NEURONS))
     return replace(package, network=network.with_weights(package.arithmetic.weights_to_model(weights)))
 
 

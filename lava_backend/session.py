@@ -157,7 +157,7 @@ class Session:
 
     def run(self, trials: Trials, learn: bool = True, update: bool = False,
             on_record: Callable[[int, dict[str, np.ndarray]], None] | None = None) -> Result:
-        """Run a batch.
+        """Run a batch. A package in mode loihi_lif runs one batch, without learning, and its spikes are always recorded.
 
         update      the processes update their weights after it (sgd), see ``weights``
         on_record   called after each trial with its number and its record, quantity -> (steps, 1, ...), every state
@@ -179,7 +179,8 @@ class Session:
         if update:
             self.weights = {layer: values[f"weight_{layer}"] for layer in LAYERS}
         gradients = {layer: values[f"gradient_{layer}"] for layer in LAYERS} if learn else None
-        return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None, None)
+        return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None,
+                      {"z": values["z"]} if "z" in values else None)
 
     def _order(self, kind: str, arrays: dict[str, np.ndarray], trial_done: Callable[[int], None] = lambda trial: None, **settings) -> int:
         """Give one order with its arrays and wait until it is carried out; its number."""

@@ -115,9 +115,13 @@ def main() -> None:
 
 def serve(host: Host, directory: Path) -> None:
     """Build the circuit and carry out orders until the last."""
-    from .circuit import Circuit
     from .package import load_package
-    circuit = Circuit(load_package(directory / "package"), directory)
+    package = load_package(directory / "package")
+    if package.neuron == "loihi_lif":
+        serve_stock(package, host, directory)
+        return
+    from .circuit import Circuit
+    circuit = Circuit(package, directory)
     host.names, host.actors = circuit.actor_names(), [(actor, actor.pid) for actor in circuit.actors()]
     host.answer(done=True)
     while "stop" not in (order := host.orders.get()):
@@ -130,6 +134,32 @@ def serve(host: Host, directory: Path) -> None:
                 circuit.program(dict(weights))
         host.answer(done=True)
     host.actors = []        # they may end now
+    circuit.stop()
+    host.answer(done=True)
+
+
+def serve_stock(package, host: Host, directory: Path) -> None:
+    """Run one batch on stock processes: they are built around their input, and Lava can be started only once."""
+    from .stock_circuit import StockCircuit
+    host.answer(done=True)
+    if "stop" in (order := host.orders.get()):
+        return
+    with np.load(directory / f"batch-{order['run']}.npz", allow_pickle=False) as batch:
+        x = batch["x"]
+    circuit = StockCircuit(package, x)
+    host.names, host.actors = circuit.actor_names(), [(actor, actor.pid) for actor in circuit.actors()]
+    readouts, spikes = [], []
+    for b in range(x.shape[0]):
+        readout, z = circuit.trial()
+        readouts.append(readout)
+        spikes.append(z)
+        host.answer(trial=b)
+    z = np.stack(spikes, 1)
+    np.savez(directory / f"result-{order['run']}.npz", readout=np.stack(readouts), spike_counts=z.sum(0), z=z)
+    host.answer(done=True)
+    while "stop" not in host.orders.get():
+        host.died("stock processes run one batch in each session")
+    host.actors = []
     circuit.stop()
     host.answer(done=True)
 

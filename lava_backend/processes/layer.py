@@ -79,7 +79,7 @@ class LayerModel(TrialModel):
         z = self.somata.step(x)
         self.s_out.send(z[0])
         if self.learns:
-            self.synapses.step(np.concatenate([self.somata.before, x], 1), self.somata.distance, self.somata.r == 0)
+            self.synapses.step(np.concatenate([self.somata.before, self.somata.arrived], 1), self.somata.distance, self.somata.r == 0)
 
     def learn(self) -> None:
         self.synapses.learn(self.numbers.value(self.signal_quantity, self.m_in.recv()[None]))

@@ -1,0 +1,123 @@
+"""Deployment on Lava's stock processes: export, runs, training in the neuron mode that deploys, and what each step costs.
+
+    package = stock_package(package_of_run(run), approximate=True)
+    report = run_stock(package, trials=8)
+"""
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import yaml
+
+from fxsim.config import Config
+from fxsim.engine.interface import Result
+from fxsim.errors import InputError
+from fxsim.files import make_directory, write_atomic, write_csv, write_json
+from fxsim.metrics import measure
+from fxsim.progress import Progress
+from fxsim.runs import command_line, machine, versions
+from fxsim.training import CURVE_COLUMNS, Training
+from fxsim.verify.backends import Difference, compare_records, compare_results
+from quant import load_spec
+
+from .deployment import Report
+from .loihi_lif import LoihiLifOracle, approximated, obstacles, oracle_of, settings, stock_spec
+from .package import Package, masters_of, save_package
+from .session import TIMEOUT, Session
+
+
+def stock_package(package: Package, approximate: bool) -> Package:
+    """The package for stock processes. InputError names what they cannot express, unless it may be approximated."""
+    if package.neuron != "loihi_lif":
+        if not approximate:
+            raise InputError(package.name, "--stock", ", ".join(obstacles(package)),
+                             "what Lava's LIF and Sparse do; --approximate drops the rest, fxsim lava stock trains without it")
+        package = approximated(package)
+    settings(package)       # refuses formats that stock processes do not have
+    return package
+
+
+def run_stock(package: Package, trials: int, check: bool = False, timeout: float = TIMEOUT, on_trial=lambda done: None) -> Report:
+    """Run evaluation trials on stock processes. ``check``: every spike of every step and every readout against the simulator."""
+    batch, report = package.task().evaluation_trials().take(slice(trials)), Report(package)
+    with Session(package, timeout, lambda trial: on_trial(trial + 1)) as session:
+        start = time.perf_counter()
+        result = session.run(batch, learn=False)
+        report.seconds = time.perf_counter() - start
+    report.rows.append({"trials": batch.size, **measure(result, batch, package.learning.classification)})
+    report.steps = batch.size * package.steps
+    if check:
+        report.difference, report.compared = stock_difference(package, batch, result)
+    return report
+
+
+def stock_difference(package: Package, batch, found: Result) -> tuple[Difference | None, int]:
+    """The first spike or readout that differs from mode loihi_lif of the simulator, and how many numbers were compared."""
+    expected = oracle_of(package).run(package.weights, batch, learn=False, record=True)
+    spikes, readouts = {"z": expected.record["z"]}, Result(expected.readout, expected.spike_counts, None, None, None)
+    return compare_records(spikes, found.record) or compare_results(readouts, found), spikes["z"].size + expected.readout.size
+
+
+# ---- training in the mode that deploys -----------------------------------------------------------------------------
+def stock_training(config: Config, directory: Path) -> Training:
+    """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""
+    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(load_spec(config.precision)).to_dict(), sort_keys=False).encode())
+    changed = config.changed({"network.n_lif": config.network.n, "network.n_alif": 0, "network.refractory": 0, "engine": "oracle",
+                              "precision": str(directory / "precision.yaml")})
+    training = Training(changed)
+    training.engine = LoihiLifOracle(training.network, training.learning, training.arithmetic, config.seed)
+    return training
+
+
+def trained_package(training: Training) -> Package:
+    """The package of a training in mode loihi_lif."""
+    weights, spec = dict(training.optimizer.weights), training.arithmetic.spec
+    return Package(training.config.name, spec, training.network, training.learning, training.config.seed, training.task.steps, weights,
+                   masters_of(spec, weights), training.iteration, training.config.learning.optimizer, training.config, "loihi_lif")
+
+
+def compare_stock(config: Config, directory: Path, trials: int, announce=print, progress: Progress | None = None) -> dict:
+    """Train the full model and mode loihi_lif, deploy both on stock processes, and write what each reaches.
+
+    Writes curves.csv (both trainings), package/ (of mode loihi_lif) and stock.json into ``directory``.
+    """
+    make_directory(directory)
+    start, rows = time.perf_counter(), []
+    full = Training(config)
+    full.run(progress)
+    announce(f"full model trained, {time.perf_counter() - start:.0f} s")
+    spec = full.arithmetic.spec
+    if spec is None:
+        raise InputError(config.name, "precision", config.precision, "a fixed-point precision")
+    weights = dict(full.optimizer.weights)
+    package = Package(config.name, spec, full.network, full.learning, config.seed, full.task.steps, weights, masters_of(spec, weights),
+                      full.iteration, config.learning.optimizer, config)
+    stock = stock_training(config, directory)
+    stock.run(progress)
+    announce(f"loihi_lif trained, {time.perf_counter() - start:.0f} s")
+    deployed, approximate = trained_package(stock), approximated(package)
+    few = full.evaluation_trials.take(slice(trials))
+
+    def row(what: str, where: str, values: dict, count: int, equal: bool | None = None) -> None:
+        rows.append({"network": what, "runs on": where, "trials": count, "loss": values["loss"], "accuracy": values["accuracy"],
+                     "nmse": values["nmse"], "rate_hz": values["rate_hz"], "equal to the simulator": equal})
+
+    everything = full.evaluation_trials
+    for name, subject in (("full model", package), ("full model, approximated", approximate), ("trained as loihi_lif", deployed)):
+        for batch in (everything, few):
+            result = oracle_of(subject).run(subject.weights, batch, learn=False)
+            row(name, "simulator", measure(result, batch, full.task.classification), batch.size)
+        if subject is not package:
+            report = run_stock(subject, trials, check=True)
+            row(name, "Lava, stock processes", report.rows[0], report.trials, report.difference is None)
+            announce(f"{name} ran on Lava, {time.perf_counter() - start:.0f} s")
+    save_package(deployed, directory / "package", {"trained": "loihi_lif"})
+    labelled = [{**r, "task": f"{r['task']} {name}"} for name, training in (("full", full), ("loihi_lif", stock)) for r in training.result.curves]
+    write_csv(directory / "curves.csv", CURVE_COLUMNS, labelled)
+    summary = {"command": command_line(), "versions": versions(), "machine": machine(), "config": config.model_dump(mode="json"),
+               "dropped": obstacles(package), "rows": rows, "seconds": round(time.perf_counter() - start, 1)}
+    write_json(directory / "stock.json", summary)
+    return summary
+
+
