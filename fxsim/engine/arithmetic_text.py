@@ -89,15 +89,18 @@ def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, S
     return [*parts, _assign("kept", kept), ast.Return(ast.Name("kept", ast.Load()))]
 
 
-def _counts(name: str, fixed: bool) -> list[ast.stmt]:
+def _counts(name: str, fixed: bool, atomic: bool) -> list[ast.stmt]:
     """What telemetry counts of one update."""
     row = INDEX[steps.STORES.get(name, name)]
-    counts = [f"tel[{row}, 0] += 1"]
+    add, largest = "tel[{row}, {column}] += {value}", "tel[{row}, {column}] = max(tel[{row}, {column}], {value})"
+    if atomic:
+        add, largest = "cuda.atomic.add(tel, ({row}, {column}), WIDE({value}))", "cuda.atomic.max(tel, ({row}, {column}), WIDE({value}))"
+    counts = ["1"]
     if fixed:
-        counts += [f"tel[{row}, 1] += full != kept", f"tel[{row}, 2] += start == 0 and change != 0 and full == 0",
-                   f"tel[{row}, 3] += start != 0 and change != 0 and full == start"]
-    counts.append(f"tel[{row}, 4] = max(tel[{row}, 4], abs(full))")
-    return [statement for text in counts for statement in ast.parse(text).body]
+        counts += ["full != kept", "start == 0 and change != 0 and full == 0", "start != 0 and change != 0 and full == start"]
+    text = [*(add.format(row=row, column=column, value=value) for column, value in enumerate(counts)),
+            largest.format(row=row, column=4, value="abs(full)")]
+    return [statement for line in text for statement in ast.parse(line).body]
 
 
 def _stores(function: ast.FunctionDef) -> str | None:
@@ -125,14 +128,15 @@ def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False
     return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree))) for tree in update_trees(spec, diffuses, telemetry).values())
 
 
-def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False) -> str:
-    """Source of all update functions. ``words``: function -> the machine word of each operation."""
+def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,
+                     atomic: bool = False) -> str:
+    """Source of all update functions. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads."""
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
     for name, tree in update_trees(spec, diffuses, telemetry).items():
         node = Wrap(words[name]).visit(copy.deepcopy(tree))
         if telemetry:
             if stored[name]:
-                node.body[-1:-1] = _counts(stored[name], spec is not None)
+                node.body[-1:-1] = _counts(stored[name], spec is not None, atomic)
             node = PassTelemetry(set()).visit(node)
         text.append("@inline\n" + unparse(node))
     return "\n\n".join(text)

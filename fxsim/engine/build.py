@@ -12,14 +12,15 @@ import os
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from quant import PrecisionSpec
+from quant import QUANTITIES, PrecisionSpec
 from quant.interval import Interval, interval_max, interval_min
 
 from .. import steps
@@ -32,8 +33,45 @@ from .words import OPERATIONS
 from .rewrite import PassTelemetry, Unroll, Words, functions, unparse
 
 @dataclass(frozen=True)
+class Dialect:
+    """How a backend writes functions and operations.
+
+    header      lines that define ``inline``, ``compiled`` and the words I16, I32, I64, U32
+    bits        machine words to choose from, narrowest first
+    operators   see :class:`fxsim.engine.rewrite.Words`
+    atomic      telemetry counts by atomic operations
+    footer      lines after the definitions of types
+    """
+
+    header: tuple[str, ...]
+    bits: tuple[int, ...]
+    operators: dict[object, str] = field(default_factory=dict)
+    atomic: bool = False
+    footer: tuple[str, ...] = ()
+
+
+class Build(Protocol):
+    """What distinguishes two builds of the same arithmetic; none of it may change a result."""
+
+    dialect: Dialect
+    unroll: int         # turns of ``for k in UNROLL``
+    telemetry: bool     # count saturation, underflow and stalls
+
+    def constants(self) -> dict[str, object]:
+        """Names that the template uses as numbers."""
+        ...
+
+
+CPU = Dialect((
+    "import numba as nb", "from fxsim.engine.compiler import Inlined", f"from fxsim.engine.words import {', '.join(OPERATIONS)}",
+    'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
+    'compiled = nb.njit(cache=True, nogil=True, error_model="numpy")',
+    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS)
+
+
+@dataclass(frozen=True)
 class Variant:
-    """What distinguishes two builds of the same arithmetic; none of it may change a result.
+    """A build for the CPU.
 
     lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
     chunk       steps between two visits of a synapse
@@ -47,16 +85,12 @@ class Variant:
     unroll: int = 4
     record: bool = False
     telemetry: bool = False
+    dialect: ClassVar[Dialect] = CPU
 
-    @property
-    def row(self) -> int:
-        """Elements from one neuron's history to the next one's."""
-        return self.lanes * self.chunk + 32
-
-    @property
-    def lanes_per_word(self) -> int:
-        """Spikes (bytes) that are looked at together."""
-        return 8 if self.lanes % 8 == 0 else 1
+    def constants(self) -> dict[str, object]:
+        """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together."""
+        return {"LANES": self.lanes, "CHUNK": self.chunk, "K": self.unroll, "ROW": self.lanes * self.chunk + 32, "M": (1 << 40) - 1,
+                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record, "WATCHED": self.record or self.telemetry}
 
 
 @lru_cache(maxsize=64)
@@ -73,6 +107,7 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False)
     return prove(on_intervals, arithmetic, network)
 
 
+CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
           "U": "adaptation_eligibility", "F": "filtered_eligibility", "S": "eligibility_sum", "G": "gradient", "GOUT": "gradient_out",
@@ -86,46 +121,50 @@ def storage(values: Interval, types: tuple[str, ...] = INTEGERS) -> str:
 
 def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
     """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
-    weights, DIRECT: B err, NINE: sums of 3x3 cells, COEFFICIENT: leaks and gains, WIDE: anything."""
-    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE")
+    weights, DIRECT: B err, NINE: sums of 3x3 cells, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
+    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")
     if proof is None:
         return dict.fromkeys(names, arithmetic.kind)
     ranges, co, signed = Ranges(arithmetic, network), arithmetic.coefficients, ("int16", "int32", "int64")
     current = [ranges.current(layer) for layer in LAYERS]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
+    stored = [ranges.of(quantity) for quantity in QUANTITIES]
     return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
             "NUM": storage(Interval(0, network.constants.refractory), signed),
             "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), signed[1:]),
             "DIRECT": storage(proof.results["direct"], signed[1:]), "NINE": storage(signal * 9, signed[1:]),
-            "COEFFICIENT": storage(Interval(0, max(coefficients)), signed[1:]), "WIDE": "int64"}
+            "COEFFICIENT": storage(Interval(0, max(coefficients)), signed[1:]), "WIDE": "int64",
+            "STATE": storage(Interval(min(q.lo for q in stored), max(q.hi for q in stored)), signed[1:])}
 
 
-def module_text(arithmetic: Arithmetic, network: Network, variant: Variant, template: Path) -> str:
+def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> str:
     """Source of the kernel module for one arithmetic and template."""
-    spec, diffuses = arithmetic.spec, arithmetic.learning.diffuses
-    proof = proof_for(arithmetic, network, variant.telemetry) if spec else None
-    words = {name: Words(ranges, operators=OPERATORS) for name, ranges in proof.ranges.items()} if proof else defaultdict(lambda: Words.always("FLT"))
+    spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
+    proof = proof_for(arithmetic, network, build.telemetry) if spec else None
+    words = {name: Words(ranges, dialect.bits, dialect.operators) for name, ranges in proof.ranges.items()} if proof \
+        else defaultdict(lambda: Words.always("FLT"))
     types = storage_types(arithmetic, network, proof)
-    header = [f"# LLVM options: {' '.join(LLVM_OPTIONS)}", "import math", "import numba as nb", "import numpy as np", "from fxsim.engine.compiler import Inlined",
-              f"from fxsim.engine.words import {', '.join(OPERATIONS)}", "",
-              'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
-              'compiled = nb.njit(cache=True, nogil=True, error_model="numpy")',
-              "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32", f"FLT = nb.{arithmetic.kind if not spec else 'float64'}",
-              *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
-              *(f"{name} = nb.{types[name]}" for name in ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE")),
-              f"LANES, CHUNK, K, M = {variant.lanes}, {variant.chunk}, {variant.unroll}, {(1 << 40) - 1}",
-              f"ROW, LANES_PER_WORD = {variant.row}, {variant.lanes_per_word}",
-              f"RECORD, WATCHED, RATE_FRAC = {variant.record}, {variant.record or variant.telemetry}, {RATE_FRAC}"]
-    return "\n\n\n".join(["\n".join(header), random_functions(), softmax_functions(spec),
-                          update_functions(spec, diffuses, words, variant.telemetry), _template_text(template, variant, ExpandRandom(spec))]) + "\n"
+    constants = {"RATE_FRAC": RATE_FRAC, **build.constants()}
+    header = [f"# LLVM options: {' '.join(LLVM_OPTIONS)}", "import math", "import numpy as np", *dialect.header, "",
+              *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
+              *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
+              *dialect.footer, *(f"{name} = {value!r}" for name, value in constants.items())]
+    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
+    return "\n\n\n".join(["\n".join(header), random_functions(), softmax_functions(spec), functions_text,
+                          _template_text(template, build, ExpandRandom(spec))]) + "\n"
 
 
-def _template_text(template: Path, variant: Variant, expand: ExpandRandom) -> str:
+def _constructor(kind: str, dialect: Dialect) -> str:
+    """Name of the word that computes with an element type; FLT for floats."""
+    return f"I{max(int(kind[3:]), dialect.bits[0])}" if kind.startswith("int") else "FLT"
+
+
+def _template_text(template: Path, build: Build, expand: ExpandRandom) -> str:
     tree = ast.parse(template.read_text())
     tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
-    tree = expand.visit(Unroll(variant.unroll).visit(tree))
-    if variant.telemetry:
+    tree = expand.visit(Unroll(build.unroll).visit(tree))
+    if build.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
         updates = set(functions(steps))
         tree = PassTelemetry(own | updates).visit(tree)
