@@ -89,6 +89,8 @@ def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float
         click.echo(f"written: {save}")
     beside = " (with recording and the simulator beside it)" if check else ""
     click.echo(f"{report.trials} trials, {report.steps} steps, {report.seconds:.1f} s, {report.steps / report.seconds:.0f} steps/s{beside}")
+    if report.cpu:
+        click.echo("processor time per step, us: " + ", ".join(f"{name} {1e6 * seconds / report.steps:.0f}" for name, seconds in report.cpu.items()))
     if check:
         updates = f", and all weights after {len(report.rows)} updates" if learn else ""
         click.echo(f"differs from the simulator: {report.difference}" if report.difference
@@ -149,3 +151,27 @@ def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None
     rows = [["" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in found["rows"]]
     click.echo(text_table([list(found["rows"][0]), *rows]))
     click.echo(f"written: {out}")
+
+
+@lava.command()
+@click.argument("config")
+@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration.")
+@click.option("--out", type=directory, required=True)
+def prove(config: str, changes: tuple[str, ...], out: Path) -> None:
+    """Train CONFIG in the simulator and on Lava, and compare the curves and weights; exit status 1 if a bit differs."""
+    from fxsim.config import load_config
+    from fxsim.interrupts import interruptible
+    from fxsim.progress import terminal_progress
+
+    from .proof import prove
+    from .session import LavaError
+    settings = load_config(config, list(changes))
+    try:
+        with interruptible():
+            found = prove(settings, out, click.echo, lambda: terminal_progress(settings.iterations))
+    except LavaError as error:
+        raise click.ClickException(str(error)) from None
+    equal, changed = found["curves_equal"] and found["weights_equal"], found["weights_changed"]
+    click.echo(f"{'equal' if equal else 'DIFFERENT'}: {found['rows']} rows of the curves, all weights ({changed} changed in training)")
+    click.echo(f"written: {out}")
+    sys.exit(0 if equal else 1)

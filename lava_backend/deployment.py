@@ -33,6 +33,7 @@ class Report:
     rows: list[dict] = field(default_factory=list)
     steps: int = 0
     seconds: float = 0.0                # of running, without starting Lava
+    cpu: dict[str, float] = field(default_factory=dict)     # s of processor time of each process
     compared: int = 0
     difference: Difference | None = None
 
@@ -81,6 +82,7 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
             on_batch(report.rows[-1])
             report.steps += batch.size * package.steps
             done += batch.size
+            report.cpu = session.cpu
     report.package = package.trained(optimizer)
     return report
 

@@ -1,6 +1,7 @@
 """Process groups and shared memory of Linux: who is still there, and what was left behind."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -18,6 +19,12 @@ def is_alive(pid: int) -> bool:
     """Whether a process exists and has not ended."""
     stat = _stat(pid)
     return bool(stat) and stat[0] not in "ZX"
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processor time, user and system, that a process has used."""
+    stat = _stat(pid)
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") if stat else 0.0
 
 
 def members(group: int) -> list[int]:

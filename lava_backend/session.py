@@ -125,6 +125,7 @@ class Session:
         require_lava()
         self.package, self.timeout, self.progress = package, timeout, progress
         self.weights = {layer: np.asarray(package.weights[layer], np.int64) for layer in LAYERS}
+        self.cpu: dict[str, float] = {}         # s of processor time that each of Lava's processes has used
         self._orders = 0
         self.child = Child(package)
         self._finalizer = weakref.finalize(self, self.child.end)
@@ -192,6 +193,8 @@ class Session:
             self.child.order(**{kind: number}, **settings)
             while "done" not in (answer := self.child.answer(self.timeout)):
                 trial_done(answer["trial"])
+            for name, seconds in answer.get("cpu", {}).items():
+                self.cpu[name] = self.cpu.get(name, 0.0) + seconds
         except BaseException:
             self.close(orderly=False)
             raise

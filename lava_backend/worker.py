@@ -8,7 +8,7 @@ DIRECTORY holds a package; batches and results go through files there. One order
     {"program": K}                                              weights of program-K.npz
     {"stop": true}
 
-Answers, a line of JSON each: {"trial": i} after each trial, {"done": true} after an order, {"died": text} before the end.
+Answers, a line of JSON each: {"trial": i} after each trial, {"done": true, "cpu": {process: s}} after an order, {"died": text} before the end.
 
 Lava hangs when one of its processes dies, and leaves its processes behind when the process that started it dies. So a
 thread watches both: the standard input, which closes with the parent, and Lava's processes. When either is gone it removes
@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .groups import is_alive, remove_shared_memory
+from .groups import cpu_seconds, is_alive, remove_shared_memory
 
 CHECK = 0.1         # s between two looks at Lava's processes
 
@@ -72,6 +72,11 @@ class Host:
             if dead:
                 time.sleep(CHECK)       # what it has to say is on its way
                 self.died(self.last_words() or f"{dead[0]}: the process was killed")
+
+    def cpu(self) -> dict[str, float]:
+        """Processor time in s that each process has used, the one that waits for orders included."""
+        used = {name: cpu_seconds(pid) for (_, pid), name in zip(self.actors, self.names)}
+        return {**used, "Vars and files": cpu_seconds(os.getpid())}
 
     def last_words(self) -> str:
         """The exception that one of Lava's processes ended with, if any."""
@@ -125,6 +130,7 @@ def serve(host: Host, directory: Path) -> None:
     host.names, host.actors = circuit.actor_names(), [(actor, actor.pid) for actor in circuit.actors()]
     host.answer(done=True)
     while "stop" not in (order := host.orders.get()):
+        before = host.cpu()
         if "run" in order:
             with np.load(directory / f"batch-{order['run']}.npz", allow_pickle=False) as batch:
                 result = run_batch(circuit, dict(batch), order, host)
@@ -132,7 +138,7 @@ def serve(host: Host, directory: Path) -> None:
         else:
             with np.load(directory / f"program-{order['program']}.npz", allow_pickle=False) as weights:
                 circuit.program(dict(weights))
-        host.answer(done=True)
+        host.answer(done=True, cpu={name: seconds - before[name] for name, seconds in host.cpu().items()})
     host.actors = []        # they may end now
     circuit.stop()
     host.answer(done=True)
