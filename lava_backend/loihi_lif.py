@@ -21,6 +21,7 @@ import numpy as np
 
 from fxsim.errors import InputError
 from fxsim.exact import Exact, Numbers
+from fxsim.network import LAYERS
 from fxsim.oracle import Oracle, Readout, Somata
 from quant import PrecisionSpec, load_spec
 
@@ -80,9 +81,15 @@ def obstacles(package: Package) -> list[str]:
 
 
 def stock_spec(spec: PrecisionSpec) -> PrecisionSpec:
-    """The formats of stock processes for weights, potentials and decays; the others, which only learning needs, stay."""
-    stock = load_spec("loihi2")
-    formats = {name: fmt for name, fmt in spec.formats.items() if not name.startswith("shadow_")}
+    """The formats of stock processes for weights, potentials and decays; the others, which only learning needs, stay.
+
+    Where the precision's weights are wider, they go on as shadow weights: training on the host keeps them and deploys their
+    rounding.
+    """
+    stock, formats = load_spec("loihi2"), dict(spec.formats)
+    for layer in LAYERS:
+        if spec[f"weight_{layer}"].word_bits > WEIGHT_BITS:
+            formats.setdefault(f"shadow_{layer}", spec[f"weight_{layer}"])
     return PrecisionSpec(f"{spec.name}+loihi_lif", {**formats, **{name: stock[name] for name in STOCK_FORMATS}})
 
 

@@ -10,13 +10,14 @@ from click.testing import CliRunner
 
 import fxsim
 from fxsim.cli import main
+from fxsim.config import SgdConfig
 from fxsim.engine import make_engine
 from fxsim.network import LAYERS
 from fxsim.training import Training
 from fxsim.verify.backends import verify_backends
 from lava_backend.availability import why_not
 from lava_backend.deployment import run_package
-from lava_backend.package import load_package, package_of_run, save_package
+from lava_backend.package import load_package, masters_of, package_of_run, save_package
 from quant import InputError
 
 from tiny import tiny_changes
@@ -159,6 +160,24 @@ def test_learning_on_lava_equals_the_simulator_and_goes_on_as_the_run(name, chan
         longer = Training(package.config.changed({"iterations": 3}))
         longer.run()
         assert all(np.array_equal(longer.optimizer.weights[layer], report.package.weights[layer]) for layer in LAYERS)
+
+
+@needs_lava
+def test_one_neuron_without_recurrent_synapses(tmp_path):
+    package = package_of_run(train(tmp_path / "run", "delayed_match", "network.n_lif=1", "network.n_alif=0", "network.grid=[1, 1]"))
+    assert package.network.topology.syn_rec.size == 0
+    assert run_package(package, trials=2, learn=True, check=True).difference is None
+
+
+@needs_lava
+def test_processes_update_shadow_weights(run_directory):
+    package = package_of_run(run_directory)
+    wide = {f"shadow_{layer}": replace(package.spec[f"weight_{layer}"], word_bits=24, frac_bits=package.spec[f"weight_{layer}"].frac_bits + 8)
+            for layer in LAYERS}
+    spec = package.spec.replace(**wide)
+    package = replace(package, spec=spec, masters=masters_of(spec, package.weights), optimizer=SgdConfig(name="sgd", log2_rate=-3))
+    report = run_package(package, trials=4, learn=True, check=True)
+    assert report.difference is None and (report.package.masters["in"] & 255).any()
 
 
 @needs_lava
