@@ -1,6 +1,9 @@
 """Packages: what a run becomes, what is refused, and that Lava learns as the simulator does, bit for bit."""
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -185,6 +188,20 @@ def test_command_runs_checks_and_saves(exported, tmp_path):
     result = cli("lava", "run", exported, "--trials", 2, "--learn", "--check", "--save", tmp_path / "after")
     assert result.exit_code == 0 and "equal to the simulator" in result.output and "after 1 updates" in result.output, result.output
     assert load_package(tmp_path / "after").updates == 2
+
+
+@needs_lava
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_command_is_one_line_and_leaves_nothing(exported, tmp_path, number, status):
+    command = subprocess.Popen([sys.executable, "-c", "from fxsim.cli import main; main()", "lava", "run", str(exported), "--learn", "--trials", "500"],
+                               env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while not list(tmp_path.glob("fxsim-lava-*/log.txt")) and time.monotonic() < until:
+        time.sleep(0.02)
+    command.send_signal(number)
+    _, said = command.communicate(timeout=30)
+    assert command.returncode == status and said.strip().splitlines() == [f"interrupted by {number.name}; Lava and all its processes are stopped"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_lava
