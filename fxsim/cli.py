@@ -84,6 +84,9 @@ def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | N
     from .progress import describe, terminal_progress
     settings = load_config(config, [*changes, *([f"seed={seed}"] if seed is not None else [])])
     out = out or Path("runs") / f"{settings.name}-{settings.learning.rule}-{precision_name(settings.precision)}-s{settings.seed}"
+    if settings.engine == "auto" and settings.learning.rule != "bptt":
+        from .engine import choose_engine
+        click.echo("engine: {} ({})".format(*choose_engine()))
     result = run_training(settings, out, terminal_progress(settings.iterations), resume)
     last = [row for row in result.curves if row["split"] == "eval"][-1]
     click.echo(f"{'stopped' if result.stopped else 'done'} after {last['iteration']} iterations: {describe(last)}")
@@ -173,7 +176,15 @@ def golden(files: tuple[str, ...]) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--engines", type=Items(), default="oracle,cpu", show_default=True)
 def backends(cases: int, seed: int, engines: list) -> None:
-    """Hold engines against the oracle, bit for bit, on random networks and formats."""
+    """Hold engines against the oracle, bit for bit, on random networks and formats.
+
+    Without a GPU the engine cuda runs in Numba's CUDA simulator, on a few short trials of each network.
+    """
+    if "cuda" in engines:
+        from .engine.device import driver_found, use_simulator
+        if not driver_found():
+            use_simulator()
+            click.echo("cuda: no GPU here, its kernels run in Numba's CUDA simulator")
     from .verify.backends import verify_backends
 
     def show(report) -> None:

@@ -196,8 +196,8 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     precision: str = Field("float32", min_length=1, max_length=4096, description="float32, float64, a preset's name, or a precision YAML")
-    engine: Literal["auto", "cpu", "oracle", "reference"] = "auto"
-    threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="CPU threads; 0 = all cores")
+    engine: Literal["auto", "cpu", "cuda", "oracle", "reference"] = Field("auto", description="auto: cuda where there is a GPU, else cpu")
+    threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="threads of the CPU engine; 0 = all cores")
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -294,8 +294,6 @@ def build_config(data: Any, source: str) -> Config:
     """Check parsed data. Raises InputError for the first thing that is wrong."""
     if not isinstance(data, dict):
         raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Config.model_fields))
-    if data.get("engine") == "cuda":
-        raise InputError(source, "engine", "cuda", "auto, cpu, oracle or reference (this version has no CUDA engine)")
     try:
         return Config.model_validate(data)
     except ValidationError as error:

@@ -43,7 +43,7 @@ BAD = [     # override, field in the message, what is allowed
     ("network.feedback=symmetric", "network.feedback", "Symmetric"), ("network.sigma=0", "network.sigma", "greater than 0"),
     ("network.input_sparsity=0", "network.input_sparsity", ""), ("learning.rule=backprop", "learning.rule", "bptt"),
     ("learning.optimizer.name=adamw", "learning.optimizer.name", "adam"), ("learning.optimizer.log2_rate=3", "learning.optimizer.log2_rate", "rate"),
-    ("learning.optimizer.rate=0", "learning.optimizer.rate", "greater than 0"), ("engine=cuda", "engine: found cuda", "cpu"), ("engine=gpu", "engine", "auto"),
+    ("learning.optimizer.rate=0", "learning.optimizer.rate", "greater than 0"), ("engine=gpu", "engine", "auto"),
     ("seed=4294967296", "seed", "4294967296"), ("seed=-1", "seed", "0"), ("threads=-1", "threads", "0"), ("precision=''", "precision", ""),
     ("batch_size=900000", "network, task, batch_size", "memory" if False else "GiB"), ("evaluation.every=0", "evaluation.every", "1"),
 ]

@@ -10,19 +10,11 @@ from fxsim.engine.build import Variant
 from fxsim.engine.cpu import CpuEngine
 from fxsim.network import LAYERS
 from fxsim.verify.backends import Difference, compare_engine, compare_records, compare_results, verify_backends
-from fxsim.verify.random_case import RULES, arithmetic_for, random_case, random_spec
+from fxsim.verify.random_case import RULES, arithmetic_for, cut, random_case, random_spec
 from fxsim.arithmetic import Arithmetic
 from quant import load_spec
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def _small(case, trials: int, steps: int):
-    """A case cut down to what pure Python can run."""
-    t = case.trials
-    window = min(case.learning.window, steps)
-    trials_ = type(t)(t.x[:trials, -steps:], t.target[:trials, -window:], np.minimum(t.duration[:trials], steps), t.ids[:trials])
-    return type(case)(case.network, type(case.learning)(**{**case.learning.__dict__, "window": window}), trials_, case.seed)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -31,7 +23,7 @@ def test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows(seed, m
     """Random formats on the built source itself, each 32- or 64-bit operation checked."""
     use_checked_kernels(monkeypatch)
     rng = np.random.default_rng(seed)
-    case = _small(random_case(rng), 1, 10)
+    case = cut(random_case(rng), 1, 10)
     arithmetic = arithmetic_for(case, random_spec(rng))
     if arithmetic is None:
         return      # the interval analysis refused these formats

@@ -115,9 +115,10 @@ class CudaEngine:
             arguments += [*self.synapses[layer], raw[layer]]
         arguments += [topo.syn_out.post.astype(np.int32), self.wiring.line.astype(np.int32), self.wiring.post.astype(np.int32),
                       self.gain, self.drive, self.leaks, self.feedback, self.neuron_at, topo.cell.astype(np.int32),
-                      table.astype(np.int32).ravel(), np.zeros(0 if placement.in_shared else B * placement.memory, state)]
-        kernel = jitted(module)[B, plan.threads, 0, plan.shared_bytes]
-        kernel(T, S, learn, rule.classification, RULE_NUMBER[rule.rule], *(cuda.to_device(a) for a in arguments), *device.values())
+                      table.astype(np.int32).ravel()]
+        scratch = cuda.device_array(B * placement.scratch, state)       # the kernel clears it
+        kernel = jitted(module, plan)[B, plan.threads, 0, plan.shared_bytes]
+        kernel(T, S, learn, rule.classification, RULE_NUMBER[rule.rule], *(cuda.to_device(a) for a in arguments), scratch, *device.values())
         if learn:
             for name, size in (("grad", n_syn), ("grad_out", n_syn_out)):
                 device[name] = self._sum(device[name], size, B, total)
@@ -153,13 +154,13 @@ class CudaEngine:
         return out
 
 
-_jitted: dict[str, object] = {}
+_jitted: dict[tuple, object] = {}
 
 
-def jitted(module):
-    """The kernel of a built module, compiled for the current device."""
-    if module.__name__ not in _jitted:
+def jitted(module, plan: Plan):
+    """The kernel of a built module, to be compiled for the current device."""
+    key = module.__name__, plan.launch_bounds
+    if key not in _jitted:
         from numba import cuda
-        _jitted[module.__name__] = cuda.jit(module.simulate)
-    return _jitted[module.__name__]
-
+        _jitted[key] = cuda.jit(module.simulate) if simulated() else cuda.jit(module.simulate, launch_bounds=plan.launch_bounds)
+    return _jitted[key]

@@ -40,7 +40,7 @@ def kernel_ptx(arithmetic: Arithmetic, network: Network, plan: Plan, capability:
     arrays = [types.uint8, state, types.uint32, types.int64, *[i32, i32, state] * 3, i32, i32, i32, wide, wide, wide, wide, i32, i32, i32, state,
               state, i32, state, state, state]
     signature = types.void(*scalars, *map(kind, arrays), types.Array(total, 2, "C"))
-    ptx, _ = cuda.compile(module.simulate, signature, device=False, abi="numba", cc=capability, output="ptx", launch_bounds=plan.threads)
+    ptx, _ = cuda.compile(module.simulate, signature, device=False, abi="numba", cc=capability, output="ptx", launch_bounds=plan.launch_bounds)
     return ptx
 
 

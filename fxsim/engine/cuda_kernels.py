@@ -5,7 +5,8 @@ arithmetic, with ``for k in UNROLL`` unrolled (subscripts of ``reg_*`` names bec
 
 The time loop is inside the kernel. ``mem`` holds the trial's state: V_, A_, ... are offsets into it, and MEMORY its size.
 It lies in shared memory, or, where a network is too large for that, in the block's row of ``scratch``. A synapse's U, F, S
-and G stay in the registers of the thread that owns it (IN_REGISTERS, SLOTS synapses a thread), or lie in ``mem``.
+and G stay in the registers of the thread that owns it (IN_REGISTERS), or lie in ``mem``, or in the row of ``scratch`` while the
+rest is in shared memory (SPILLED): neighbouring threads then read neighbouring words.
 
 Each thread gathers what it needs, in a fixed order, so results depend neither on the number of threads nor on their order.
 Spikes are kept for two steps (z(t-1) and z(t)), as is the neuromodulator, so that no thread overwrites what another reads.
@@ -56,9 +57,18 @@ def simulate(T, S, learn, classify, rule, x, target, stream, duration, ptr_in, p
         base = 0
     else:
         mem = scratch
-        base = b * MEMORY
+        base = b * SCRATCH
+    if SPILLED:
+        syn = scratch
+        at = b * SCRATCH
+    else:
+        syn = mem
+        at = base
     for o in range(first, MEMORY, threads):
         mem[base + o] = 0
+    if SPILLED:
+        for o in range(first, SCRATCH, threads):
+            syn[at + o] = 0
     for k in UNROLL:
         reg_u[k] = STATE(0)
         reg_f[k] = STATE(0)
@@ -169,19 +179,19 @@ def simulate(T, S, learn, classify, rule, x, target, stream, duration, ptr_in, p
             else:
                 for e in range(first, N_SYN, threads):
                     j = post[e]
-                    U = STATE(mem[base + U_ + e])
+                    U = STATE(syn[at + U_ + e])
                     E = eligibility(STATE(mem[base + H_ + j]), STATE(mem[base + X_ + line[e]]), U,
                                     bits_eligibility(lane, counter_eligibility(step_eligibility(t), e)))
-                    F = filtered_eligibility(STATE(mem[base + F_ + e]), E, leak_k, bits_filtered_eligibility(
+                    F = filtered_eligibility(STATE(syn[at + F_ + e]), E, leak_k, bits_filtered_eligibility(
                         lane, counter_filtered_eligibility(step_filtered_eligibility(t), e)))
-                    mem[base + F_ + e] = F
-                    mem[base + S_ + e] = eligibility_sum(STATE(mem[base + S_ + e]), E, bits_eligibility_sum(
+                    syn[at + F_ + e] = F
+                    syn[at + S_ + e] = eligibility_sum(STATE(syn[at + S_ + e]), E, bits_eligibility_sum(
                         lane, counter_eligibility_sum(step_eligibility_sum(t), e)))
                     if drive[j] != 0:
-                        mem[base + U_ + e] = adaptation_eligibility(U, E, COEFFICIENT(drive[j]), leak_a, bits_adaptation_eligibility(
+                        syn[at + U_ + e] = adaptation_eligibility(U, E, COEFFICIENT(drive[j]), leak_a, bits_adaptation_eligibility(
                             lane, counter_adaptation_eligibility(step_adaptation_eligibility(t), e)))
                     if s >= 0:
-                        mem[base + G_ + e] = gradient(STATE(mem[base + G_ + e]), STATE(mem[base + L_ + j]), F,
+                        syn[at + G_ + e] = gradient(STATE(syn[at + G_ + e]), STATE(mem[base + L_ + j]), F,
                                                       bits_gradient(lane, counter_gradient(step_gradient(t), e)))
             cuda.syncthreads()
         if RECORD:
@@ -210,7 +220,7 @@ def simulate(T, S, learn, classify, rule, x, target, stream, duration, ptr_in, p
                                                         bits_gradient_rate(lane, counter_gradient_rate(step_gradient_rate(T), e)))
         else:
             for e in range(first, N_SYN, threads):
-                grad[b * N_SYN + e] = gradient_rate(STATE(mem[base + G_ + e]), STATE(mem[base + D_ + post[e]]), STATE(mem[base + S_ + e]),
+                grad[b * N_SYN + e] = gradient_rate(STATE(syn[at + G_ + e]), STATE(mem[base + D_ + post[e]]), STATE(syn[at + S_ + e]),
                                                     bits_gradient_rate(lane, counter_gradient_rate(step_gradient_rate(T), e)))
         for e in range(first, N_SYN_OUT, threads):
             grad_out[b * N_SYN_OUT + e] = mem[base + GOUT_ + e]

@@ -10,6 +10,7 @@ from .device import Limits
 
 MOST_SLOTS = 8          # synapses a thread can keep in registers: 4 registers each and a few more, far below 255
 THREADS = 256           # per block, the default
+RESIDENT = 768          # threads that a multiprocessor shall hold: leaves 80 registers each, which the kernels fit without spills
 
 CUDA = Dialect((
     "import numba as nb", "from numba import cuda", 'inline = cuda.jit(device=True, inline="always")', "compiled = lambda function: function",
@@ -27,6 +28,7 @@ class Placement:
     sizes: tuple[int, int, int, int, int, int]      # neurons, input channels, outputs, cells, synapses with eligibility, readout synapses
     slots: int = 0              # synapses a thread keeps in registers; 0: synapse state lies in memory
     in_shared: bool = True      # memory is shared memory, else global
+    spilled: bool = False       # synapse state lies in global memory although the rest is in shared memory
     record: bool = False
     telemetry: bool = False
     simulated: bool = False
@@ -40,21 +42,22 @@ class Placement:
         return SIMULATED if self.simulated else CUDA
 
     def offsets(self) -> dict[str, tuple[int, int]]:
-        """name -> (offset, size) of each array in a trial's memory."""
+        """name -> (offset, size) of each array in a trial's memory; of U, F, S and G in its scratch where they are spilled."""
         n, m, n_out, cells, n_syn, n_syn_out = self.sizes
-        in_memory = 0 if self.slots else n_syn
         sizes = {"V": n, "A": n, "R": n, "COUNT": n, "H": n, "ZT": n, "L": n, "D": n, "X": n + m, "Y": n_out, "ERR": n_out, "P": n_out,
-                 "GOUT": n_syn_out, "U": in_memory, "F": in_memory, "S": in_memory, "G": in_memory, "Z": 2 * n, "M": 2 * cells}
-        table, offset = {}, 0
-        for name, size in sizes.items():
-            table[name] = (offset, size)
-            offset += size
-        return table
+                 "GOUT": n_syn_out, **dict.fromkeys("UFSG", 0 if self.slots or self.spilled else n_syn), "Z": 2 * n, "M": 2 * cells}
+        table = _stacked(sizes)
+        return {**table, **_stacked(dict.fromkeys("UFSG", n_syn))} if self.spilled else table
 
     @property
     def memory(self) -> int:
         """Elements of a trial's memory."""
-        return sum(size for _, size in self.offsets().values())
+        return sum(self.offsets()["M"])
+
+    @property
+    def scratch(self) -> int:
+        """Elements of a trial's row in global memory."""
+        return 4 * self.sizes[4] if self.spilled else 0 if self.in_shared else self.memory
 
     @property
     def record_width(self) -> int:
@@ -64,7 +67,16 @@ class Placement:
     def constants(self) -> dict[str, object]:
         names = ("N", "N_IN", "N_OUT", "CELLS", "N_SYN", "N_SYN_OUT")
         return {**dict(zip(names, self.sizes)), **{f"{name}_": offset for name, (offset, _) in self.offsets().items()}, "MEMORY": self.memory,
-                "RECORD_WIDTH": self.record_width, "IN_REGISTERS": self.slots > 0, "IN_SHARED": self.in_shared, "RECORD": self.record}
+                "SCRATCH": self.scratch, "SPILLED": self.spilled, "RECORD_WIDTH": self.record_width, "IN_REGISTERS": self.slots > 0, "IN_SHARED": self.in_shared, "RECORD": self.record}
+
+
+def _stacked(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """name -> (offset, size), one behind the other."""
+    table, offset = {}, 0
+    for name, size in sizes.items():
+        table[name] = (offset, size)
+        offset += size
+    return table
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,18 @@ class Plan:
     item: int
 
     @property
+    def launch_bounds(self) -> tuple[int, int]:
+        """Threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
+        return self.threads, max(1, RESIDENT // self.threads)
+
+    @property
     def shared_bytes(self) -> int:
         return self.placement.memory * self.item if self.placement.in_shared else 0
 
     @property
     def scratch_bytes(self) -> int:
         """Global memory of one trial's state."""
-        return 0 if self.placement.in_shared else self.placement.memory * self.item
+        return self.placement.scratch * self.item
 
     def blocks_per_multiprocessor(self, limits: Limits, registers: int) -> int:
         """Trials that one multiprocessor simulates at a time, with ``registers`` a thread."""
@@ -96,13 +113,16 @@ class Plan:
         """Bytes that one trial moves from and to global memory at a step, indices in cache left out."""
         n, m, n_out, cells, n_syn, n_syn_out = self.placement.sizes
         moved = m + n_out * self.item
-        if learn and not self.placement.in_shared:
-            moved += n_syn * self.item * 6 + (6 * n + 2 * (n + m)) * self.item     # F, S read and written, H, X read; neurons
+        if learn and self.placement.scratch:
+            moved += n_syn * self.item * 5              # U read, F and S read and written; for ALIF posts and in the window more
+        if not self.placement.in_shared:
+            moved += (9 * n + 2 * (n + m)) * self.item  # neurons and traces, read and written
         return moved
 
     def describe(self) -> str:
-        where = "registers" if self.placement.slots else "shared memory" if self.placement.in_shared else "global memory"
+        """Where what lies, in words."""
         rest = "shared memory" if self.placement.in_shared else "global memory"
+        where = "registers" if self.placement.slots else "global memory" if self.placement.spilled else rest
         return f"{self.threads} threads, synapse state in {where}, the rest in {rest}"
 
 
@@ -113,7 +133,8 @@ def sizes_of(network: Network) -> tuple[int, int, int, int, int, int]:
 
 def make_plan(network: Network, limits: Limits, item: int, threads: int = 0, record: bool = False, telemetry: bool = False,
               simulated: bool = False) -> Plan:
-    """The fastest placement that fits: registers, else shared memory, else global memory.
+    """The fastest placement that fits: synapse state in registers, else in shared memory, else in global memory; the rest in
+    shared memory, else in global memory.
 
     ``threads`` a block: 0 chooses. A record is taken from memory, so synapse state lies there.
     """
@@ -122,7 +143,7 @@ def make_plan(network: Network, limits: Limits, item: int, threads: int = 0, rec
     slots = -(-sizes[4] // threads)
     base = Placement(sizes, record=record, telemetry=telemetry, simulated=simulated)
     choices = [replace(base, slots=slots)] if slots <= MOST_SLOTS and not record else []
-    choices += [base, replace(base, in_shared=False)]
+    choices += [base, *([] if record else [replace(base, spilled=True)]), replace(base, in_shared=False)]
     for placement in choices:
         if not placement.in_shared or placement.memory * item <= limits.shared_per_block:
             return Plan(placement, threads, item)

@@ -1,6 +1,7 @@
 """Engines against the oracle, bit for bit: every state variable of every step, every gradient, every count."""
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Callable, Iterable, Iterator
 
@@ -10,12 +11,15 @@ from quant import InputError, PrecisionSpec, load_spec
 
 from ..arithmetic import Arithmetic
 from ..engine import ENGINES, make_engine
+from ..engine.device import simulated
 from ..engine.interface import Result
 from ..network import Trials
-from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, random_case, random_spec
+from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
 
 LAVA = "lava"           # runs in other processes, step by step: it has no threads to vary and counts no telemetry
 CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one
+SIMULATED_TRIALS, SIMULATED_STEPS = 2, 8       # Numba's CUDA simulator runs a Python thread for each CUDA thread
+BLOCK_SIZES = {3: 1e-5, 13: 1e-4}               # threads -> seconds between switches of Python threads
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
     if cases < 1:
         raise InputError("verify backends", "cases", cases, "at least 1")
     reports = []
-    for number, (case, arithmetic) in enumerate(draw_cases(cases, seed)):
+    for number, (case, arithmetic) in enumerate(draw_cases(cases, seed, CASES_PER_SPEC if "cpu" in others else 1)):
         for name in others:
             report = CaseReport(number, name, arithmetic.name, str(case), compare_engine(name, case, arithmetic))
             reports.append(report)
@@ -68,19 +72,19 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
     return reports
 
 
-def draw_cases(cases: int, seed: int) -> Iterator[tuple[RandomCase, Arithmetic]]:
+def draw_cases(cases: int, seed: int, per_spec: int = CASES_PER_SPEC) -> Iterator[tuple[RandomCase, Arithmetic]]:
     """Cases with formats that the interval analysis accepts."""
     rng = np.random.default_rng(seed)
     spec: PrecisionSpec | None = None
     for number in range(cases):
-        if number % CASES_PER_SPEC == 0:
-            spec = _formats(rng, number // CASES_PER_SPEC)
+        if number % per_spec == 0:
+            spec = _formats(rng, number // per_spec)
         while True:
             case = random_case(rng)
             arithmetic = arithmetic_for(case, spec)
             if arithmetic is not None:
                 break
-            spec = _formats(rng, number // CASES_PER_SPEC)
+            spec = _formats(rng, number // per_spec)
         yield case, arithmetic
 
 
@@ -96,6 +100,8 @@ def _formats(rng: np.random.Generator, turn: int) -> PrecisionSpec:
 
 def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Difference | None:
     """The first difference of an engine from the oracle on one case; None if there is none."""
+    if name == "cuda" and simulated():
+        return _compare_simulated(cut(case, SIMULATED_TRIALS, SIMULATED_STEPS), arithmetic)
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = oracle.run(weights, case.trials, record=True)
@@ -118,6 +124,29 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
         difference = compare_results(expected, engine.run(weights, case.trials))
         if difference:
             return difference
+    return None
+
+
+def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference | None:
+    """The CUDA kernel in Numba's simulator, with several block sizes; a missing barrier would show at some switch interval."""
+    from ..engine.cuda import CudaEngine
+    oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    expected, counted = oracle.run(weights, case.trials, record=True), oracle.run(weights, case.trials, telemetry=True).telemetry
+    before = sys.getswitchinterval()
+    try:
+        for number, (threads, interval) in enumerate(BLOCK_SIZES.items()):
+            sys.setswitchinterval(interval)
+            engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads)
+            difference = compare_results(expected, engine.run(weights, case.trials))
+            if number == 0 and not difference:
+                difference = compare_records(expected.record, engine.run(weights, case.trials, record=True).record) \
+                    or compare_telemetry(counted, engine.run(weights, case.trials, telemetry=True).telemetry) \
+                    or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
+            if difference:
+                return difference
+    finally:
+        sys.setswitchinterval(before)
     return None
 
 

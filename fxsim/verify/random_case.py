@@ -1,7 +1,7 @@
 """Random networks, trials and formats: small, lively, and different in every respect that could matter."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,6 +55,14 @@ def random_case(rng: np.random.Generator, rule: str | None = None) -> RandomCase
     target = np.eye(K)[rng.integers(0, K, B)][:, None].repeat(window, 1) if classification else rng.normal(0, 0.5, (B, window, K))
     ids = rng.integers(0, 2**32, B, dtype=np.uint32)
     return RandomCase(network, learning, Trials(x, target, duration, ids), int(rng.integers(0, 2**32)))
+
+
+def cut(case: RandomCase, trials: int, steps: int) -> RandomCase:
+    """The first trials of a case, the last steps of each: small enough for pure Python."""
+    t, steps = case.trials, min(steps, case.trials.steps)
+    window = min(case.learning.window, steps)
+    kept = Trials(t.x[:trials, -steps:], t.target[:trials, -window:], np.minimum(t.duration[:trials], steps), t.ids[:trials])
+    return RandomCase(case.network, replace(case.learning, window=window), kept, case.seed)
 
 
 def _mask(rng, rows: int, columns: int, density: float, autapses: bool = True) -> Synapses:
