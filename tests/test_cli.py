@@ -116,7 +116,7 @@ def test_compare_trains_each_pair_once_and_reports(tmp_path):
 
 def test_presets_lists_every_format():
     out = fxsim("presets").output
-    for word in ("q32", "q16", "loihi_engine", "membrane", "s16.11 E", "diffusion_gain"):
+    for word in ("q32", "q16", "loihi_engine", "membrane", "s16.11 U", "diffusion_gain"):
         assert word in out
 
 

@@ -65,7 +65,7 @@ def test_runs_pair_across_rules_and_precisions(trained):
 def test_fixed_point_telemetry_names_formats(trained):
     rows = run("iterations=1", "precision=q16").result.telemetry
     membrane = next(row for row in rows if row["quantity"] == "membrane")
-    assert (membrane["word_bits"], membrane["frac_bits"], membrane["rounding"]) == (16, 11, "nearest_even")
+    assert (membrane["word_bits"], membrane["frac_bits"], membrane["rounding"]) == (16, 11, "nearest_up")
     assert membrane["stored"] > 0 and 0 < membrane["max_abs"]
 
 
