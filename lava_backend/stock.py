@@ -73,8 +73,9 @@ def stock_training(config: Config, directory: Path) -> Training:
 def trained_package(training: Training) -> Package:
     """The package of a training in mode loihi_lif."""
     weights, spec = dict(training.optimizer.weights), training.arithmetic.spec
-    return Package(training.config.name, spec, training.network, training.learning, training.config.seed, training.task.steps, weights,
-                   masters_of(spec, weights), training.iteration, training.config.learning.optimizer, training.config, "loihi_lif")
+    config = training.config.model_copy(update={"precision": spec.name})        # the package holds the formats, not their file
+    return Package(config.name, spec, training.network, training.learning, config.seed, training.task.steps, weights,
+                   masters_of(spec, weights), training.iteration, config.learning.optimizer, config, "loihi_lif")
 
 
 def compare_stock(config: Config, directory: Path, trials: int, announce=print, progress: Progress | None = None) -> dict:
