@@ -71,15 +71,30 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     training.engine.run(training.optimizer.weights, trials if repeats or engine != "reference" else trials.take(slice(0, 2)))
     seconds: list[float] = []
     while len(seconds) < repeats and sum(seconds) < LONG:
-        start = time.perf_counter()
-        training.update(trials)
-        seconds.append(time.perf_counter() - start)
+        seconds.append((_device_seconds if engine == "cuda" else _seconds)(lambda: training.update(trials)))
     topology = training.network.topology
     updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size
     spent = median(seconds) if seconds else float("nan")
     return {"task": task, "rule": rule, "precision": training.arithmetic.name, "engine": training.engine.name,
             "threads": getattr(training.engine, "threads", 1), "seconds_per_iteration": spent,
             "synapse_updates_per_second": updates / spent, "peak_mib": peak_mib() - before}
+
+
+def _seconds(call: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _device_seconds(call: Callable[[], None]) -> float:
+    """Between two events of the CUDA device."""
+    from numba import cuda
+    first, last = cuda.event(), cuda.event()
+    first.record()
+    call()
+    last.record()
+    last.synchronize()
+    return cuda.event_elapsed_time(first, last) / 1000
 
 
 def peak_mib() -> float:

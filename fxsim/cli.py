@@ -213,11 +213,18 @@ def convergence() -> None:
 @click.option("--task", type=str, help="One task only.")
 @click.option("--rule", type=str, help="One rule only.")
 @click.option("--precision", type=str, help="One precision only.")
-@click.option("--engine", type=str, help="One engine only: cpu, oracle or reference.")
+@click.option("--engine", type=str, help="One engine only: cpu, cuda, oracle or reference.")
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads; 0: all cores.")
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows to FILE.")
-def bench(task, rule, precision, engine, threads: int, file: Path | None) -> None:
+@click.option("--plan", "about", flag_value="plan", help="CUDA, no GPU needed: where state lives, registers, trials per multiprocessor.")
+@click.option("--compile", "about", flag_value="compile", help="CUDA, no GPU needed: compile every kernel; registers and spills.")
+@click.option("--model", "about", flag_value="model", help="CUDA, no GPU needed: modelled seconds; with --out written as a report.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the model's report.")
+def bench(task, rule, precision, engine, threads: int, file: Path | None, about: str | None, out: Path | None) -> None:
     """Time training iterations at the paper's size."""
+    if about:
+        _cuda_tables(about, task, precision, out)
+        return
     from .bench import COLUMNS, default_rows
     from .bench import bench as measure
     from .runs import machine, make_directory, write_json
@@ -234,6 +241,20 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None) -> Non
                            *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS] for row in rows)]))
     if file:
         write_json(file, {"rows": rows, "machine": machine()})
+    if engine == "cuda":
+        click.echo("\nthe model, for comparison:")
+        _cuda_tables("model", task, precision, None)
+
+
+def _cuda_tables(about: str, task: str | None, precision: str | None, out: Path | None) -> None:
+    from .cuda_bench import compile_table, model_rows, model_table, plan_table, write_model
+    if about != "model":
+        click.echo(text_table({"plan": plan_table, "compile": compile_table}[about](task, precision)))
+        return
+    rows = model_rows(task, precision)
+    click.echo(text_table(model_table(rows)))
+    if out:
+        click.echo(f"written: {write_model(out, rows)}")
 
 
 main.add_command(export)

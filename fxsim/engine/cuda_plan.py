@@ -67,7 +67,8 @@ class Placement:
     def constants(self) -> dict[str, object]:
         names = ("N", "N_IN", "N_OUT", "CELLS", "N_SYN", "N_SYN_OUT")
         return {**dict(zip(names, self.sizes)), **{f"{name}_": offset for name, (offset, _) in self.offsets().items()}, "MEMORY": self.memory,
-                "SCRATCH": self.scratch, "SPILLED": self.spilled, "RECORD_WIDTH": self.record_width, "IN_REGISTERS": self.slots > 0, "IN_SHARED": self.in_shared, "RECORD": self.record}
+                "SCRATCH": self.scratch, "SPILLED": self.spilled, "RECORD_WIDTH": self.record_width, "IN_REGISTERS": self.slots > 0,
+                "IN_SHARED": self.in_shared, "RECORD": self.record}
 
 
 def _stacked(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,129 @@
+"""What can be said of the CUDA engine without a GPU: its plan, its machine code, and the model of its speed; as tables."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .arithmetic import make_arithmetic
+from .bench import TASKS
+from .config import load_config
+from .engine.cuda import item_bytes
+from .engine.cuda_compile import compile_kernel
+from .engine.cuda_model import BARRIERS, CYCLES_PER_BARRIER, CYCLES_PER_INSTRUCTION, WINDOW_BARRIERS, Estimate, estimate
+from .engine.cuda_plan import make_plan
+from .engine.device import KNOWN, Limits, driver_found, find_device
+from .runs import command_line, make_directory, versions, write_atomic, write_json
+from .topology import build_network
+
+PRECISIONS = ("float32", "q16", "loihi2")
+BATCHES = (64, 4096)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task's network in one precision on one device."""
+
+    task: str
+    precision: str
+    limits: Limits
+
+    def build(self, **variant):
+        """network, arithmetic, plan."""
+        config = load_config(self.task)
+        network = build_network(config)
+        arithmetic = make_arithmetic(self.precision, network, config.learning_spec(), config.task.steps, config.seed)
+        return network, arithmetic, make_plan(network, self.limits, item_bytes(arithmetic), **variant)
+
+
+def devices() -> list[Limits]:
+    """This machine's device, or the ones whose limits are known."""
+    return [find_device()] if driver_found() else list(KNOWN.values())
+
+
+def cases(task: str | None, precision: str | None) -> list[Case]:
+    return [Case(t, p, limits) for t in ([task] if task else TASKS) for p in ([precision] if precision else PRECISIONS) for limits in devices()]
+
+
+def plan_table(task: str | None = None, precision: str | None = None) -> list[list[str]]:
+    """Where each task's state lives on each device, what a block takes, how many blocks a multiprocessor holds."""
+    rows = [["task", "precision", "device", "placement", "shared bytes a block", "registers a thread", "blocks per SM",
+             "global bytes a step and trial", "scratch bytes a trial"]]
+    for case in cases(task, precision):
+        network, arithmetic, plan = case.build()
+        registers = compile_kernel(arithmetic, network, plan, case.limits.capability).registers
+        rows.append([case.task, case.precision, case.limits.name, plan.describe(), str(plan.shared_bytes), str(registers),
+                     str(plan.blocks_per_multiprocessor(case.limits, registers)), str(plan.bytes_per_step()), str(plan.scratch_bytes)])
+    return rows
+
+
+def variants(case: Case) -> dict[str, tuple]:
+    """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan)."""
+    network, arithmetic, plan = case.build()
+    found = {"run": plan, "record": case.build(record=True)[2], "telemetry": case.build(telemetry=True)[2]}
+    return {name: (network, arithmetic, plan) for name, plan in found.items()}
+
+
+def compile_table(task: str | None = None, precision: str | None = None) -> list[list[str]]:
+    """Machine code of every kernel variant: registers, shared memory, spills, and float64 instructions in its PTX."""
+    rows = [["task", "precision", "variant", "architecture", "registers", "static shared bytes", "dynamic shared bytes", "spill stores",
+             "spill loads", "float64 instructions"]]
+    for case in cases(task, precision):
+        for name, (network, arithmetic, plan) in variants(case).items():
+            made = compile_kernel(arithmetic, network, plan, case.limits.capability)
+            rows.append([case.task, case.precision, name, made.architecture, str(made.registers), str(made.shared), str(plan.shared_bytes),
+                         str(made.spill_stores), str(made.spill_loads), str(len(re.findall(r"\.f64\b", made.ptx)))])
+    return rows
+
+
+def model_rows(task: str | None = None, precision: str | None = None) -> list[Estimate]:
+    """The model's seconds per training iteration."""
+    rows = []
+    for case in cases(task, precision):
+        config = load_config(case.task)
+        rows += estimate(config, build_network(config), case.precision, case.limits, BATCHES)
+    return rows
+
+
+def model_table(rows: list[Estimate]) -> list[list[str]]:
+    return [["task", "precision", "device", "batch", "registers", "blocks per SM", "instructions a step and trial", "global bytes a step and trial",
+             "modelled s / iteration", "bound by"],
+            *([r.task, r.precision, r.device, str(r.batch), str(r.registers), str(r.blocks_per_multiprocessor), f"{r.instructions_per_step:.3g}",
+               str(r.bytes_per_step), f"{r.seconds:.2g}", r.bound] for r in rows)]
+
+
+def write_model(directory: Path, rows: list[Estimate]) -> Path:
+    """README.md and model.json of the model; returns the directory."""
+    make_directory(directory)
+    write_json(directory / "model.json", {"command": command_line(), "versions": versions(), "rows": [r.row() for r in rows]})
+    table = model_table(rows)
+    lines = ["| " + " | ".join(row) + " |" for row in table]
+    lines.insert(1, "|" + " --- |" * len(table[0]))
+    constants = (f"{CYCLES_PER_INSTRUCTION} cycles per dependent instruction, {CYCLES_PER_BARRIER} per barrier, {BARRIERS} barriers a step and "
+                 f"{WINDOW_BARRIERS} more inside the window")
+    text = README.format(command=command_line(), table="\n".join(lines), constants=constants)
+    write_atomic(directory / "README.md", text.encode())
+    return directory
+
+
+README = """# The CUDA engine's speed: a model on paper
+
+**Nothing here was measured: no GPU was at hand.** Made by `{command}`.
+
+{table}
+
+How it is made ([fxsim/engine/cuda_model.py](../../fxsim/engine/cuda_model.py)). The kernels are really compiled for each device
+(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Instructions are those in the PTX of each
+update function, times how often a step runs it, plus a fixed number of loads, stores and index instructions for each element. A step
+costs the longest of: issue (instructions of the trials on a multiprocessor over its integer lanes), latency (instructions that the
+busiest thread runs one after the other; {constants}), and bandwidth (bytes of the trials that run at a time over the data sheet's
+bandwidth; L2 is left out, though 16 bytes for each of some twenty thousand synapses of a hundred trials would partly stay there).
+Launch, transfers and weight update are left out.
+
+What to expect of it. At batch 64 most multiprocessors hold one trial or none, so latency bounds, and 4096 trials cost less than 64 times
+as much as 64. Delayed match and cue accumulation keep all state in registers and shared memory; the 400 neurons of pattern generation
+have some 20,000 synapses, whose state goes through global memory: that, not arithmetic, is what bounds it there.
+
+On a machine with a GPU `fxsim bench --engine cuda` measures the same iterations (CUDA events, warm-up, median) and prints this model
+beside them.
+"""
