@@ -129,8 +129,8 @@ def test_broken_package_is_refused_in_one_line(exported, tmp_path, break_it, wor
 @needs_lava
 def test_random_networks_agree_bit_for_bit():
     """Every state variable of every step, all roundings and overflows."""
-    reports = verify_backends(cases=3, seed=8, engines=("oracle", "lava"))
-    assert len(reports) == 3 and [str(r.difference) for r in reports if r.difference] == []
+    reports = verify_backends(cases=2, seed=8, engines=("oracle", "lava"))
+    assert len(reports) == 2 and [str(r.difference) for r in reports if r.difference] == []
 
 
 @needs_lava
@@ -138,7 +138,7 @@ def test_random_formats_agree_bit_for_bit():
     from fxsim.verify.backends import compare_engine
     from fxsim.verify.random_case import arithmetic_for, random_case, random_spec
     rng, done = np.random.default_rng(12), 0
-    while done < 3:
+    while done < 2:
         case = random_case(rng)
         arithmetic = arithmetic_for(case, random_spec(rng))
         if arithmetic is not None:
