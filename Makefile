@@ -1,6 +1,6 @@
 # make demo   set up, train the main comparison, leave reports/demo/report.html
 # make test   set up and run all tests
-# make bench  seconds per training iteration, as a table and reports/performance/bench.json
+# make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
 # make env    only set up (.venv);  make lint  ruff;  make clean  remove environments
 
 SHELL := /bin/bash
@@ -46,6 +46,9 @@ test-core:
 
 bench: env
 	$(BIN)/fxsim bench --json reports/performance/bench.json
+	$(BIN)/fxsim bench --latency
+	$(BIN)/fxsim bench --scaling --out reports/scaling
+	$(BIN)/fxsim bench --compile
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests

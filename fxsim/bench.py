@@ -35,15 +35,15 @@ def bench(rows: Iterable[dict], threads: int = 0, progress: Callable[[dict], Non
     """Measure the rows of :func:`default_rows` one after the other."""
     done = []
     for row in rows:
-        _child({**row, "threads": threads, "repeats": 0})      # kernels are compiled here, where it costs no measured memory
-        done.append(_child({**row, "threads": threads, "repeats": REPEATS}))
+        child("fxsim.bench", {**row, "threads": threads, "repeats": 0})      # kernels are compiled here, where it costs no measured memory
+        done.append(child("fxsim.bench", {**row, "threads": threads, "repeats": REPEATS}))
         progress(done[-1])
     return done
 
 
-def _child(request: dict) -> dict:
-    """Run :func:`measure_row` in a new process."""
-    out = subprocess.run([sys.executable, "-m", "fxsim.bench", json.dumps(request)], capture_output=True, text=True)
+def child(module: str, request: dict) -> dict:
+    """Run the module's ``measure_row`` in a new process."""
+    out = subprocess.run([sys.executable, "-m", module, json.dumps(request)], capture_output=True, text=True)
     if out.returncode == 2:     # refused input, one line
         raise SystemExit(_fail(out.stderr.strip().splitlines()[-1]))
     if out.returncode:

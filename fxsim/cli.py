@@ -5,6 +5,7 @@ or SIGTERM ends is one line and exit status 130 or 143.
 """
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -219,9 +220,14 @@ def convergence() -> None:
 @click.option("--plan", "about", flag_value="plan", help="CUDA, no GPU needed: where state lives, registers, trials per multiprocessor.")
 @click.option("--compile", "about", flag_value="compile", help="CUDA, no GPU needed: compile every kernel; registers and spills.")
 @click.option("--model", "about", flag_value="model", help="CUDA, no GPU needed: modelled seconds; with --out written as a report.")
-@click.option("--out", type=click.Path(path_type=Path), help="Directory of the model's report.")
+@click.option("--scaling", "about", flag_value="scaling", help="Time and memory of larger networks and batches; with --out written as a report.")
+@click.option("--latency", "about", flag_value="latency", help="Seconds of import, and to the first iteration, with compiled kernels.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the report of --model or --scaling.")
 def bench(task, rule, precision, engine, threads: int, file: Path | None, about: str | None, out: Path | None) -> None:
     """Time training iterations at the paper's size."""
+    if about in ("scaling", "latency"):
+        (_scaling if about == "scaling" else _latency)(out)
+        return
     if about:
         _cuda_tables(about, task, precision, out)
         return
@@ -244,6 +250,18 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None, about:
     if engine == "cuda":
         click.echo("\nthe model, for comparison:")
         _cuda_tables("model", task, precision, None)
+
+
+def _scaling(out: Path | None) -> None:
+    from .scaling import measure, write_report
+    rows = measure(lambda row: click.echo(json.dumps(row)))
+    if out:
+        click.echo(f"written: {write_report(out, rows)}")
+
+
+def _latency(out: Path | None) -> None:
+    from .latency import measure
+    click.echo(text_table([["what", "seconds"], *([what, f"{seconds:.2f}"] for what, seconds in measure().items())]))
 
 
 def _cuda_tables(about: str, task: str | None, precision: str | None, out: Path | None) -> None:

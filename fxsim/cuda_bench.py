@@ -16,7 +16,7 @@ from .engine.device import KNOWN, Limits, driver_found, find_device
 from .runs import command_line, make_directory, versions, write_atomic, write_json
 from .topology import build_network
 
-PRECISIONS = ("float32", "q16", "loihi2")
+PRECISIONS = ("float32", "q16")
 BATCHES = (64, 4096)
 
 
