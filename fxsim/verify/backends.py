@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Callable, Iterable, Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..network import Trials
 from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
 
 LAVA = "lava"           # runs in other processes, step by step: it has no threads to vary and counts no telemetry
+REFUSALS = 20           # of formats by the interval analysis before others are drawn
 CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one
 SIMULATED_TRIALS, SIMULATED_STEPS = 2, 8       # Numba's CUDA simulator runs a Python thread for each CUDA thread
 BLOCK_SIZES = {3: 1e-5, 13: 1e-4}               # threads -> seconds between switches of Python threads
@@ -74,17 +76,19 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
 
 def draw_cases(cases: int, seed: int, per_spec: int = CASES_PER_SPEC) -> Iterator[tuple[RandomCase, Arithmetic]]:
     """Cases with formats that the interval analysis accepts."""
-    rng = np.random.default_rng(seed)
+    rng, turn = np.random.default_rng(seed), -1
     spec: PrecisionSpec | None = None
     for number in range(cases):
         if number % per_spec == 0:
-            spec = _formats(rng, number // per_spec)
-        while True:
+            turn += 1
+            spec = _formats(rng, turn)
+        for attempt in count(1):
             case = random_case(rng)
             arithmetic = arithmetic_for(case, spec)
             if arithmetic is not None:
                 break
-            spec = _formats(rng, number // per_spec)
+            turn += attempt % REFUSALS == 0     # formats too wide for most constants: the next ones
+            spec = _formats(rng, turn)
         yield case, arithmetic
 
 
