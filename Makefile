@@ -46,6 +46,7 @@ test-core:
 
 bench: env
 	$(BIN)/fxsim bench --json reports/performance/bench.json
+	$(BIN)/fxsim bench --profile
 	$(BIN)/fxsim bench --latency
 	$(BIN)/fxsim bench --scaling --out reports/scaling
 	$(BIN)/fxsim bench --compile

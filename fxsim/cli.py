@@ -222,9 +222,15 @@ def convergence() -> None:
 @click.option("--model", "about", flag_value="model", help="CUDA, no GPU needed: modelled seconds; with --out written as a report.")
 @click.option("--scaling", "about", flag_value="scaling", help="Time and memory of larger networks and batches; with --out written as a report.")
 @click.option("--latency", "about", flag_value="latency", help="Seconds of import, and to the first iteration, with compiled kernels.")
+@click.option("--profile", "about", flag_value="profile", help="Where the CPU engine's time goes, against the machine's SIMD throughput.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the report of --model or --scaling.")
 def bench(task, rule, precision, engine, threads: int, file: Path | None, about: str | None, out: Path | None) -> None:
     """Time training iterations at the paper's size."""
+    if about == "profile":
+        from .bench import TASKS
+        from .cpu_profile import table
+        click.echo(text_table(table((task,) if task else TASKS)))
+        return
     if about in ("scaling", "latency"):
         (_scaling if about == "scaling" else _latency)(out)
         return

@@ -192,7 +192,8 @@ LLVM_OPTIONS = (        # short loops over lanes: make SIMD code of them, as man
 
 
 @lru_cache(maxsize=1)
-def _set_llvm_options() -> None:
+def set_llvm_options() -> None:
+    """Set LLVM_OPTIONS in this process."""
     from llvmlite import binding
     for option in LLVM_OPTIONS:
         binding.set_option("fxsim", option)
@@ -211,7 +212,7 @@ def load_module(text: str) -> ModuleType:
             with os.fdopen(fd, "w") as file:
                 file.write(text)
             os.replace(temporary, path)
-        _set_llvm_options()
+        set_llvm_options()
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module      # Numba's cache looks it up by name
