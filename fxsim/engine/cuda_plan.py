@@ -137,13 +137,14 @@ def make_plan(network: Network, limits: Limits, item: int, threads: int = 0, rec
     """The fastest placement that fits: synapse state in registers, else in shared memory, else in global memory; the rest in
     shared memory, else in global memory.
 
-    ``threads`` a block: 0 chooses. A record is taken from memory, so synapse state lies there.
+    ``threads`` a block: 0 chooses. A record is taken from memory, so synapse state lies there. Telemetry needs
+    registers of its own, and its rare kernel compiles much faster without the unrolled loop.
     """
     sizes = sizes_of(network)
     threads = min(threads or _threads(sizes, limits), limits.threads_per_block)
     slots = -(-sizes[4] // threads)
     base = Placement(sizes, record=record, telemetry=telemetry, simulated=simulated)
-    choices = [replace(base, slots=slots)] if slots <= MOST_SLOTS and not record else []
+    choices = [replace(base, slots=slots)] if slots <= MOST_SLOTS and not (record or telemetry) else []
     choices += [base, *([] if record else [replace(base, spilled=True)]), replace(base, in_shared=False)]
     for placement in choices:
         if not placement.in_shared or placement.memory * item <= limits.shared_per_block:
