@@ -10,7 +10,7 @@ from .draws import generator
 from .network import Constants, Network, Synapses, Topology
 
 TRUNCATED_STD = 0.87962566103423978     # std of a standard normal truncated at two standard deviations
-ROWS = 512                              # neurons whose distances to all others are held at a time
+PAIRS = 1 << 20                         # distances that are held at a time
 
 
 def build_network(config: Config) -> Network:
@@ -51,8 +51,9 @@ def recurrent_synapses(net: NetworkConfig, cell: np.ndarray, rng: np.random.Gene
 def _connected(net: NetworkConfig, cell: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
     """(first row, boolean rows): who each presynaptic neuron reaches, a block of neurons at a time."""
     position = None if net.connectivity == "full" else coordinates(net, cell)
-    for start in range(0, net.n, ROWS):
-        stop = min(start + ROWS, net.n)
+    rows = max(1, PAIRS // net.n)
+    for start in range(0, net.n, rows):
+        stop = min(start + rows, net.n)
         if position is None:
             connected = np.ones((stop - start, net.n), bool)
         else:
