@@ -97,7 +97,7 @@ def test_float_results_do_not_depend_on_the_block_size_and_agree_with_the_cpu():
 
 # ---- machine code ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("task, precision, limits, variant", [
-    ("cue_accumulation", "q16", A100, {}), ("cue_accumulation", "loihi2", H100, {}), ("delayed_match", "q16", A100, {"telemetry": True}),
+    ("delayed_match", "q16", A100, {}), ("cue_accumulation", "loihi2", H100, {}), ("delayed_match", "q16", A100, {"telemetry": True}),
     ("cue_accumulation", "q16", H100, {"record": True}), ("pattern_generation", "q16", H100, {}), ("pattern_generation", "float32", A100, {})])
 def test_kernels_compile_without_spills_and_fixed_point_has_no_float64(task, precision, limits, variant):
     pytest.importorskip("numba_cuda", reason="needs fxsim[cuda]")

@@ -15,6 +15,7 @@ from ..telemetry import Counters
 from ..wiring import eligibility_wiring, neighbour_tables
 from .build import load_module, module_text, proof_for
 from .cuda_plan import Plan, make_plan
+from .cuda_words import unsigned_indices
 from .device import find_device, simulated
 from .interface import Result
 
@@ -27,7 +28,9 @@ RECORDED = {"V": "V", "a": "A", "r": "R", "y": "Y", "Z": "ZT", "X": "X", "H": "H
 
 def kernel_source(arithmetic: Arithmetic, network: Network, plan: Plan) -> str:
     """Source of the kernel module."""
-    return module_text(arithmetic, network, plan.placement, TEMPLATE)
+    place = plan.placement
+    text = module_text(arithmetic, network, place, TEMPLATE)
+    return text if place.simulated else unsigned_indices(text, TEMPLATE.read_text(), place.in_shared, place.spilled)
 
 
 def item_bytes(arithmetic: Arithmetic) -> int:

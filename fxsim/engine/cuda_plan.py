@@ -10,11 +10,12 @@ from .device import Limits
 
 MOST_SLOTS = 8          # synapses a thread can keep in registers: 4 registers each and a few more, far below 255
 THREADS = 256           # per block, the default
-RESIDENT = 768          # threads that a multiprocessor shall hold: leaves 80 registers each, which the kernels fit without spills
+FEW_SLOTS = 6           # of them fit 80 registers without spills
+RESIDENT, RESIDENT_FULL = 768, 512      # threads that a multiprocessor shall hold: leaves 80 registers each, or 128 with more slots
 
 CUDA = Dialect((
     "import numba as nb", "from numba import cuda", 'inline = cuda.jit(device=True, inline="always")', "compiled = lambda function: function",
-    "I32, I64, U32 = nb.int32, nb.int64, nb.uint32"), (32, 64), atomic=True, footer=("SHARED = STATE",))
+    "I32, I64, U32, U64 = nb.int32, nb.int64, nb.uint32, nb.uint64"), (32, 64), atomic=True, footer=("SHARED = STATE",))
 SIMULATED = Dialect((
     "from numba import cuda", "from fxsim.engine.simulated import FLOATS as nb, I32, I64, U32",
     "inline = compiled = lambda function: function"), (32, 64), atomic=True,
@@ -91,7 +92,7 @@ class Plan:
     @property
     def launch_bounds(self) -> tuple[int, int]:
         """Threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
-        return self.threads, max(1, RESIDENT // self.threads)
+        return self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads)
 
     @property
     def shared_bytes(self) -> int:
