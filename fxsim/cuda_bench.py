@@ -10,11 +10,12 @@ from .bench import TASKS
 from .config import load_config
 from .engine.cuda import item_bytes
 from .engine.cuda_compile import compile_kernel
-from .engine.cuda_model import BARRIERS, CYCLES_PER_BARRIER, CYCLES_PER_INSTRUCTION, WINDOW_BARRIERS, Estimate, estimate
+from .engine.cuda_model import OVERLAP, Estimate, estimate
 from .engine.cuda_plan import make_plan
 from .engine.device import KNOWN, Limits, driver_found, find_device
 from .runs import command_line, make_directory, versions, write_atomic, write_json
 from .topology import build_network
+from .verify.cuda_counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, executed
 
 PRECISIONS = ("float32", "q16")
 BATCHES = (64, 4096)
@@ -78,18 +79,22 @@ def compile_table(task: str | None = None, precision: str | None = None) -> list
 
 def model_rows(task: str | None = None, precision: str | None = None) -> list[Estimate]:
     """The model's seconds per training iteration."""
-    rows = []
+    rows, counted = [], {}
     for case in cases(task, precision):
         config = load_config(case.task)
-        rows += estimate(config, build_network(config), case.precision, case.limits, BATCHES)
+        network, _, plan = case.build()
+        key = case.task, case.precision, plan.placement, plan.threads      # devices that place alike run the same instructions
+        if key not in counted:
+            counted[key] = executed(config, case.precision, case.limits)
+        rows += estimate(config, network, case.precision, case.limits, BATCHES, counted[key])
     return rows
 
 
 def model_table(rows: list[Estimate]) -> list[list[str]]:
-    return [["task", "precision", "device", "batch", "registers", "blocks per SM", "instructions a step and trial", "global bytes a step and trial",
-             "modelled s / iteration", "bound by"],
-            *([r.task, r.precision, r.device, str(r.batch), str(r.registers), str(r.blocks_per_multiprocessor), f"{r.instructions_per_step:.3g}",
-               str(r.bytes_per_step), f"{r.seconds:.2g}", r.bound] for r in rows)]
+    return [["task", "precision", "device", "batch", "registers", "blocks per SM", "warp instructions a step and trial",
+             "global bytes a step and trial", "issue s", "latency s", "bandwidth s", "modelled s / iteration", "bound by"],
+            *([r.task, r.precision, r.device, str(r.batch), str(r.registers), str(r.blocks_per_multiprocessor), f"{r.instructions_per_step:.0f}",
+               str(r.bytes_per_step), *(f"{v:.2g}" for v in (r.issue, r.latency, r.bandwidth, r.seconds)), r.bound] for r in rows)]
 
 
 def write_model(directory: Path, rows: list[Estimate]) -> Path:
@@ -99,8 +104,8 @@ def write_model(directory: Path, rows: list[Estimate]) -> Path:
     table = model_table(rows)
     lines = ["| " + " | ".join(row) + " |" for row in table]
     lines.insert(1, "|" + " --- |" * len(table[0]))
-    constants = (f"{CYCLES_PER_INSTRUCTION} cycles per dependent instruction, {CYCLES_PER_BARRIER} per barrier, {BARRIERS} barriers a step and "
-                 f"{WINDOW_BARRIERS} more inside the window")
+    constants = (f"{ALU_CYCLES} cycles for 32-bit arithmetic, {SHARED_CYCLES} for a load from shared memory, {GLOBAL_CYCLES} from global memory "
+                 f"in the nearest cache, {BARRIER_CYCLES} for a barrier; {OVERLAP:g} instructions of a warp under way at a time")
     text = README.format(command=command_line(), table="\n".join(lines), constants=constants)
     write_atomic(directory / "README.md", text.encode())
     return directory
@@ -113,16 +118,18 @@ README = """# The CUDA engine's speed: a model on paper
 {table}
 
 How it is made ([fxsim/engine/cuda_model.py](../../fxsim/engine/cuda_model.py)). The kernels are really compiled for each device
-(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Instructions are those in the PTX of each
-update function, times how often a step runs it, plus a fixed number of loads, stores and index instructions for each element. A step
-costs the longest of: issue (instructions of the trials on a multiprocessor over its integer lanes), latency (instructions that the
-busiest thread runs one after the other; {constants}), and bandwidth (bytes of the trials that run at a time over the data sheet's
-bandwidth; L2 is left out, though 16 bytes for each of some twenty thousand synapses of a hundred trials would partly stay there).
-Launch, transfers and weight update are left out.
+(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Then the compiled kernel runs, at the
+task's size, on a device in NumPy ([fxsim/verify/gpu.py](../../fxsim/verify/gpu.py)), for a few steps of a trial, and every instruction that
+a warp issues is counted, index arithmetic and divergent branches included; a 64-bit operation counts as several machine instructions. The
+rule is the configuration's (diffusion). A step costs the longest of: issue (instructions of the trials on a multiprocessor over its
+integer lanes), latency (the slowest warp from barrier to barrier; {constants}: assumed), and bandwidth (bytes of the trials that run at
+a time over the data sheet's bandwidth; L2 is left out, though 16 bytes for each of some twenty thousand synapses of a hundred trials
+would partly stay there). Launch, transfers and weight update are left out. The assumed cycles and their overlap alone make it
+uncertain by a factor of two.
 
-What to expect of it. At batch 64 most multiprocessors hold one trial or none, so latency bounds, and 4096 trials cost less than 64 times
-as much as 64. Delayed match and cue accumulation keep all state in registers and shared memory; the 400 neurons of pattern generation
-have some 20,000 synapses, whose state goes through global memory: that, not arithmetic, is what bounds it there.
+What to expect of it. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the machine, and latency bounds, so
+4096 trials cost far less than 64 times as much as 64. Delayed match and cue accumulation keep all state in registers and shared memory;
+the 400 neurons of pattern generation have some 20,000 synapses, whose state goes through global memory.
 
 On a machine with a GPU `fxsim bench --engine cuda` measures the same iterations (CUDA events, warm-up, median) and prints this model
 beside them.

@@ -112,3 +112,29 @@ def test_kernels_compile_without_spills_and_fixed_point_has_no_float64(task, pre
     assert plan.blocks_per_multiprocessor(limits, made.registers) >= 1
     if precision != "float32":
         assert ".f64" not in made.ptx and ".f32" not in made.ptx
+
+
+# ---- plan and model --------------------------------------------------------------------------------------------------
+def test_the_plan_follows_the_devices_limits():
+    network = build_network(load_config("pattern_generation"))
+    places = [make_plan(network, limits, 4).describe() for limits in (replace(A100, shared_per_block=1 << 20), A100, replace(A100, shared_per_block=0))]
+    assert [place.split("state in ")[1] for place in places] == [
+        "shared memory, the rest in shared memory", "global memory, the rest in shared memory", "global memory, the rest in global memory"]
+    small = make_plan(build_network(load_config("cue_accumulation")), A100, 4)
+    assert "registers" in small.describe() and small.placement.slots * small.threads >= small.placement.sizes[4]
+    assert small.blocks_per_multiprocessor(A100, 80) == 65536 // (80 * 256) and small.blocks_per_multiprocessor(A100, 255) == 1
+
+
+def test_the_model_counts_what_the_compiled_kernel_does_and_says_that_nothing_was_measured(tmp_path):
+    pytest.importorskip("numba_cuda", reason="needs fxsim[cuda]")
+    from fxsim.cuda_bench import model_rows, write_model
+    rows = model_rows("cue_accumulation", "float32")
+    assert [(row.device[:4], row.batch) for row in rows] == [("A100", 64), ("A100", 4096), ("H100", 64), ("H100", 4096)]
+    for row in rows:
+        assert row.seconds == max(row.issue, row.latency, row.bandwidth) == getattr(row, row.bound) > 0
+        assert 0.3 < row.busy <= 1
+    one, many = rows[:2]
+    assert 1 < many.seconds / one.seconds < 64
+    assert one.instructions_per_step > 1396 / 32 * 10        # each of the synapses takes more than ten instructions
+    text = (write_model(tmp_path, rows) / "README.md").read_text()
+    assert "Nothing here was measured" in text and "cue_accumulation" in text
