@@ -1,4 +1,5 @@
 """Tests that need an optional package are left out, saying why, where it is not installed."""
+import signal
 import importlib.util
 import os
 
@@ -14,3 +15,7 @@ collect_ignore = [] if importlib.util.find_spec("torch") else TORCH_TESTS
 
 def pytest_report_header(config):
     return f"left out without torch: {', '.join(collect_ignore)}" if collect_ignore else "torch found: nothing is left out"
+
+# A shell that starts the tests in the background lets them ignore SIGINT, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
