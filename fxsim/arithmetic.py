@@ -113,7 +113,9 @@ class Arithmetic:
                 for layer, g in raw_sum.items()}
 
 
-def make_arithmetic(precision: str, network: Network, learning: Learning, steps: int, seed: int = 0) -> Arithmetic:
-    """``precision``: "float32", "float64", a preset's name or the path of a precision YAML (InputError if unknown)."""
-    spec = None if precision in FLOATS else load_spec(precision)
-    return Arithmetic(spec.name if spec else precision, spec, network.constants, learning, steps, seed)
+def make_arithmetic(precision: str | PrecisionSpec, network: Network, learning: Learning, steps: int, seed: int = 0) -> Arithmetic:
+    """``precision``: formats, or "float32", "float64", a preset's name, the path of a precision YAML (InputError if unknown)."""
+    if isinstance(precision, str) and precision not in FLOATS:
+        precision = load_spec(precision)
+    name, spec = (precision, None) if isinstance(precision, str) else (precision.name, precision)
+    return Arithmetic(name, spec, network.constants, learning, steps, seed)

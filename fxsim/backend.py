@@ -82,5 +82,5 @@ def make_backend(config: Config, network: Network, learning: Learning, steps: in
         if config.learning.optimizer.name != "adam":
             raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
         return Backend(Reference(network, learning, config.precision, config.seed), ModelUnits(config.precision))
-    arithmetic = make_arithmetic(config.precision, network, learning, steps, config.seed)
+    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
     return Backend(make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads), arithmetic)

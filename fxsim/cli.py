@@ -115,6 +115,25 @@ def compare(config: str, rules: list, precisions: list, seeds: list, iterations:
 
 
 @main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Runs at a time; 0: as many as cores.")
+@click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads of each run; 0: its share of the cores, or 1 on a cluster.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Train on the workers of this Dask scheduler, tcp://HOST:PORT.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory of the sweep.")
+def sweep(study: Path, jobs: int, threads: int, scheduler: str, out: Path) -> None:
+    """Make every run of a STUDY (a YAML file, see fxsim/study.py), then its tables.
+
+    Finished runs in the directory are not repeated; interrupted ones go on from their last checkpoint. Exit status 1 if a run failed.
+    """
+    from .jobs import Workers
+    from .progress import terminal_sweep_progress
+    from .sweep import sweep as run_sweep
+    failures = run_sweep(study, out, Workers(jobs, threads, scheduler), terminal_sweep_progress())
+    click.echo(f"written: {out}" + (f"; {len(failures)} runs failed, see failure.txt in their directories" if failures else ""))
+    sys.exit(1 if failures else 0)
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path), default="reports/demo", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="Runs at a time; 0: as many as cores.")
 def demo(out: Path, jobs: int) -> None:

@@ -10,15 +10,9 @@ interrupted, or is given one more seed or more iterations, goes on.
 """
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import datetime, timezone
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -28,21 +22,11 @@ from .arithmetic import FLOATS
 from .config import Config, load_config
 from .errors import InputError
 from .files import make_directory, write_atomic, write_json
-from .interrupts import Interrupted, Interrupts, hidden_from_children, interruptible
-from .runs import command_line, is_finished, machine, train_in, versions
+from .interrupts import interruptible
+from .jobs import Run, Workers, run_all
+from .progress import describe
+from .runs import command_line, is_finished, machine, versions
 from .training import CURVE_COLUMNS, TELEMETRY_COLUMNS
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run of a comparison."""
-
-    config: Config
-    directory: Path
-
-    def __str__(self) -> str:
-        c = self.config
-        return f"{c.task.name} {c.learning.rule} {c.precision} seed {c.seed}"
 
 
 def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int], out: str | Path,
@@ -58,8 +42,10 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     make_directory(out / "runs")
     todo = [run for run in runs if not is_finished(run.directory, run.config, more=True)]
     announce(f"{len(runs)} runs, {len(runs) - len(todo)} finished before")
-    with interruptible() as interrupts:
-        train_all(todo, seeds[0], jobs, announce, interrupts)
+    start = time.perf_counter()
+    with interruptible() as interrupts, closing(run_all(todo, Workers(jobs), interrupts)) as finished:
+        for done, (run, future) in enumerate(finished, 1):
+            announce(f"[{done}/{len(todo)}, {time.perf_counter() - start:.0f} s] {run}: {describe(future.result())}")
     concatenate([run.directory / "curves.csv" for run in runs], CURVE_COLUMNS, out / "curves.csv")
     concatenate([run.directory / "telemetry.csv" for run in runs], TELEMETRY_COLUMNS, out / "telemetry.csv")
     write_json(out / "manifest.json", {
@@ -87,7 +73,7 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
                 for rule in rules:
                     if rule != "bptt" or precision in FLOATS:
                         changed = config.changed({"seed": seed, "precision": precision, "learning.rule": rule})
-                        runs.append(Run(changed, folder / f"{rule}-{name}-s{seed}"))
+                        runs.append(Run(changed, folder / f"{rule}-{name}-s{seed}", snapshot=seed == seeds[0]))
     if not runs:
         raise InputError("compare", "precisions", ", ".join(names), "float32 or float64 for rule bptt")
     return runs, notes
@@ -96,47 +82,6 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
 def precision_name(precision: str) -> str:
     """What tables and directories call a precision (of a file: the name inside it)."""
     return precision if precision in FLOATS else load_spec(precision).name
-
-
-def train_all(runs: Sequence[Run], snapshot_seed: int, jobs: int, announce: Callable[[str], None], interrupts: Interrupts) -> None:
-    """Train, several at a time; results do not depend on how many. Whatever ends it ends its processes, too, with checkpoints."""
-    cores = os.cpu_count() or 1
-    jobs = max(1, min(jobs or cores, len(runs)))
-    threads, start = max(1, cores // jobs), time.perf_counter()
-    context = get_context("spawn")
-    theirs, lifeline = context.Pipe(duplex=False)
-    with lifeline, ProcessPoolExecutor(jobs, context, end_with, (theirs,)) as pool:
-        try:
-            with interrupts.shield(), hidden_from_children(signal.SIGINT):      # a terminal sends it to them, too: it is for this process
-                waiting = {pool.submit(train_one, run, threads, run.config.seed == snapshot_seed): run for run in runs}
-            for done, future in enumerate(as_completed(waiting), 1):
-                announce(f"[{done}/{len(runs)}, {time.perf_counter() - start:.0f} s] {waiting[future]}: {future.result()}")
-        except BaseException:
-            lifeline.close()
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def end_with(parent: Connection) -> None:
-    """In a worker process: SIGTERM as soon as the other end of the pipe is closed, also by the parent's death, of whatever kind."""
-    def wait() -> None:
-        try:
-            parent.recv_bytes()     # nothing is ever sent
-        except EOFError:
-            os.kill(os.getpid(), signal.SIGTERM)
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def train_one(run: Run, threads: int, with_snapshot: bool) -> str:
-    """One run with its directory; returns the last evaluation in words. An interrupted process ends, having left a checkpoint."""
-    from .progress import describe
-    begun = (run.directory / "config.yaml").exists()
-    try:
-        result = train_in(run.directory, run.config, resume=begun, threads=threads, with_snapshot=with_snapshot)
-    except Interrupted:
-        signal.raise_signal(signal.SIGTERM)     # without our handler: the pool would begin with the next run
-        raise
-    return describe([row for row in result.curves if row["split"] == "eval"][-1])
 
 
 def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) -> None:

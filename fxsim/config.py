@@ -5,10 +5,15 @@ changed, checked copy. Reading files is in :mod:`fxsim.config_io`, re-exported h
 """
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Mapping, Optional, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
+from quant import QUANTITIES, SHADOWS, PrecisionSpec, load_spec
+from quant.formats import FRAC_BITS, WORD_BITS
+from quant.rounding import OVERFLOWS, ROUNDINGS
+
+from .arithmetic import FLOATS
 from .errors import InputError
 from .network import Learning
 
@@ -21,6 +26,8 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Chance = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Bits = Annotated[int, Field(ge=WORD_BITS[0], le=WORD_BITS[1])]
+FracBits = Annotated[int, Field(ge=FRAC_BITS[0], le=FRAC_BITS[1])]
 MEMORY_LIMIT_SHARE = 0.8
 
 
@@ -175,6 +182,25 @@ class EvaluationConfig(Section):
     accuracy: Chance = Field(1.0, description="criterion of classification")
     nmse: NonNegative = Field(0.001, description="criterion of regression")
     confirmations: Count = Field(3, description="fresh batches that must meet the criterion too")
+    telemetry: Literal["off", "ends", "always"] = Field("ends", description="count where precision is lost: never, before and after training, "
+                                                        "or at every evaluation too")
+
+
+class FormatChange(Section):
+    """Fields of one quantity's format that differ from the precision's; ``word_bits`` alone keeps the format's range."""
+
+    word_bits: Optional[Bits] = None
+    frac_bits: Optional[FracBits] = None
+    signed: Optional[bool] = None
+    rounding: Optional[Literal[tuple(ROUNDINGS)]] = None        # type: ignore[valid-type]
+    overflow: Optional[Literal[tuple(OVERFLOWS)]] = None        # type: ignore[valid-type]
+
+    @model_serializer
+    def _given(self) -> dict[str, Any]:
+        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+
+
+Quantity = Literal[(*QUANTITIES, *SHADOWS)]                     # type: ignore[valid-type]
 
 
 class CheckpointConfig(Section):
@@ -196,6 +222,7 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     precision: str = Field("float32", min_length=1, max_length=4096, description="float32, float64, a preset's name, or a precision YAML")
+    formats: dict[Quantity, FormatChange] = Field({}, description="formats that differ from the precision's: quantity -> word_bits, rounding, ...")
     engine: Literal["auto", "cpu", "cuda", "oracle", "reference"] = Field("auto", description="auto: cuda where there is a GPU, else cpu")
     threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="threads of the CPU engine; 0 = all cores")
 
@@ -216,13 +243,23 @@ class Config(Section):
             _refuse("task.frequencies", max(self.task.frequencies), "at most 500 Hz, half the step rate")
         if self.learning.rule == "bptt":
             self._check_bptt()
-        elif self.engine == "reference" and self.precision not in ("float32", "float64"):
+        elif self.engine == "reference" and self.precision not in FLOATS:
             _refuse("precision", f"{self.precision} with engine reference", "float32 or float64")
+        if self.formats:
+            self._check_formats()
         self._check_memory()
         return self
 
+    def _check_formats(self) -> None:
+        if self.precision in FLOATS:
+            _refuse("formats", f"{', '.join(self.formats)} with precision {self.precision}", "no formats, or a fixed-point precision")
+        try:
+            self.resolved_precision()
+        except InputError as error:
+            _refuse(f"formats.{error.field}", error.found, error.allowed)
+
     def _check_bptt(self) -> None:
-        if self.precision not in ("float32", "float64"):
+        if self.precision not in FLOATS:
             _refuse("precision", f"{self.precision} with rule bptt", "float32 or float64 (backpropagation runs in float)")
         if self.engine not in ("auto", "reference"):
             _refuse("engine", f"{self.engine} with rule bptt", "auto or reference")
@@ -244,6 +281,14 @@ class Config(Section):
         spikes = 3.0 * trials * self.task.steps * m
         state = synapses * (60 + 16 * self.batch_size)
         return spikes + state + (80.0 * self.batch_size * self.task.steps * n if self.learning.rule == "bptt" else 0.0)
+
+    def resolved_precision(self) -> str | PrecisionSpec:
+        """float32, float64, or all formats: the precision's with ``formats`` put in. Raises InputError for what cannot be read."""
+        if self.precision in FLOATS:
+            return self.precision
+        spec = load_spec(self.precision)
+        changes = {quantity: change.model_dump() for quantity, change in self.formats.items()}
+        return spec.changed(changes) if changes else spec
 
     @property
     def n_in(self) -> int:
@@ -267,6 +312,8 @@ class Config(Section):
             *parents, last = path.split(".")
             place = data
             for parent in parents:
+                if place is data["formats"]:
+                    place.setdefault(parent, {})        # formats name only what they change
                 place = place.get(parent) if isinstance(place, dict) else None
                 if not isinstance(place, dict):
                     raise InputError(source or self.name, path, "an unknown field", "fields of the configuration, such as learning.rule")
@@ -297,7 +344,7 @@ def build_config(data: Any, source: str) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise _one_line(error.errors(include_url=False)[0], source) from None
+        raise one_line(error.errors(include_url=False)[0], source) from None
     except (RecursionError, OverflowError, MemoryError) as error:
         raise InputError(source, "", type(error).__name__, "a configuration of ordinary depth and size") from None
 
@@ -306,15 +353,16 @@ TASKS: dict[str, type[Section]] = {"pattern_generation": PatternGeneration, "del
 _TAGS = {*TASKS, "adam", "sgd"}
 
 
-def _one_line(error: dict, source: str) -> InputError:
+def one_line(error: Any, source: str, model: type[Section] = Config, sections: Mapping[str, type[Section]] = {}) -> InputError:
+    """What pydantic found as one line. ``sections``: models inside ``model`` that a path names by their key."""
     context = error.get("ctx") or {}
     if isinstance(context.get("error"), _Refusal):
         refusal = context["error"]
         return InputError(source, refusal.field, refusal.found, refusal.allowed)
-    path = [part for part in error["loc"] if part not in _TAGS]
+    path = [part for part in error["loc"] if part not in (*_TAGS, "[key]")]
     field = ".".join(map(str, path))
     if error["type"] == "extra_forbidden":
-        section = _section([part for part in error["loc"][:-1]])
+        section = _section([part for part in error["loc"][:-1]], model, sections)
         return InputError(source, field, "an unknown key", "one of " + ", ".join(section.model_fields))
     if error["type"] == "missing":
         return InputError(source, field, "nothing", "a value: this field is needed")
@@ -329,10 +377,9 @@ def _short(value: object) -> object:
     return value if len(text) <= 60 else text[:57] + "..."
 
 
-def _section(path: list) -> type[BaseModel]:
+def _section(path: list, model: Any, sections: Mapping[str, type[Section]]) -> type[BaseModel]:
     """The model that a validation path points at."""
-    model: Any = Config
-    choices = {**TASKS, "adam": AdamConfig, "sgd": SgdConfig}
+    choices = {**sections, **TASKS, "adam": AdamConfig, "sgd": SgdConfig, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
     for part in path:
         if part in choices:
             model = choices[part]

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import contextmanager
+from typing import Callable, Iterator
 
 
 def describe(row: dict) -> str:
@@ -64,3 +67,56 @@ class Bar(Lines):
 def terminal_progress(iterations: int) -> Progress:
     """A bar on a terminal, lines elsewhere."""
     return Bar(iterations) if sys.stdout.isatty() else Lines(iterations)
+
+
+class SweepProgress:
+    """Of many runs; shows nothing, the others inherit."""
+
+    @contextmanager
+    def of(self, runs: int, before: int) -> Iterator[None]:
+        """Around the sweep. ``before``: runs that were finished when it began."""
+        yield
+
+    def finished(self, line: str) -> None:
+        """After each run, with what came out in a line."""
+
+
+class SweepLines(SweepProgress):
+    """One line per run, with the time that the rest will take, for logs."""
+
+    def __init__(self, print_line: Callable[[str], None] = print):
+        self.print_line = print_line
+
+    @contextmanager
+    def of(self, runs: int, before: int) -> Iterator[None]:
+        self.runs, self.before, self.done, self.start = runs, before, 0, time.perf_counter()
+        self.print_line(f"{runs} runs, {before} finished before")
+        yield
+
+    def finished(self, line: str) -> None:
+        self.done += 1
+        left = self.runs - self.before - self.done
+        seconds = (time.perf_counter() - self.start) / self.done * left
+        self.print_line(f"[{self.before + self.done}/{self.runs}, {seconds / 60:.0f} min left] {line}")
+
+
+class SweepBar(SweepProgress):
+    """A bar with the time left; a line per run above it."""
+
+    @contextmanager
+    def of(self, runs: int, before: int) -> Iterator[None]:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+        columns = TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn()
+        with RichProgress(*columns) as self.bar:
+            self.job = self.bar.add_task("runs", total=runs, completed=before)
+            yield
+
+    def finished(self, line: str) -> None:
+        self.bar.console.print(line)
+        self.bar.advance(self.job)
+
+
+def terminal_sweep_progress() -> SweepProgress:
+    """A bar on a terminal, lines elsewhere."""
+    return SweepBar() if sys.stdout.isatty() else SweepLines()

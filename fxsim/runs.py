@@ -155,7 +155,7 @@ def snapshot(training: Training) -> dict[str, np.ndarray]:
     trial, arithmetic, weights = training.evaluation_trials.take(slice(0, 1)), training.arithmetic, training.optimizer.weights
     if isinstance(arithmetic, ModelUnits):      # the same weights in the simulator's float twin; it knows no bptt, but a raster needs no rule
         rule, model = replace(rule, rule="eprop") if rule.rule == "bptt" else rule, weights
-        arithmetic = make_arithmetic(config.precision, network, rule, trial.steps, config.seed)
+        arithmetic = make_arithmetic(config.resolved_precision(), network, rule, trial.steps, config.seed)
         weights = arithmetic.weights_to_raw(model)
     # The oracle records one trial of any size; the fast engine's recording keeps whole blocks of trials in memory.
     result = Oracle(network, rule, arithmetic, config.seed).run(weights, trial, learn=rule.diffuses, record=True)

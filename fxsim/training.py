@@ -102,15 +102,15 @@ class Training:
         with progress:
             while True:
                 between(self)
-                if self.iteration == 0:
-                    self._count_telemetry()
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.iterations
+                if self.iteration == 0 or (due and config.evaluation.telemetry == "always"):
+                    self._count_telemetry()
                 if due and self._evaluate() and config.evaluation.stop and self._confirmed():
                     self.result.stopped = True
                 if self.result.stopped or self.iteration == config.iterations:
                     break
                 self.update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
-        if self.iteration > 0:
+        if self.iteration > 0 and config.evaluation.telemetry == "ends":
             self._count_telemetry()
         self.result.weights |= self._weights("final")
         return self.result
@@ -168,6 +168,8 @@ class Training:
 
     # ---- telemetry and weights -------------------------------------------------------------------------------------
     def _count_telemetry(self) -> None:
+        if self.config.evaluation.telemetry == "off":
+            return
         trials = self.evaluation_trials.take(slice(TELEMETRY_TRIALS))
         counters = self.engine.run(self.optimizer.weights, trials, learn=True, telemetry=True).telemetry
         for quantity, counts in (counters or {}).items():       # the reference counts nothing

@@ -19,7 +19,6 @@ from fxsim.progress import Progress
 from fxsim.runs import command_line, machine, versions
 from fxsim.training import CURVE_COLUMNS, Training
 from fxsim.verify.backends import Difference, compare_records, compare_results
-from quant import load_spec
 
 from .deployment import Report
 from .loihi_lif import LoihiLifOracle, approximated, obstacles, oracle_of, settings, stock_spec
@@ -62,9 +61,9 @@ def stock_difference(package: Package, batch, found: Result) -> tuple[Difference
 # ---- training in the mode that deploys -----------------------------------------------------------------------------
 def stock_training(config: Config, directory: Path) -> Training:
     """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""
-    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(load_spec(config.precision)).to_dict(), sort_keys=False).encode())
+    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(config.resolved_precision()).to_dict(), sort_keys=False).encode())
     changed = config.changed({"network.n_lif": config.network.n, "network.n_alif": 0, "network.refractory": 0, "engine": "oracle",
-                              "precision": str(directory / "precision.yaml")})
+                              "precision": str(directory / "precision.yaml"), "formats": {}})
     training = Training(changed)
     training.engine = LoihiLifOracle(training.network, training.learning, training.arithmetic, config.seed)
     return training

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any, Mapping
 
 import yaml
 
@@ -42,6 +43,29 @@ class PrecisionSpec:
     def replace(self, name: str | None = None, **formats: QFormat) -> PrecisionSpec:
         """A copy with some formats exchanged."""
         return PrecisionSpec(name or self.name, {**self.formats, **formats}, self.description)
+
+    def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> PrecisionSpec:
+        """A copy with fields of some formats changed, ``{"membrane": {"word_bits": 12}}``; the name tells the changed formats.
+
+        ``word_bits`` without ``frac_bits`` keeps the range of the format: the fraction bits go along. A shadow weight that
+        the precision has not yet starts from the format of its weight.
+        Raises InputError, ``field`` being quantity.field.
+        """
+        formats = {}
+        for quantity, fields in changes.items():
+            source = quantity if quantity in self.formats else SHADOWS.get(quantity)
+            if source is None:
+                raise InputError(self.name, quantity, "an unknown quantity", "one of " + ", ".join((*QUANTITIES, *SHADOWS)))
+            old = self.formats[source]
+            new = {**asdict(old), **fields}
+            if "word_bits" in fields and "frac_bits" not in fields:
+                new["frac_bits"] = old.frac_bits + fields["word_bits"] - old.word_bits
+            try:
+                formats[quantity] = QFormat(**new)
+            except InputError as error:
+                raise InputError(self.name, f"{quantity}.{error.field}", error.found, error.allowed) from None
+        described = "".join(f" {quantity}:{str(fmt).replace(' ', '-')}" for quantity, fmt in formats.items())
+        return self.replace(f"{self.name}{described}", **formats)
 
     def to_dict(self) -> dict:
         """Plain data that :func:`spec_from_dict` reads back."""
