@@ -34,7 +34,7 @@ class Case:
         config = load_config(self.task)
         network = build_network(config)
         arithmetic = make_arithmetic(self.precision, network, config.learning_spec(), config.task.steps, config.seed)
-        return network, arithmetic, make_plan(network, self.limits, item_bytes(arithmetic), **variant)
+        return network, arithmetic, make_plan(network, self.limits, item_bytes(arithmetic, network), **variant)
 
 
 def devices() -> list[Limits]:

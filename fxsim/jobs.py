@@ -150,11 +150,13 @@ def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int]]:
     try:
         client = Client(workers.scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise InputError("--scheduler", workers.scheduler, str(error) or type(error).__name__, "the address of a running Dask scheduler, tcp://HOST:PORT") from None
+        raise InputError("--scheduler", workers.scheduler, str(error) or type(error).__name__,
+                         "the address of a running Dask scheduler, tcp://HOST:PORT") from None
     with client:
         slots = sum(client.nthreads().values())
         if not slots:
-            raise InputError("--scheduler", workers.scheduler, "a scheduler without workers", "at least one worker (dask worker ADDRESS --nthreads 1)")
+            raise InputError("--scheduler", workers.scheduler, "a scheduler without workers",
+                             "at least one worker (dask worker ADDRESS --nthreads 1)")
         executor: Executor = client.get_executor(retries=DEATHS)
         yield lambda run: executor.submit(train_one, run, workers.threads or 1), 2 * slots
 

@@ -87,4 +87,5 @@ def read_store(directory: Path, name: str) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise InputError(path, "", getattr(error, "strerror", None) or type(error).__name__, "a table of a sweep (fxsim sweep STUDY --out DIR)") from None
+        raise InputError(path, "", getattr(error, "strerror", None) or type(error).__name__,
+                         "a table of a sweep (fxsim sweep STUDY --out DIR)") from None

@@ -29,7 +29,7 @@ from .study import Planned, load_study, plan
 LONGEST_ERROR = 500
 
 
-def sweep(path: Path, out: Path, workers: Workers = Workers(), progress: SweepProgress | None = None) -> dict[str, str]:
+def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | None = None) -> dict[str, str]:
     """Make every run of the study in ``path``, then the tables. Returns the failures, folder -> error. Raises InputError."""
     study, text = load_study(path)
     planned = plan(study, str(path))

@@ -37,6 +37,18 @@ class Wiring:
         return out
 
 
+def row_pointer(rows: np.ndarray, n: int) -> np.ndarray:
+    """(n+1,) int64 where each of n rows begins in a list sorted by row: the pointer of compressed sparse rows."""
+    return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
+
+
+def neuron_at(topology: Topology) -> np.ndarray:
+    """(n_cells,) int64 neuron on each cell, -1 where there is none."""
+    out = np.full(topology.n_cells, -1, np.int64)
+    out[topology.cell] = np.arange(topology.n)
+    return out
+
+
 def eligibility_wiring(topology: Topology) -> Wiring:
     """The joint list of recurrent and input synapses."""
     rec, inp = topology.syn_rec, topology.syn_in

@@ -9,7 +9,7 @@ from fxsim.engine.device import A100
 from fxsim.verify.backends import compare_records, compare_results, compare_telemetry
 from fxsim.verify.gpu import DeviceError
 from fxsim.verify.random_case import arithmetic_for, cut, random_case
-from quant import load_spec
+from quant import QFormat, load_spec
 
 pytest.importorskip("numba_cuda", reason="numba-cuda compiles the kernels: pip install 'fxsim[cuda]'")
 from fxsim.engine.cuda import CudaEngine        # noqa: E402
@@ -41,6 +41,18 @@ def test_compiled_records_and_counters_agree_with_the_oracle_bit_for_bit():
         found = CudaEngine(case.network, case.learning, arithmetic, case.seed, 33).run(weights, case.trials, record=True, telemetry=True)
     assert compare_records(oracle.run(weights, case.trials, record=True).record, found.record) is None
     assert compare_telemetry(oracle.run(weights, case.trials, telemetry=True).telemetry, found.telemetry) is None
+
+
+def test_words_of_unsigned_32_bits_take_64_bits_of_shared_memory():
+    case = cut(random_case(np.random.default_rng(1), "diffusion"), 3, 12)
+    spec = load_spec("loihi2").replace("wide", adaptation=QFormat(32, 16, signed=False))
+    arithmetic = arithmetic_for(case, spec)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, case.trials)
+    with emulated(A100):
+        engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, 64)
+        assert engine.plan().item == 8
+        assert compare_results(expected, engine.run(weights, case.trials)) is None
 
 
 def _case(seed: int, rule: str, precision: str):

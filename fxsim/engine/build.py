@@ -28,9 +28,10 @@ from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import LAYERS, Network
 from .arithmetic_text import ExpandRandom, noted_functions, random_functions, softmax_functions, update_functions
 from .plan import Proof, Ranges, prove
+from .rewrite import PassTelemetry, Unroll, Words, functions, unparse
 from .words import NAMES as OPERATORS
 from .words import OPERATIONS
-from .rewrite import PassTelemetry, Unroll, Words, functions, unparse
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -108,6 +109,7 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False)
 
 
 CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
+SIGNED = ("int16", "int32", "int64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
           "U": "adaptation_eligibility", "F": "filtered_eligibility", "S": "eligibility_sum", "G": "gradient", "GOUT": "gradient_out",
@@ -119,23 +121,30 @@ def storage(values: Interval, types: tuple[str, ...] = INTEGERS) -> str:
     return next(name for name in types if np.iinfo(name).min <= values.lo and values.hi <= np.iinfo(name).max)
 
 
+def stored_type(arithmetic: Arithmetic, network: Network) -> str:
+    """The type that holds a value of any stored quantity."""
+    if arithmetic.spec is None:
+        return arithmetic.kind
+    stored = [Ranges(arithmetic, network).of(quantity) for quantity in QUANTITIES]
+    return storage(Interval(min(q.lo for q in stored), max(q.hi for q in stored)), SIGNED[1:])
+
+
 def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
     """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
     weights, DIRECT: B err, NINE: sums of 3x3 cells, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
     names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")
     if proof is None:
         return dict.fromkeys(names, arithmetic.kind)
-    ranges, co, signed = Ranges(arithmetic, network), arithmetic.coefficients, ("int16", "int32", "int64")
+    ranges, co = Ranges(arithmetic, network), arithmetic.coefficients
     current = [ranges.current(layer) for layer in LAYERS]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
-    stored = [ranges.of(quantity) for quantity in QUANTITIES]
     return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
-            "NUM": storage(Interval(0, network.constants.refractory), signed),
-            "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), signed[1:]),
-            "DIRECT": storage(proof.results["direct"], signed[1:]), "NINE": storage(signal * 9, signed[1:]),
-            "COEFFICIENT": storage(Interval(0, max(coefficients)), signed[1:]), "WIDE": "int64",
-            "STATE": storage(Interval(min(q.lo for q in stored), max(q.hi for q in stored)), signed[1:])}
+            "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
+            "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
+            "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),
+            "COEFFICIENT": storage(Interval(0, max(coefficients)), SIGNED[1:]), "WIDE": "int64",
+            "STATE": stored_type(arithmetic, network)}
 
 
 def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> str:

@@ -14,12 +14,11 @@ from quant.random import trial_key
 from ..arithmetic import Arithmetic
 from ..network import Learning, Network, Trials
 from ..telemetry import Counters
-from ..wiring import eligibility_wiring, neighbour_tables
+from ..wiring import eligibility_wiring, neighbour_tables, neuron_at, row_pointer
 from .build import Variant, load_module, module_text
-from .interface import Result
+from .interface import RULE_NUMBER, Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
-RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
 RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
 WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
@@ -31,8 +30,7 @@ COUNTING = Variant(lanes=1, chunk=1, unroll=1, telemetry=True)      # one lane: 
 def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int):
     """Synapses by presynaptic line: (pointer, post, order), order = positions in the given list."""
     order = np.lexsort((post, line))
-    pointer = np.concatenate([[0], np.cumsum(np.bincount(line, minlength=n_lines))]).astype(np.int64)
-    return pointer, post[order].astype(np.int64), order
+    return row_pointer(line, n_lines), post[order].astype(np.int64), order
 
 
 class Tables:
@@ -41,14 +39,13 @@ class Tables:
     def __init__(self, network: Network):
         topo = network.topology
         self.wiring = eligibility_wiring(topo)
-        self.pointer = np.concatenate([[0], np.cumsum(np.bincount(self.wiring.post, minlength=topo.n))]).astype(np.int64)
+        self.pointer = row_pointer(self.wiring.post, topo.n)
         self.line = self.wiring.line.astype(np.int64)
         self.out = {"in": outgoing(topo.syn_in.pre, topo.syn_in.post, topo.n_in),
                     "rec": outgoing(topo.syn_rec.pre, topo.syn_rec.post, topo.n),
                     "out": outgoing(topo.syn_out.pre, topo.syn_out.post, topo.n)}
         self.cell = topo.cell.astype(np.int64)
-        self.neuron_at = np.full(topo.n_cells, -1, np.int64)
-        self.neuron_at[self.cell] = np.arange(topo.n)
+        self.neuron_at = neuron_at(topo)
 
 
 class CpuEngine:
@@ -76,8 +73,7 @@ class CpuEngine:
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
-        if trials.steps > self.arithmetic.steps:
-            raise ValueError(f"{trials.steps} steps, built for at most {self.arithmetic.steps}")
+        require_steps(trials, self.arithmetic.steps)
         variant = self.variant
         if record:
             variant = RECORDING

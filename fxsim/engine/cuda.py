@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -12,15 +13,14 @@ from quant.random import trial_key
 from ..arithmetic import Arithmetic
 from ..network import Learning, Network, Trials
 from ..telemetry import Counters
-from ..wiring import eligibility_wiring, neighbour_tables
-from .build import load_module, module_text, proof_for
-from .cuda_plan import Plan, make_plan
+from ..wiring import eligibility_wiring, neighbour_tables, neuron_at, row_pointer
+from .build import load_module, module_text, stored_type
+from .cuda_plan import Placement, Plan, make_plan
 from .cuda_words import unsigned_indices
 from .device import find_device, simulated
-from .interface import Result
+from .interface import RULE_NUMBER, Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cuda_kernels.py")      # read as text, never imported
-RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
 MEMORY_SHARE = 0.5      # of the device's memory that one launch may take
 RECORDED = {"V": "V", "a": "A", "r": "R", "y": "Y", "Z": "ZT", "X": "X", "H": "H", "U": "U", "F": "F", "Esum": "S", "G": "G", "Gout": "GOUT",
             "err": "ERR", "L": "L"}
@@ -33,9 +33,9 @@ def kernel_source(arithmetic: Arithmetic, network: Network, plan: Plan) -> str:
     return text if place.simulated else unsigned_indices(text, TEMPLATE.read_text(), place.in_shared, place.spilled)
 
 
-def item_bytes(arithmetic: Arithmetic) -> int:
-    """Bytes of one stored value."""
-    return 4 if arithmetic.kind != "float64" else 8
+def item_bytes(arithmetic: Arithmetic, network: Network) -> int:
+    """Bytes of one stored value: kernels keep all quantities in one type."""
+    return np.dtype(stored_type(arithmetic, network)).itemsize
 
 
 class CudaEngine:
@@ -49,30 +49,33 @@ class CudaEngine:
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed, self.threads = network, learning, arithmetic, seed, threads
         self.limits = find_device()
-        if arithmetic.spec:
-            proof_for(arithmetic, network)      # formats that cannot work are refused here, before anything runs
         topo, co = network.topology, arithmetic.coefficients
         self.wiring = eligibility_wiring(topo)
-        pointer = lambda post, n: np.concatenate([[0], np.cumsum(np.bincount(post, minlength=n))]).astype(np.int32)    # noqa: E731
-        self.synapses = {layer: (pointer(s.post, s.n_post), s.pre.astype(np.int32)) for layer, s in
+        self.synapses = {layer: (row_pointer(s.post, s.n_post).astype(np.int32), s.pre.astype(np.int32)) for layer, s in
                          (("in", topo.syn_in), ("rec", topo.syn_rec), ("out", topo.syn_out))}
         wide = np.int64 if arithmetic.spec else arithmetic.dtype
         self.leaks = np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout, co.diffusion_gain, co.rate_target, co.rate_gain,
                                network.constants.refractory], wide)
         self.gain, self.drive = np.asarray(co.adaptation_gain).astype(wide), np.asarray(co.adaptation_drive).astype(wide)
         self.feedback = arithmetic.feedback_to_raw(network.feedback).astype(wide).ravel()
-        self.neuron_at = np.full(topo.n_cells, -1, np.int32)
-        self.neuron_at[topo.cell] = np.arange(topo.n)
+        self.neuron_at = neuron_at(topo).astype(np.int32)
+        self._modules: dict[Placement, ModuleType] = {}
+        self.module(self.plan())    # formats that cannot work are refused here, before anything runs
+
+    def module(self, plan: Plan) -> ModuleType:
+        """The kernel built for this arithmetic."""
+        if plan.placement not in self._modules:
+            self._modules[plan.placement] = load_module(kernel_source(self.arithmetic, self.network, plan))
+        return self._modules[plan.placement]
 
     def plan(self, record: bool = False, telemetry: bool = False) -> Plan:
         """Where state lives in this device."""
-        item = 8 if simulated() else item_bytes(self.arithmetic)
+        item = 8 if simulated() else item_bytes(self.arithmetic, self.network)
         return make_plan(self.network, self.limits, item, self.threads, record, telemetry, simulated())
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
-        if trials.steps > self.arithmetic.steps:
-            raise ValueError(f"{trials.steps} steps, built for at most {self.arithmetic.steps}")
+        require_steps(trials, self.arithmetic.steps)
         plan = self.plan(record, telemetry)
         size = self._trials_at_once(plan, trials, record)
         parts = [self._launch(plan, weights, trials.take(slice(b, b + size)), learn, record) for b in range(0, trials.size, size)]
@@ -102,7 +105,7 @@ class CudaEngine:
         ar, rule, topo, placement = self.arithmetic, self.learning, self.network.topology, plan.placement
         n, m, n_out, cells, n_syn, n_syn_out = placement.sizes
         B, T, S = trials.size, trials.steps, rule.window
-        module = load_module(kernel_source(ar, self.network, plan))
+        module = self.module(plan)
         state = np.int64 if simulated() and ar.spec else module.DT_STATE
         total = np.int64 if ar.spec else np.float64
         table = neighbour_tables(topo, rule, self.network.permutation, self.seed, trials.ids, T) if learn else topo.moore()

@@ -55,7 +55,7 @@ def estimate(config: Config, network: Network, precision: str, limits: Limits, b
     """The model for one task on one device. ``counted``: what :func:`fxsim.verify.cuda_counts.executed` found, if it is known already."""
     T, S = config.task.steps, config.learning_spec().window
     arithmetic = make_arithmetic(precision, network, config.learning_spec(), T, config.seed)
-    plan = make_plan(network, limits, item_bytes(arithmetic))
+    plan = make_plan(network, limits, item_bytes(arithmetic, network))
     registers = compile_kernel(arithmetic, network, plan, limits.capability).registers
     counted = counted or executed(config, precision, limits)
     resident = plan.blocks_per_multiprocessor(limits, registers)

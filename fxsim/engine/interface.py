@@ -20,6 +20,16 @@ class Result:
     record: dict[str, np.ndarray] | None        # quantity -> (steps, B, ...) stored values, every step
 
 
+RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
+"""What kernels call the rules."""
+
+
+def require_steps(trials: Trials, built_for: int) -> None:
+    """Raises ValueError for trials longer than an engine was built for: the ranges of its sums hold up to there."""
+    if trials.steps > built_for:
+        raise ValueError(f"{trials.steps} steps, built for at most {built_for}")
+
+
 class Engine(Protocol):
     """An engine is built for a network, a rule and an arithmetic; weights and trials come with each run."""
 
