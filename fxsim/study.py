@@ -133,6 +133,7 @@ def plan(study: Study, source: str) -> list[Planned]:
             changes = _changes({**study.set, **block.set, **axes}, study.axes, folder)
             where = f"{source}: block {block.name}, run {index + 1}"
             config = loaded[base].changed(changes, where)
+            config.resolved_precision()     # refused here if it cannot be read
             runs += [(seed, Planned(block.name, axes, config.changed({"seed": seed}, where))) for seed in block.seeds or study.seeds]
     order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
     return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]

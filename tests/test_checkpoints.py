@@ -7,9 +7,7 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +22,7 @@ from fxsim.optimizers import Masters
 from fxsim.runs import is_finished, train_in
 from fxsim.training import Training
 
+from processes import alive, children, command, needs_proc, wait_until
 from tiny import tiny, tiny_changes
 
 SHORT = ("task.fixation=0", "task.cue=10", "task.delay=0", "task.decision=10", "task.window=5", "batch_size=2", "evaluation.batch_size=2",
@@ -209,31 +208,7 @@ def sets(*changes):
     return [part for change in tiny_changes(*QUICK, *changes) for part in ("--set", change)]
 
 
-def command(arguments):
-    code = "import sys; from fxsim.cli import main; main(sys.argv[1:])"
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+@needs_proc
 def test_comparisons_leave_no_process_and_go_on(tmp_path):
     arguments = ["compare", "delayed_match", *sets("precision=float64", "iterations=120", "evaluation.every=50"), "--rules", "eprop,diffusion",
                  "--precisions", "float64", "--seeds", "0", "--jobs", "2", "--out"]
