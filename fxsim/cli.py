@@ -134,6 +134,61 @@ def sweep(study: Path, jobs: int, threads: int, scheduler: str, out: Path) -> No
 
 
 @main.command()
+@click.argument("config")
+@change
+@click.option("--word-bits", type=int, default=16, show_default=True, help="Word length of weights, states, signals and coefficients.")
+@click.option("--accumulator-bits", type=int, default=31, show_default=True, help="Word length of sums over a trial.")
+@click.option("--headroom", type=click.IntRange(min=0), default=1, show_default=True, help="Bits of range beyond what was observed.")
+@click.option("--preset", default="q16", show_default=True, help="Where signs, roundings and ranges that do not occur come from.")
+@click.option("--minimise", "fewest", is_flag=True, help="Search the fewest bits of each quantity instead, from the configuration's precision.")
+@click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True, help="With --minimise: loss against float32 allowed.")
+@click.option("--seeds", type=Items(int), default="0,1,2", show_default=True, help="With --minimise: paired runs of each word length.")
+@click.option("--quantities", type=Items(), default="", help="With --minimise: only these.  [default: all]")
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="With --minimise: runs at a time; 0: as many as cores.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Precision YAML to write; with --minimise the directory of the search.")
+@click.pass_context
+def calibrate(context: click.Context, config: str, changes: tuple[str, ...], word_bits: int, accumulator_bits: int, headroom: int, preset: str,
+              fewest: bool, margin: float, seeds: list, quantities: list, jobs: int, out: Path) -> None:
+    """Find formats: ranges that a float32 training needs at a word length, or the fewest word bits that learn as well as float32."""
+    from .config import load_config
+    settings = load_config(config, changes)
+    only = ("margin", "seeds", "quantities", "jobs") if not fewest else ("word_bits", "accumulator_bits", "headroom", "preset")
+    for name in only:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise InputError("calibrate", f"--{name.replace('_', '-')}", f"it {'with' if fewest else 'without'} --minimise", "leave one of them out")
+    if fewest:
+        _minimise(settings, seeds, margin, quantities, jobs, out)
+        return
+    import yaml
+
+    from .calibration import calibrate as run_calibration
+    from .files import make_directory, write_atomic
+    from .progress import terminal_progress
+    make_directory(out.parent)
+    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, click.echo, terminal_progress(settings.iterations))
+    write_atomic(out, yaml.safe_dump(spec.to_dict(), sort_keys=False).encode())
+    click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
+                           *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(spec[f.quantity]), f"{spec[f.quantity].max:.4g}"]
+                             for f in fitted)]))
+    click.echo(f"written: {out}")
+
+
+def _minimise(settings, seeds: list, margin: float, quantities: list, jobs: int, out: Path) -> None:
+    from .jobs import Workers
+    from .minimise import TOGETHER, minimise
+    from .progress import terminal_sweep_progress
+    before = settings.resolved_precision()
+    spec, decided = minimise(settings, seeds, margin, out, Workers(jobs), terminal_sweep_progress(), click.echo, quantities)
+    rows = [[name, str(fmt.word_bits), str(decided[name].word_bits) if name in decided else "", str(spec[name].word_bits),
+             f"{decided[name].difference:+.4f} +- {decided[name].standard_error:.4f}" if name in decided else ""]
+            for name, fmt in before.formats.items() if not quantities or name in quantities]
+    click.echo(text_table([["quantity", "bits", "enough alone", "enough together", "alone, against float32"], *rows]))
+    together = decided[TOGETHER]
+    click.echo(f"{TOGETHER}: {together.difference:+.4f} +- {together.standard_error:.4f} against float32, margin {margin}, seeds {seeds}")
+    click.echo(f"written: {out}")
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path), default="reports/demo", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="Runs at a time; 0: as many as cores.")
 def demo(out: Path, jobs: int) -> None:
