@@ -29,7 +29,7 @@ from fxsim.verify.npz import Archive
 from quant import PrecisionSpec
 from quant.spec import spec_from_dict
 
-SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt"}
+SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt", "three_factor": "run_engine_template.txt"}
 NEURONS = tuple(SCRIPTS)
 KIND, VERSION = "fxsim Lava package", 1
 MAX_FILE_BYTES = 1 << 22
@@ -49,7 +49,8 @@ class Package:
     optimizer   settings
     config      the run's configuration, which knows the task; None for a bare network
     neuron      model: the paper's neurons, on this project's own Lava processes; loihi_lif: what Lava's stock processes do,
-                see lava_backend.loihi_lif
+                see lava_backend.loihi_lif; three_factor: the paper's neurons, synapses on Lava's three-factor learning engine, see
+                lava_backend.three_factor
     """
 
     name: str
