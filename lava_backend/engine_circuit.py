@@ -43,7 +43,8 @@ class EngineCircuit(TrialCircuit):
         self.integrator.e_out.connect(self.grid.e_in)
         self.grid.m_out.connect(self.soma.m_in)
         self.counted, self.target = self.soma.count, self.integrator.target
-        self.launch(package, (self.source, self.soma, self.integrator, self.grid, self.sink, *self.connections.values()), Loihi2SimCfg(select_tag="fixed_pt"))
+        processes = (self.source, self.soma, self.integrator, self.grid, self.sink, *self.connections.values())
+        self.launch(package, processes, Loihi2SimCfg(select_tag="fixed_pt"))
 
     def program(self, weights: dict[str, np.ndarray]) -> None:
         for layer, raw in weights.items():

@@ -9,6 +9,10 @@ factors y1, y2, y3 that it sends at every step. e-prop in these variables (scale
     dd = drive x1 y3 - drive d y3 - (1-rho) d       dt = x1 y2 - d y2 - (1-kappa) t       dw = -rate t y1
 
 and for readout weights dw = -rate x1 y1 with y1 = err. Every product is an integer of the engine: see :class:`Product`.
+
+Each product is rounded down, on average by half of 2^-7 of a weight's unit: at every step at which a synapse learns its weight
+drifts by that much, whatever the error. So y1 need not be sent at every step: ``Package.period`` is the number of steps over
+which it is gathered; their mean is sent at the last, with the rate that many times higher. The drift falls by that factor.
 """
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ import numpy as np
 
 from fxsim.config import SgdConfig
 from fxsim.errors import InputError
+from fxsim.exact import Exact, round_into
 from fxsim.network import LAYERS
 from quant import QFormat
 
@@ -31,6 +36,8 @@ CARRIED_BITS = 7                # of w, d, t below their stored unit while a ste
 WEIGHT_BOUNDS, TAG_BOUNDS, DELAY_BOUNDS, TRACE_MAX = (-256, 255), (-257, 255), (0, 255), 127
 LARGEST_CONSTANT = 127
 GOOD_ENOUGH, WORST = 0.01, 0.1  # relative error of a coefficient that is as good as none, and that is refused
+
+REGULARISATION = "firing-rate regularisation"
 
 HELD = {"weight_in": (9, True), "weight_rec": (9, True), "weight_out": (9, True), "trace": (7, False), "readout_trace": (7, False),
         "filtered_eligibility": (9, True), "adaptation_eligibility": (8, False)}
@@ -115,7 +122,7 @@ def obstacles(package: Package) -> list[str]:
     """What of a package the engine cannot express, by name."""
     spec, found = package.spec, []
     if package.learning.c_reg:
-        found.append("firing-rate regularisation")
+        found.append(REGULARISATION)
     if not isinstance(package.optimizer, SgdConfig):
         found.append(f"optimizer {package.optimizer.name}")
     if np.unique(adaptation_gains(package)).size > 1:
@@ -140,23 +147,28 @@ def adaptation_gains(package: Package) -> np.ndarray:
     return drive[drive != 0]
 
 
-def engine_package(package: Package, approximate: bool) -> Package:
-    """The package for the three-factor engine. InputError names what it cannot express; ``approximate`` drops the regularisation."""
-    if approximate:
-        package = replace(package, learning=replace(package.learning, c_reg=0.0))
+def without_regularisation(package: Package) -> tuple[Package, list[str]]:
+    """The package without its firing-rate regularisation, and what was dropped, by name."""
+    dropped = [REGULARISATION] if package.learning.c_reg else []
+    return replace(package, learning=replace(package.learning, c_reg=0.0)), dropped
+
+
+def engine_package(package: Package, period: int) -> Package:
+    """The package for the three-factor engine. InputError names what it cannot express. ``period``: see Package."""
+    if period < 1 or period & (period - 1) or period > package.learning.window:
+        raise InputError(package.name, "--period", period, f"a power of two up to the window of {package.learning.window} steps")
     if found := obstacles(package):
-        raise InputError(package.name, "--engine", ", ".join(found), "rule eprop or diffusion, c_reg 0 (or --approximate), optimizer sgd, "
-                         "precision loihi_engine")
-    package = replace(package, neuron="three_factor")
-    rules_of(package)
+        raise InputError(package.name, "--engine", ", ".join(found), "learning.c_reg 0 (or --approximate), optimizer sgd, precision loihi_engine")
+    package = replace(package, neuron="three_factor", period=period)
+    rules_of(package)       # refuses coefficients that it cannot express
     return package
 
 
 def rules_of(package: Package) -> dict[str, Rule]:
     """layer -> the rule of its LearningDense. InputError for coefficients that the engine cannot express."""
-    spec, c, rate = package.spec, package.network.constants, 2.0**package.optimizer.log2_rate
+    spec, c, rate = package.spec, package.network.constants, package.period * 2.0**package.optimizer.log2_rate
     trace, H, F, U = (spec[name].frac_bits for name in ("trace", "pseudo_derivative", "filtered_eligibility", "adaptation_eligibility"))
-    signal = spec["modulator" if package.learning.diffuses else "learning_signal"].frac_bits
+    signal = spec[signal_quantity(package)].frac_bits
     tau_m, tau_out = _tau(c.alpha), _tau(c.kappa)
     tag = [nearest_product("eligibility", ("x1", "y2"), 2.0 ** (F - trace - H))]
     delay = []
@@ -176,6 +188,34 @@ def rules_of(package: Package) -> dict[str, Rule]:
                                                                      - spec["error"].frac_bits))
     rules["out"] = Rule(tau_out, _impulse(package, "readout_trace"), _seed(package, "out"), {"w": (out,)})
     return rules
+
+
+class Gathered:
+    """A signal, summed over ``period`` steps and handed on as their mean, in its own format, rounded to nearest.
+
+    The last step of a trial always ends a period. ``quantity``: the signal's.
+    """
+
+    def __init__(self, package: Package, quantity: str):
+        self.fmt = replace(package.spec[quantity], rounding="nearest_even")
+        self.period, self.steps, self.sum = package.period, package.steps, 0
+
+    def rest(self) -> None:
+        self.sum = 0
+
+    def step(self, t: int, raw: np.ndarray) -> np.ndarray:
+        """The stored signal (...,) of step ``t`` to what is sent: 0 but at the end of a period."""
+        self.sum = self.sum + raw
+        if (self.steps - 1 - t) % self.period:
+            return np.zeros_like(raw)
+        mean = round_into(self.fmt, Exact(self.sum, self.fmt.frac_bits + self.period.bit_length() - 1))[1]
+        self.sum = 0
+        return mean
+
+
+def signal_quantity(package: Package) -> str:
+    """What the learning signal of the neurons is: e-prop's or diffusion's."""
+    return "modulator" if package.learning.diffuses else "learning_signal"
 
 
 def _tau(decay: float) -> int:

@@ -22,7 +22,8 @@ from fxsim.oracle import Readout, Recorder, Signal, Somata, neighbours_at, pseud
 from fxsim.wiring import neighbour_tables
 
 from .package import Package
-from .three_factor import (ACCUMULATOR_BITS, CARRIED_BITS, DELAY_BOUNDS, TAG_BOUNDS, TRACE_MAX, WEIGHT_BOUNDS, Rule, rules_of)
+from .three_factor import (ACCUMULATOR_BITS, CARRIED_BITS, DELAY_BOUNDS, TAG_BOUNDS, TRACE_MAX, WEIGHT_BOUNDS, Gathered, Rule, rules_of,
+                           signal_quantity)
 
 SYNAPSE_SEED, POST_TAU = 2, np.iinfo(np.uint16).max
 BOUNDS = {"w": WEIGHT_BOUNDS, "d": DELAY_BOUNDS, "t": TAG_BOUNDS}
@@ -95,6 +96,7 @@ class EngineSimulator:
     def __init__(self, package: Package):
         self.package, topo, rules = package, package.network.topology, rules_of(package)
         self.connections = {layer: Connection(rules[layer], topo.synapses(layer), package.weights[layer]) for layer in LAYERS}
+        self.to_neurons, self.to_readouts = Gathered(package, signal_quantity(package)), Gathered(package, "error")
         self.adapts = np.asarray(package.arithmetic.coefficients.adaptation_drive) != 0
 
     @property
@@ -119,7 +121,7 @@ class EngineSimulator:
         somata, readout, signal = Somata(numbers, net), Readout(numbers, net, rule), Signal(numbers, net, rule)
         tables, target = neighbour_tables(net.topology, rule, net.permutation, package.seed, trials.ids, T), ar.target_to_raw(trials.target)
         connections = self.connections
-        for part in (somata, readout, signal):
+        for part in (somata, readout, signal, self.to_neurons, self.to_readouts):
             part.rest()
         for connection in connections.values():
             connection.rest(trials.size)
@@ -138,7 +140,8 @@ class EngineSimulator:
                 connections[layer].receive(spikes)
             if plastic:
                 H = pseudo_derivative(numbers, somata.distance, somata.r == 0)
-                self._learn(x[0], z[0], H.raw[0], L.raw[0] if L else np.zeros_like(z[0]), err.raw[0] if err else np.zeros_like(y.raw[0]))
+                silent = np.zeros_like(z[0]), np.zeros_like(y.raw[0])
+                self._learn(x[0], z[0], H.raw[0], *((self.to_neurons.step(t, L.raw[0]), self.to_readouts.step(t, err.raw[0])) if L else silent))
             if record:
                 recorder.add(V=somata.V, a=somata.a, r=somata.r, z=z, H=H, y=y)
                 for layer, connection in connections.items():
@@ -147,9 +150,9 @@ class EngineSimulator:
                     recorder.add(err=err, L=L, M=signal.M)
         return Result(out, somata.count, None, None, recorder.stacked() if record else None)
 
-    def _learn(self, x: np.ndarray, z: np.ndarray, H: np.ndarray, L: np.ndarray, err: np.ndarray) -> None:
+    def _learn(self, x: np.ndarray, z: np.ndarray, H: np.ndarray, to_neurons: np.ndarray, to_readouts: np.ndarray) -> None:
         """All connections, one step."""
-        posts = {"y1": L, "y2": H, "y3": np.where(self.adapts, H, 0)}
+        posts = {"y1": to_neurons, "y2": H, "y3": np.where(self.adapts, H, 0)}
         self.connections["in"].learn(x, posts)
         self.connections["rec"].learn(z, posts)
-        self.connections["out"].learn(z, {"y1": err})
+        self.connections["out"].learn(z, {"y1": to_readouts})

@@ -12,13 +12,14 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim import oracle
+from lava_backend.three_factor import Gathered
 from lava_backend.trial_model import ORDER_SIZE, TrialModel
 
 
 class Integrator(AbstractProcess):
     """K leaky readouts.
 
-    a_in (K,)   sums of weights from the connection         y1_out (K,) error err(t) or 0, factor of the learning rule
+    a_in (K,)   sums of weights from the connection         y1_out (K,) error, gathered, or 0: factor of the rule
     e_out (K,)  error, in the last S steps of a trial that learns       y_out (K,)  readouts y(t), in the last S steps
 
     Var target (S, K): stored targets of the trial.
@@ -46,21 +47,25 @@ class IntegratorModel(TrialModel):
     def __init__(self, proc_params):
         super().__init__(proc_params)
         self.readout = oracle.Readout(self.numbers, self.package.network, self.package.learning)
+        self.gathered = Gathered(self.package, "error")
 
     def lrn_guard(self) -> bool:
         return False
 
     def at_rest(self) -> None:
         self.readout.rest()
+        self.gathered.rest()
 
     def step(self) -> None:
         y, self.error = self.readout.integrate(self.numbers.value("weight_out", self.a_in.recv()[None])), None
+        y1 = np.zeros_like(y.raw[0])
         if self.in_window:
             self.y_out.send(y.raw[0])
             if self.learns:
                 self.error = self.readout.error(self.target[self.t - (self.steps - self.window)][None])
                 self.e_out.send(self.error.raw[0])
-        self.y1_out.send(self.error.raw[0].astype(np.int32) if self.error else np.zeros(y.raw.shape[1], np.int32))
+                y1 = self.gathered.step(self.t, self.error.raw[0])
+        self.y1_out.send(y1.astype(np.int32))
 
     def states(self) -> dict:
         return {"y": self.readout.y, "err": self.error}

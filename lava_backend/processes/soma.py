@@ -12,6 +12,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim.oracle import Somata, pseudo_derivative
+from lava_backend.three_factor import Gathered, signal_quantity
 from lava_backend.trial_model import ORDER_SIZE, TrialModel
 
 
@@ -20,7 +21,7 @@ class Soma(AbstractProcess):
 
     a_in, a_rec (n,)    sums of weights from the two connections       s_out (n,)   spikes z(t)
     m_in (n,)           learning signal L(t), in the last S steps of a trial that learns
-    y1_out, y2_out, y3_out (n,)     factors of the learning rule: L(t) or 0; pseudo-derivative H(t); H(t) of adaptive neurons
+    y1_out, y2_out, y3_out (n,)     factors of the learning rule: L, gathered, or 0; pseudo-derivative H(t); H(t) of adaptive neurons
 
     Var count: spikes of the trial.
     """
@@ -52,7 +53,7 @@ class SomaModel(TrialModel):
 
     def __init__(self, proc_params):
         super().__init__(proc_params)
-        self.somata = Somata(self.numbers, self.package.network)
+        self.somata, self.gathered = Somata(self.numbers, self.package.network), Gathered(self.package, signal_quantity(self.package))
         self.adapts = np.asarray(self.package.arithmetic.coefficients.adaptation_drive) != 0
 
     def lrn_guard(self) -> bool:
@@ -60,6 +61,7 @@ class SomaModel(TrialModel):
 
     def at_rest(self) -> None:
         self.somata.rest()
+        self.gathered.rest()
 
     def step(self) -> None:
         value, somata = self.numbers.value, self.somata
@@ -67,7 +69,8 @@ class SomaModel(TrialModel):
         self.s_out.send(z[0].astype(np.int32))
         self.H = pseudo_derivative(self.numbers, somata.distance, somata.r == 0)
         H = self.H.raw[0].astype(np.int32)
-        self.y1_out.send(self.m_in.recv().astype(np.int32) if self.learns and self.in_window else np.zeros_like(H))
+        L = self.gathered.step(self.t, self.m_in.recv()) if self.learns and self.in_window else np.zeros_like(H)
+        self.y1_out.send(L.astype(np.int32))
         self.y2_out.send(H)
         self.y3_out.send(np.where(self.adapts, H, 0).astype(np.int32))
 
