@@ -178,7 +178,8 @@ def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None
 @click.argument("config")
 @click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration.")
 @click.option("--period", type=int, default=1, show_default=True, help="Steps over which the learning signal is gathered before it is sent.")
-@click.option("--lava-updates", type=click.IntRange(min=1), default=4, show_default=True, help="Updates that Lava repeats, with every state compared.")
+@click.option("--lava-updates", type=click.IntRange(min=1), default=4, show_default=True,
+              help="Updates that Lava repeats, every state compared.")
 @click.option("--out", type=directory, required=True)
 def engine(config: str, changes: tuple[str, ...], period: int, lava_updates: int, out: Path) -> None:
     """Train CONFIG as Lava's three-factor engine does and as the float rule does; exit status 1 if Lava differs by a bit.

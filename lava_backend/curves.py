@@ -7,7 +7,10 @@ from pathlib import Path
 from fxsim.files import write_atomic
 
 
-def draw_curves(lines: list[tuple[str, list[tuple[float, float]], dict]], path: Path, title: str, measure: str, kinds: tuple[str, ...] = ("png",)) -> None:
+Line = tuple[str, list[tuple[float, float]], dict]
+
+
+def draw_curves(lines: list[Line], path: Path, title: str, measure: str, kinds: tuple[str, ...] = ("png",)) -> None:
     """Draw ``measure`` over weight updates, once for each of ``kinds`` (endings of ``path``).
 
     lines       (label, [(updates, value), ...], look as Matplotlib takes it)

@@ -81,9 +81,10 @@ def prove(config: Config, directory: Path, announce: Callable[[str], None] = pri
              "updates_in_the_processes": engine.on_chip, "lava_steps": engine.steps, "lava_seconds": round(seconds, 1),
              "command": command_line(), "versions": versions(), "machine": machine(), "config": config.model_dump(mode="json")}
     write_json(directory / "proof.json", found)
+    title = f"{config.task.name}, {config.learning.rule}, {lava.arithmetic.name}, {config.learning.optimizer.name}"
     draw_curves([(f"{engine}, {split}", [(row["iteration"], row["loss"]) for row in rows if row["engine"] == engine and row["split"] == split],
                   {"marker": marker, **look}) for engine, look in LOOKS.items() for split, marker in (("train", None), ("eval", "o"))],
-                directory / "curves.png", f"{config.task.name}, {config.learning.rule}, {lava.arithmetic.name}, {config.learning.optimizer.name}", "loss")
+                directory / "curves.png", title, "loss")
     return found
 
 

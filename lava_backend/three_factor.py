@@ -47,7 +47,7 @@ SENT = {"pseudo_derivative": (7, False), "learning_signal": (8, True), "modulato
 
 @dataclass(frozen=True)
 class Product:
-    """One product of a rule: mantissa 2^(exponent-7) times factors, times (x2 + constant) where there is one (x2 is always 0).
+    """One product of a rule: mantissa 2^(exponent-7) times factors, times (x2 + c) for each constant c (x2 is always 0).
 
     In the engine: the factors' product is shifted down to 15 bits (floor) and up by the exponent, in units of 2^-7 of the
     variable that it changes.
@@ -56,27 +56,31 @@ class Product:
     factors: tuple[str, ...]
     mantissa: int
     exponent: int
-    constant: int | None = None
+    constants: tuple[int, ...] = ()
 
     @property
     def shift(self) -> int:
-        widths = sum(WIDTHS[name] for name in self.factors) + MANTISSA_BITS + (WIDTHS["x2"] if self.constant else 0)
-        return max(0, widths - ACCUMULATOR_BITS)
+        widths = sum(WIDTHS[name] for name in (*self.factors, *("x2" for _ in self.constants)))
+        return max(0, widths + MANTISSA_BITS - ACCUMULATOR_BITS)
+
+    @property
+    def multiplier(self) -> int:
+        return self.mantissa * math.prod(self.constants)
 
     @property
     def gain(self) -> float:
         """Change of the stored variable for each unit of the stored factors' product."""
-        return math.ldexp(self.mantissa * (self.constant or 1), self.exponent - self.shift - CARRIED_BITS)
+        return math.ldexp(self.multiplier, self.exponent - self.shift - CARRIED_BITS)
 
     @property
     def text(self) -> str:
         """In the syntax of Lava's rules."""
-        constant = f"*(x2+{self.constant})" if self.constant else ""
-        return f"{'-' if self.mantissa < 0 else '+'}{abs(self.mantissa)}*2^{self.exponent - OFFSET}*u0*{'*'.join(self.factors)}{constant}"
+        constants = "".join(f"*(x2+{constant})" for constant in self.constants)
+        return f"{'-' if self.mantissa < 0 else '+'}{abs(self.mantissa)}*2^{self.exponent - OFFSET}*u0*{'*'.join(self.factors)}{constants}"
 
     def value(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """The engine's integer for factors by name, before it is clipped. No factor exceeds its width: see HELD and SENT."""
-        product = np.int64(self.mantissa * (self.constant or 1))
+        product = np.int64(self.multiplier)
         for name in self.factors:
             product = product * values[name]
         return (product >> self.shift) << self.exponent
@@ -84,14 +88,13 @@ class Product:
 
 def nearest_product(what: str, factors: tuple[str, ...], gain: float) -> Product:
     """The product whose gain is nearest; of those within 1 % the one that is rounded least. InputError if none is within 10 %."""
-    found = None
-    for constant in (None, *range(1, LARGEST_CONSTANT + 1)):
+    found, numbers = None, range(1, LARGEST_CONSTANT + 1)
+    for constants in ((), *((c,) for c in numbers), *((1, c) for c in numbers)):
         for size in range(1, LARGEST_MANTISSA + 1):
-            one = Product(factors, int(math.copysign(size, gain)), 0, constant)
-            exponent = min(max(round(math.log2(gain / one.gain)), 0), EXPONENTS - 1)
-            product = replace(one, exponent=exponent)
+            one = Product(factors, int(math.copysign(size, gain)), 0, constants)
+            product = replace(one, exponent=min(max(round(math.log2(gain / one.gain)), 0), EXPONENTS - 1))
             error = abs(product.gain / gain - 1)
-            key = (max(error, GOOD_ENOUGH), exponent, constant or 0, error)
+            key = (max(error, GOOD_ENOUGH), product.exponent, constants, error)
             if found is None or key < found[0]:
                 found = key, product
     if found[0][0] > WORST:
