@@ -2,10 +2,10 @@
 
 Four curves of one configuration, from the same weights on the same trials in the same order:
 
-    float32         e-prop as the model has it, sgd after each batch
-    loihi_engine    the same rule in the configuration's formats: one rounding for each stored value
-    engine          the three-factor engine, exactly: its products, its rounding, weights that change at every step
-    lava            the engine on Lava, for the first updates, held against the simulator in every state of every step
+    float32     e-prop as the model has it, sgd after each batch
+    fixed       the same rule in the configuration's formats: one rounding for each stored value
+    engine      the three-factor engine, exactly: its products, its rounding, weights that change at every step
+    lava        the engine on Lava, for the first updates, held against the simulator in every state of every step
 """
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def engine_study(config: Config, directory: Path, period: int, lava_updates: int
     package = engine_package(package_of_training(fixed), period)
     floats = Training(config.changed({"precision": "float32", "formats": {}}))
     curves = {}
-    for training in (floats, fixed):
-        curves[training.arithmetic.name] = training.run().curves
-        announce(f"{training.arithmetic.name}: {config.iterations} updates, {time.perf_counter() - start:.0f} s")
+    for name, training in (("float32", floats), ("fixed", fixed)):
+        curves[name] = training.run().curves
+        announce(f"{name}: {config.iterations} updates, {time.perf_counter() - start:.0f} s")
     simulator, lava_updates = EngineSimulator(package), min(lava_updates, config.iterations)
     curves["engine"], kept = train_engine(fixed, simulator, lava_updates, announce)
     final = replace(package, weights=simulator.weights, masters=simulator.weights, updates=config.iterations)

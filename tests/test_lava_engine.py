@@ -212,6 +212,6 @@ def test_study_writes_curves_of_all_and_lava_agrees(tmp_path):
     learned = load_package(tmp_path / "out" / "package")
     assert learned.updates == 3 and learned.period == 4
     rows = (tmp_path / "out" / "curves.csv").read_text().splitlines()
-    assert {row.split(",")[0] for row in rows[1:]} == {"float32", "loihi_engine", "engine", "lava"}
+    assert {row.split(",")[0] for row in rows[1:]} == {"float32", "fixed", "engine", "lava"}
     trained = {network: [row.split(",")[5:] for row in rows if row.startswith(f"{network},") and ",train," in row] for network in ("engine", "lava")}
     assert [row[:-1] for row in trained["engine"][:2]] == [row[:-1] for row in trained["lava"]]
