@@ -51,11 +51,16 @@ class Somata:
 
         Keeps what arrived at the synapses: z(t-1) as ``before``, and the input spikes as ``arrived``.
         """
-        store, number, before, self.arrived = self.numbers.store, self.numbers.number, self.z, x
-        spike = number(before)
-        self.r = np.where(before == 1, self.refractory, np.maximum(0, self.r - 1))
-        current_rec = (self.w_rec * number(before.take(self.pre_rec, -1))).scatter(self.onto_rec)
+        number, self.arrived = self.numbers.number, x
+        current_rec = (self.w_rec * number(self.z.take(self.pre_rec, -1))).scatter(self.onto_rec)
         current_in = (self.w_in * number(x.take(self.pre_in, -1))).scatter(self.onto_in)
+        return self.integrate(current_in, current_rec)
+
+    def integrate(self, current_in: Exact, current_rec: Exact) -> np.ndarray:
+        """The currents that arrive, (B, n) each, to spikes z(t)."""
+        store, before = self.numbers.store, self.z
+        spike = self.numbers.number(before)
+        self.r = np.where(before == 1, self.refractory, np.maximum(0, self.r - 1))
         self.a = store("adaptation", self.a - self.leak_adaptation * self.a + spike, self.a, spike)
         self.V = store("membrane", self.V - self.leak_membrane * self.V + current_rec + current_in - spike,
                        self.V, current_rec, current_in, -spike)
@@ -83,7 +88,10 @@ class Readout:
 
     def step(self, z: np.ndarray) -> Exact:
         """Spikes z(t), (B, n), to readouts y(t), (B, K)."""
-        current = (self.w_out * self.numbers.number(z.take(self.topology.syn_out.pre, -1))).scatter(self.onto_out)
+        return self.integrate((self.w_out * self.numbers.number(z.take(self.topology.syn_out.pre, -1))).scatter(self.onto_out))
+
+    def integrate(self, current: Exact) -> Exact:
+        """The current that arrives, (B, K), to readouts y(t)."""
         self.y = self.numbers.store("readout", self.y - self.leak * self.y + current, self.y, current)
         return self.y
 
@@ -140,7 +148,7 @@ class Eligibility:
         self.numbers, self.wiring, self.lines = numbers, eligibility_wiring(topo), topo.n + topo.n_in
         self.leak_membrane, self.leak_adaptation, self.leak_readout = (
             numbers.value("decay", leak) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
-        self.drive, self.one = numbers.value("adaptation_drive", co.adaptation_drive).take(self.wiring.post), numbers.number(1)
+        self.drive = numbers.value("adaptation_drive", co.adaptation_drive).take(self.wiring.post)
         self.alif = self.drive.raw != 0
 
     def rest(self) -> None:
@@ -153,7 +161,7 @@ class Eligibility:
         """Spikes of all lines, (B, n + m): z(t-1), then x(t); V - A, (B, n); ready: not refractory."""
         store, wiring, spikes = self.numbers.store, self.wiring, self.numbers.number(lines)
         self.X = store("trace", self.X - self.leak_membrane * self.X + spikes, self.X, spikes)
-        self.H = store("pseudo_derivative", (self.one - abs(distance)).positive_part().where(ready))
+        self.H = pseudo_derivative(self.numbers, distance, ready)
         self.E = store("eligibility", self.H.take(wiring.post) * (self.X.take(wiring.line) - self.U))
         self.F = store("filtered_eligibility", self.F - self.leak_readout * self.F + self.E, self.F, self.E)
         self.U = store("adaptation_eligibility", self.U - self.leak_adaptation * self.U + self.drive * self.E, self.U, count=self.alif)
@@ -177,6 +185,11 @@ class Eligibility:
             return Real(co.rate_gain * (count.astype(T_b.dtype) - co.rate_target * T_b) / (T_b * T_b))
         excess = (count << np.int64(RATE_FRAC)) - co.rate_target * T_b
         return Exact((co.rate_gain * excess) // (T_b * T_b), RATE_FRAC + RATE_GAIN_FRAC)
+
+
+def pseudo_derivative(numbers: Numbers, distance: Exact, ready: np.ndarray) -> Exact:
+    """H(t), (B, n), of V - A and whether a neuron is not refractory."""
+    return numbers.store("pseudo_derivative", (numbers.number(1) - abs(distance)).positive_part().where(ready))
 
 
 class Oracle:

@@ -19,21 +19,37 @@ def export() -> None:
 @click.argument("out_dir", type=directory)
 @click.option("--weights", type=click.Choice(["final", "initial"]), default="final", show_default=True, help="Which of the run's weights.")
 @click.option("--stock", is_flag=True, help="For Lava's own processes (LIF, Sparse, RingBuffer), which have chip implementations; inference only.")
-@click.option("--approximate", is_flag=True, help="With --stock: drop what those processes cannot express.")
-def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, approximate: bool) -> None:
+@click.option("--engine", is_flag=True, help="For Lava's three-factor learning engine (LearningDense): e-prop on-line, in its integers.")
+@click.option("--period", type=int, default=1, show_default=True,
+              help="With --engine: steps over which the learning signal is gathered before it is sent, a power of two.")
+@click.option("--approximate", is_flag=True, help="With --stock or --engine: drop what those processes cannot express.")
+def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine: bool, period: int, approximate: bool) -> None:
     """Write the fixed-point run RUN_DIR as a package for Lava: weights, topology, formats and a script, self-contained.
 
     Needs no Lava. The package learns on as the run would have; adam's moments, which no chip holds, start at zero.
 
     With --stock, what Lava's own processes cannot express is refused by name, or with --approximate left out: adaptive
     threshold, refractory period, subtractive reset (to zero instead), prompt input and readout (a step later each), wide formats.
+
+    With --engine the run needs precision loihi_engine and optimizer sgd; firing-rate regularisation is refused, or with
+    --approximate left out.
     """
+    from fxsim.errors import InputError
+
     from .package import package_of_run, save_package
+    if stock and engine:
+        raise InputError("fxsim export lava", "--engine", "--stock as well", "one of them")
     package, dropped = package_of_run(run_dir, weights), []
+    if engine:
+        from .three_factor import engine_package, without_regularisation
+        if approximate:
+            package, dropped = without_regularisation(package)
+        package = engine_package(package, period)
     if stock:
         from .loihi_lif import obstacles
         from .stock import stock_package
         package, dropped = stock_package(package, approximate), obstacles(package)
+    if dropped:
         click.echo(f"dropped: {', '.join(dropped)}")
     save_package(package, out_dir, {"run": str(run_dir), "weights": weights, "dropped": dropped})
     topo = package.network.topology
@@ -45,6 +61,12 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, approxi
 @click.group()
 def lava() -> None:
     """Run packages on Lava's CPU backend, and see what they need of a chip. Nothing here has run on a chip."""
+
+
+def cells(rows: list[dict]) -> list[list[str]]:
+    """A table's header and rows as text."""
+    return [list(rows[0]), *(["" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()]
+                             for row in rows)]
 
 
 @lava.command()
@@ -148,9 +170,39 @@ def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None
             found = compare_stock(load_config(config, list(changes)), out, trials, click.echo)
     except LavaError as error:
         raise click.ClickException(str(error)) from None
-    rows = [["" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in found["rows"]]
-    click.echo(text_table([list(found["rows"][0]), *rows]))
+    click.echo(text_table(cells(found["rows"])))
     click.echo(f"written: {out}")
+
+
+@lava.command()
+@click.argument("config")
+@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration.")
+@click.option("--period", type=int, default=1, show_default=True, help="Steps over which the learning signal is gathered before it is sent.")
+@click.option("--lava-updates", type=click.IntRange(min=1), default=4, show_default=True,
+              help="Updates that Lava repeats, every state compared.")
+@click.option("--out", type=directory, required=True)
+def engine(config: str, changes: tuple[str, ...], period: int, lava_updates: int, out: Path) -> None:
+    """Train CONFIG as Lava's three-factor engine does and as the float rule does; exit status 1 if Lava differs by a bit.
+
+    The engine is simulated, exactly; Lava repeats the first updates. Writes engine.json, curves.csv, curves.png, curves.svg and the package.
+    """
+    from fxsim.cli import text_table
+    from fxsim.config import load_config
+    from fxsim.interrupts import interruptible
+
+    from .engine_study import engine_study
+    from .session import LavaError
+    try:
+        with interruptible():
+            found = engine_study(load_config(config, list(changes)), out, period, lava_updates, click.echo)
+    except LavaError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(text_table(cells(found["evaluations"])))
+    on_lava = found["lava"]
+    click.echo(f"Lava, {on_lava['trials']} trials of {on_lava['steps']} steps in all, {on_lava['compared']} states, and all weights: "
+               + (f"differs from the simulator: {on_lava['difference']}" if on_lava["difference"] else "equal to the simulator"))
+    click.echo(f"written: {out}")
+    sys.exit(1 if on_lava["difference"] else 0)
 
 
 @lava.command()

@@ -16,7 +16,7 @@ from fxsim.verify.backends import Difference, compare_records, compare_results
 
 from .package import Package
 from .session import TIMEOUT, Session
-
+from .three_factor_sim import EngineSimulator
 
 EVALUATED = 16          # evaluation trials between two lines of progress
 
@@ -48,9 +48,9 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
     evaluation trials, at most as many as the configuration has.
 
     learn       accumulate gradients trial by trial in the processes, and update the weights after each batch: sgd in the
-                processes, adam on the host
-    check       hold every state variable of every step, every gradient and every weight against the oracle; ends at the
-                first difference
+                processes, adam on the host; the three-factor engine changes its weights at every step
+    check       hold every state variable of every step, every gradient and every weight against the simulator; ends at
+                the first difference
     on_trial    called with the number of trials done;  on_batch: with the row of each batch
 
     Raises InputError for a package without a task or where Lava is missing, LavaError if Lava fails.
@@ -58,19 +58,20 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
     task, report = package.task(), Report(package)
     evaluation = None if learn else task.evaluation_trials()
     total = trials if evaluation is None else min(trials, evaluation.size)
-    checker, optimizer = Checker(package) if check else None, package.make_optimizer()
-    done = 0
+    engine, updates, done = package.neuron == "three_factor", package.updates, 0
+    optimizer, checker = None if engine else package.make_optimizer(), (EngineChecker if engine else Checker)(package) if check else None
 
     def count(trial: int) -> None:
         on_trial(done + trial + 1)
 
     with Session(package, timeout, count) as session:
         while done < total and report.difference is None:
-            batch = evaluation.take(slice(done, done + EVALUATED)) if evaluation else task.training_trials(optimizer.updates)
+            batch = evaluation.take(slice(done, done + EVALUATED)) if evaluation else task.training_trials(updates)
             batch, start = batch.take(slice(total - done)), time.perf_counter()
             on_chip = learn and package.optimizer.name == "sgd"
             result = session.run(batch, learn, update=on_chip, on_record=checker.begin(batch) if checker else None)
-            if learn:
+            updates += learn
+            if learn and optimizer:
                 optimizer.step(result.gradients, batch.size)
                 if not on_chip:
                     session.program(optimizer.weights)
@@ -83,7 +84,7 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
             report.steps += batch.size * package.steps
             done += batch.size
             report.cpu = session.cpu
-    report.package = package.trained(optimizer)
+    report.package = package.trained(optimizer) if optimizer else replace(package, weights=session.weights, masters=session.weights, updates=updates)
     return report
 
 
@@ -100,9 +101,12 @@ class Checker:
         self.trials, self.results, self.difference = trials, [], None
         return self._compare
 
+    def _expected(self, trial: Trials, found: dict[str, np.ndarray]) -> Result:
+        """What the simulator says about one trial; it learns if what was found did."""
+        return self.oracle.run(self.optimizer.weights, trial, learn="G" in found, record=True)
+
     def _compare(self, trial: int, found: dict[str, np.ndarray]) -> None:
-        learn = "G" in found
-        expected = self.oracle.run(self.optimizer.weights, self.trials.take(slice(trial, trial + 1)), learn=learn, record=True)
+        expected = self._expected(self.trials.take(slice(trial, trial + 1)), found)
         record = expected.record or {}
         for name in set(record) ^ set(found):
             self.difference = self.difference or Difference(name, None, trial, (), name in record, name in found)
@@ -125,6 +129,19 @@ class Checker:
         """The simulator's weights after the batch."""
         assert self.expected.gradients is not None
         return self.optimizer.step(self.expected.gradients, batch_size)
+
+
+class EngineChecker(Checker):
+    """The same for the three-factor engine, whose weights change from step to step."""
+
+    def __init__(self, package: Package):
+        self.simulator, self.compared = EngineSimulator(package), 0
+
+    def _expected(self, trial: Trials, found: dict[str, np.ndarray]) -> Result:
+        return self.simulator.run(trial, learn="err" in found, record=True)
+
+    def updated(self, batch_size: int) -> dict[str, np.ndarray]:
+        return self.simulator.weights
 
 
 def weight_difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> Difference | None:

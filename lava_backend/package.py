@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -29,10 +30,14 @@ from fxsim.verify.npz import Archive
 from quant import PrecisionSpec
 from quant.spec import spec_from_dict
 
-SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt"}
+if TYPE_CHECKING:
+    from fxsim.training import Training
+
+SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt", "three_factor": "run_engine_template.txt"}
 NEURONS = tuple(SCRIPTS)
 KIND, VERSION = "fxsim Lava package", 1
 MAX_FILE_BYTES = 1 << 22
+FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
 ARRAYS = """cell (n,), permutation (n_cells,), beta (n,), feedback (n, K) float64 in model units;
 for each layer in, rec, out: pre_, post_ (n_syn,), and weight_, master_ (n_syn,) stored integers (masters differ from
 weights only where the precision has shadow formats)"""
@@ -49,7 +54,9 @@ class Package:
     optimizer   settings
     config      the run's configuration, which knows the task; None for a bare network
     neuron      model: the paper's neurons, on this project's own Lava processes; loihi_lif: what Lava's stock processes do,
-                see lava_backend.loihi_lif
+                see lava_backend.loihi_lif; three_factor: the paper's neurons, synapses on Lava's three-factor learning engine, see
+                lava_backend.three_factor
+    period      three_factor only: steps over which the learning signal is gathered before it is sent, a power of two
     """
 
     name: str
@@ -64,6 +71,7 @@ class Package:
     optimizer: AdamConfig | SgdConfig = AdamConfig(name="adam")
     config: Config | None = None
     neuron: str = "model"
+    period: int = 1
 
     @cached_property
     def arithmetic(self) -> Arithmetic:
@@ -95,7 +103,7 @@ def resumed(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic, masters: d
 def bare_package(name: str, network: Network, learning: Learning, arithmetic: Arithmetic, weights: dict[str, np.ndarray]) -> Package:
     """A package without a task, for a network that is in memory. ``weights``: stored values."""
     if arithmetic.spec is None:
-        raise InputError(name, "precision", arithmetic.name, "a fixed-point precision (Lava processes compute with integers)")
+        raise InputError(name, "precision", arithmetic.name, FIXED_POINT)
     return Package(name, arithmetic.spec, network, learning, arithmetic.seed, arithmetic.steps, weights, masters_of(arithmetic.spec, weights))
 
 
@@ -110,13 +118,21 @@ def masters_of(spec: PrecisionSpec, weights: dict[str, np.ndarray]) -> dict[str,
     return masters
 
 
-# ---- from a run --------------------------------------------------------------------------------------------------------
+# ---- from a training or a run ----------------------------------------------------------------------------------------
+def package_of_training(training: Training) -> Package:
+    """The package of a training as it stands: stored weights, masters, updates. InputError unless it is in fixed point."""
+    config, spec = training.config, training.arithmetic.spec
+    if spec is None:
+        raise InputError(config.name, "precision", config.precision, FIXED_POINT)
+    return Package(config.name, spec, training.network, training.learning, config.seed, training.task.steps, dict(training.optimizer.weights),
+                   dict(training.optimizer.masters.raw), training.iteration, config.learning.optimizer, config)
+
+
 def package_of_run(directory: Path, when: str = "final") -> Package:
     """The package of a finished run directory (see fxsim.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
     config = load_config(directory / "config.yaml")
     if config.precision in FLOATS or config.learning.rule == "bptt":
-        raise InputError(directory / "config.yaml", "precision", config.precision,
-                         "a fixed-point precision, such as q16 (Lava processes compute with integers)")
+        raise InputError(directory / "config.yaml", "precision", config.precision, FIXED_POINT)
     manifest = _mapping(directory / "manifest.json")
     if manifest.get("finished") is not True:
         raise InputError(directory / "manifest.json", "finished", manifest.get("finished"), "true: a run that has ended (fxsim train --resume)")
@@ -166,7 +182,7 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
     write_npz(directory / "arrays.npz", arrays)
     write_atomic(directory / "run.py", resources.files("lava_backend").joinpath(SCRIPTS[package.neuron]).read_bytes())
     constants = {name: value for name, value in asdict(net.constants).items() if name != "beta"}
-    meta = {"kind": KIND, "version": VERSION, "name": package.name, "neuron": package.neuron, "seed": package.seed,
+    meta = {"kind": KIND, "version": VERSION, "name": package.name, "neuron": package.neuron, "period": package.period, "seed": package.seed,
             "steps": package.steps, "updates": package.updates,
             "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid)},
             "constants": {name: float(value) if isinstance(value, float) else int(value) for name, value in constants.items()},
@@ -219,6 +235,10 @@ def load_package(directory: str | Path) -> Package:
     optimizer = _optimizer(meta.get("optimizer"), source)
     package = Package(str(meta.get("name")), spec, network, learning, fields.integer("seed", 0), steps, weights, masters,
                       fields.integer("updates", 0), optimizer, config, meta.get("neuron", "model"))
+    period = fields.integer("period", 1) if "period" in meta else 1
+    if period & (period - 1):
+        raise InputError(source, "period", period, "a power of two")
+    package = replace(package, period=period)
     if package.neuron not in NEURONS:
         raise InputError(source, "neuron", package.neuron, ", ".join(NEURONS))
     return replace(package, network=network.with_weights(package.arithmetic.weights_to_model(weights)))

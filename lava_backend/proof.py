@@ -13,15 +13,17 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.engine.interface import Result
-from fxsim.errors import InputError
 from fxsim.files import make_directory, write_csv, write_json
 from fxsim.network import LAYERS, Trials
 from fxsim.progress import Progress
 from fxsim.runs import command_line, machine, versions
 from fxsim.training import CURVE_COLUMNS, Training
 
-from .package import Package, masters_of
+from .curves import draw_curves
+from .package import package_of_training
 from .session import TIMEOUT, Session
+
+LOOKS = {"simulator": {"lw": 5, "alpha": 0.35}, "lava": {"lw": 1.2, "ls": "--", "color": "black"}}     # one over the other
 
 
 class OnLava:
@@ -57,14 +59,8 @@ def prove(config: Config, directory: Path, announce: Callable[[str], None] = pri
     Writes curves.csv (column engine), curves.png and proof.json; returns what proof.json holds.
     """
     make_directory(directory)
-    simulator = Training(config)
-    if simulator.arithmetic.spec is None:
-        raise InputError(config.name, "precision", config.precision, "a fixed-point precision")
-    lava, start = Training(config), time.perf_counter()
-    weights = {layer: np.asarray(w, np.int64) for layer, w in lava.optimizer.weights.items()}
-    masters = getattr(lava.optimizer, "masters", None)
-    package = Package(config.name, lava.arithmetic.spec, lava.network, lava.learning, config.seed, lava.task.steps, weights,
-                      dict(masters.raw) if masters else masters_of(lava.arithmetic.spec, weights), 0, config.learning.optimizer, config)
+    simulator, lava, start = Training(config), Training(config), time.perf_counter()
+    package = package_of_training(lava)
     simulator.run(progress())
     announce(f"simulator: {config.iterations} updates, {time.perf_counter() - start:.0f} s")
     start = time.perf_counter()
@@ -85,30 +81,13 @@ def prove(config: Config, directory: Path, announce: Callable[[str], None] = pri
              "updates_in_the_processes": engine.on_chip, "lava_steps": engine.steps, "lava_seconds": round(seconds, 1),
              "command": command_line(), "versions": versions(), "machine": machine(), "config": config.model_dump(mode="json")}
     write_json(directory / "proof.json", found)
-    draw(rows, directory / "curves.png", f"{config.task.name}, {config.learning.rule}, {lava.arithmetic.name}, {config.learning.optimizer.name}")
+    title = f"{config.task.name}, {config.learning.rule}, {lava.arithmetic.name}, {config.learning.optimizer.name}"
+    draw_curves([(f"{engine}, {split}", [(row["iteration"], row["loss"]) for row in rows if row["engine"] == engine and row["split"] == split],
+                  {"marker": marker, **look}) for engine, look in LOOKS.items() for split, marker in (("train", None), ("eval", "o"))],
+                directory / "curves.png", title, "loss")
     return found
 
 
 def _measured(training: Training) -> list[dict]:
     """The curve without its clock."""
     return [{key: value for key, value in row.items() if key != "seconds"} for row in training.result.curves]
-
-
-def draw(rows: list[dict], path: Path, title: str) -> None:
-    """Training and evaluation loss of both engines, one over the other."""
-    import io
-
-    from matplotlib.figure import Figure
-
-    from fxsim.files import write_atomic
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for engine, style in (("simulator", {"lw": 5, "alpha": 0.35}), ("lava", {"lw": 1.2, "ls": "--", "color": "black"})):
-        for split, marker in (("train", None), ("eval", "o")):
-            points = [(row["iteration"], row["loss"]) for row in rows if row["engine"] == engine and row["split"] == split]
-            axes.plot(*zip(*points), label=f"{engine}, {split}", marker=marker, **style)
-    axes.set(xlabel="weight updates", ylabel="loss", title=title)
-    axes.legend()
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    write_atomic(path, image.getvalue())

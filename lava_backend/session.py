@@ -35,7 +35,6 @@ WORKER = "lava_backend.worker"
 TIMEOUT = 300.0         # s without an answer: several times what a trial of the paper's tasks takes
 CHECK = 0.1             # s between two looks at the child
 GRACE = 10.0            # s for an orderly end
-MODELS = ("LayerModel", "ReadoutModel", "GridModel")        # those that record state variables
 
 
 class LavaError(RuntimeError):
@@ -160,7 +159,7 @@ class Session:
             on_record: Callable[[int, dict[str, np.ndarray]], None] | None = None) -> Result:
         """Run a batch. A package in mode loihi_lif runs one batch, without learning, and its spikes are always recorded.
 
-        update      the processes update their weights after it (sgd), see ``weights``
+        update      the processes update their weights after it (sgd), or at every step (three-factor engine); see ``weights``
         on_record   called after each trial with its number and its record, quantity -> (steps, 1, ...), every state
                     variable of every step
         """
@@ -179,7 +178,7 @@ class Session:
         path.unlink()
         if update:
             self.weights = {layer: values[f"weight_{layer}"] for layer in LAYERS}
-        gradients = {layer: values[f"gradient_{layer}"] for layer in LAYERS} if learn else None
+        gradients = {layer: values[f"gradient_{layer}"] for layer in LAYERS} if "gradient_in" in values else None
         return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None,
                       {"z": values["z"]} if "z" in values else None)
 
@@ -204,10 +203,8 @@ class Session:
     def _record(self, trial: int) -> dict[str, np.ndarray]:
         """What the processes wrote about one trial."""
         found = {}
-        for model in MODELS:
-            path = self.child.scratch / f"{model}-{trial + 1}.npz"
-            if path.exists():
-                with np.load(path, allow_pickle=False) as record:
-                    found |= dict(record)
-                path.unlink()
+        for path in self.child.scratch.glob(f"record-{trial + 1}-*.npz"):
+            with np.load(path, allow_pickle=False) as record:
+                found |= dict(record)
+            path.unlink()
         return found

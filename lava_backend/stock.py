@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -22,7 +23,7 @@ from fxsim.verify.backends import Difference, compare_records, compare_results
 
 from .deployment import Report
 from .loihi_lif import LoihiLifOracle, approximated, obstacles, oracle_of, settings, stock_spec
-from .package import Package, masters_of, save_package
+from .package import Package, package_of_training, save_package
 from .session import TIMEOUT, Session
 
 
@@ -71,10 +72,9 @@ def stock_training(config: Config, directory: Path) -> Training:
 
 def trained_package(training: Training) -> Package:
     """The package of a training in mode loihi_lif."""
-    weights, spec = dict(training.optimizer.weights), training.arithmetic.spec
-    config = training.config.model_copy(update={"precision": spec.name})        # the package holds the formats, not their file
-    return Package(config.name, spec, training.network, training.learning, config.seed, training.task.steps, weights,
-                   masters_of(spec, weights), training.iteration, config.learning.optimizer, config, "loihi_lif")
+    package = package_of_training(training)
+    config = training.config.model_copy(update={"precision": package.spec.name})        # the package holds the formats, not their file
+    return replace(package, config=config, neuron="loihi_lif")
 
 
 def compare_stock(config: Config, directory: Path, trials: int, announce=print, progress: Progress | None = None) -> dict:
@@ -87,12 +87,7 @@ def compare_stock(config: Config, directory: Path, trials: int, announce=print, 
     full = Training(config)
     full.run(progress)
     announce(f"full model trained, {time.perf_counter() - start:.0f} s")
-    spec = full.arithmetic.spec
-    if spec is None:
-        raise InputError(config.name, "precision", config.precision, "a fixed-point precision")
-    weights = dict(full.optimizer.weights)
-    package = Package(config.name, spec, full.network, full.learning, config.seed, full.task.steps, weights, masters_of(spec, weights),
-                      full.iteration, config.learning.optimizer, config)
+    package = package_of_training(full)
     stock = stock_training(config, directory)
     stock.run(progress)
     announce(f"loihi_lif trained, {time.perf_counter() - start:.0f} s")

@@ -22,6 +22,11 @@ every state variable of every step is kept (0: none)."""
 ORDER_SIZE = len(ORDER)
 
 
+def save_record(recorder: Recorder, directory: str, trial: int, name: str) -> None:
+    """Leave what process ``name`` recorded in ``trial``, from 1, for :class:`lava_backend.session.Session`."""
+    np.savez(Path(directory) / f"record-{trial}-{name}.npz", **recorder.stacked())
+
+
 class TrialModel(PyLoihiProcessModel):
     """One process, trial by trial. Subclasses say what happens ``at_rest``, in each ``step``, and how to ``learn``."""
 
@@ -69,8 +74,7 @@ class TrialModel(PyLoihiProcessModel):
         if self.last_step:
             self.end_of_trial()
             if self.recorder and self.recorder.steps:
-                name = f"{type(self).__name__}-{int(self.order[RECORD])}.npz"
-                np.savez(Path(self.directory) / name, **self.recorder.stacked())
+                save_record(self.recorder, self.directory, int(self.order[RECORD]), type(self).__name__)
 
     # ---- what a process is -----------------------------------------------------------------------------------------
     def at_rest(self) -> None:

@@ -125,7 +125,10 @@ def serve(host: Host, directory: Path) -> None:
     if package.neuron == "loihi_lif":
         serve_stock(package, host, directory)
         return
-    from .circuit import Circuit
+    if package.neuron == "three_factor":
+        from .engine_circuit import EngineCircuit as Circuit
+    else:
+        from .circuit import Circuit
     circuit = Circuit(package, directory)
     host.names, host.actors = circuit.actor_names(), [(actor, actor.pid) for actor in circuit.actors()]
     host.answer(done=True)

@@ -16,7 +16,7 @@ GUIDE = (Path(__file__).parent.parent / "docs" / "lava_deployment.md").read_text
 def test_every_command_of_the_guide_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.S) for line in block.splitlines()]
-    assert len(commands) >= 6
+    assert len(commands) >= 9
     for command in commands:
         result = CliRunner().invoke(main, shlex.split(command)[1:], catch_exceptions=False)
         assert result.exit_code == 0, f"{command}\n{result.output}\n{result.stderr}"
