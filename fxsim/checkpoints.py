@@ -56,8 +56,8 @@ def require_same(source: Path, stored: object, wanted: Config, more: bool) -> No
 
 
 def _leaves(data: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Dotted names and values of nested mappings."""
-    if not isinstance(data, dict):
+    """Dotted names and values of nested mappings; an empty mapping is a value, too."""
+    if not isinstance(data, dict) or (path and not data):
         yield path, data
         return
     for key, value in data.items():

@@ -65,26 +65,23 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Conf
 def _read(name: str) -> tuple[str, str]:
     if name in config_names():
         return resources.files("fxsim.configs").joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
-    try:
-        return read_text(Path(name)), name
-    except FileNotFoundError as error:
-        near = difflib.get_close_matches(name, config_names(), 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(name, "", error.strerror, "a readable YAML file, or one of " + ", ".join(config_names()) + hint) from None
+    near = difflib.get_close_matches(name, config_names(), 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return read_text(Path(name), "a readable YAML file, or one of " + ", ".join(config_names()) + hint), name
 
 
-def read_text(path: Path) -> str:
-    """The text of a small YAML file. Raises FileNotFoundError, and InputError for a file that cannot be read or is none."""
+def read_text(path: Path, allowed: str = "a readable YAML file") -> str:
+    """The text of a small YAML file. Raises InputError for a file that cannot be read or is none."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
         return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, InputError):
+    except InputError:
         raise
     except UnicodeDecodeError:
         raise InputError(path, "", "bytes that are not text", "a YAML file") from None
     except (OSError, ValueError) as error:
-        raise InputError(path, "", getattr(error, "strerror", None) or error, "a readable YAML file") from None
+        raise InputError(path, "", getattr(error, "strerror", None) or "no such file", allowed) from None
 
 
 def dump_config(config: Config) -> str:

@@ -89,10 +89,7 @@ class Planned:
 
 def load_study(path: Path) -> tuple[Study, str]:
     """The study in a YAML file, and the file's text. Raises InputError."""
-    try:
-        text = read_text(path)
-    except FileNotFoundError as error:
-        raise InputError(path, "", error.strerror, "a study, see fxsim.study") from None
+    text = read_text(path)
     return parse_study(parse_yaml(text, str(path)), str(path)), text
 
 
