@@ -1,5 +1,8 @@
 """The three-factor engine: what it cannot express is named, and its simulator is what Lava's engine does, bit for bit."""
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,7 +172,15 @@ def drawn(number, rule, adapts, period, log2_rate):
 
 
 @needs_lava
-@pytest.mark.parametrize("number, rule, adapts, period, log2_rate", [(1, "eprop", False, 1, -4), (4, "eprop", True, 4, -7), (7, "diffusion", True, 1, -9)])
+def test_lavas_engine_at_the_bounds_of_all_its_numbers():
+    """1200 steps of Lava's model alone, synapses full and empty, and rounding that a small network hardly ever meets."""
+    done = subprocess.run([sys.executable, Path(__file__).parent / "engine_corners.py", "1200"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.split() == ["1200", "w", "d", "t"], done.stdout + done.stderr
+
+
+@needs_lava
+@pytest.mark.parametrize("number, rule, adapts, period, log2_rate", [
+    (1, "eprop", False, 1, -4), (4, "eprop", True, 4, -7), (7, "diffusion", True, 1, -9)])
 def test_lava_learns_what_the_simulator_says(number, rule, adapts, period, log2_rate):
     """Every weight, tag, delay variable, trace and neuron state of every step, absent synapses at zero, over trials that learn or not."""
     package, trials = drawn(number, rule, adapts, period, log2_rate)
