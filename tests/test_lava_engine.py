@@ -126,6 +126,7 @@ def test_export_refuses_in_one_line_and_drops_on_request(run_directory, tmp_path
     refused = cli("export", "lava", run_directory, tmp_path / "p", "--engine")
     assert refused.exit_code == 2 and len(refused.stderr.strip().splitlines()) == 1 and "firing-rate regularisation" in refused.stderr
     assert cli("export", "lava", run_directory, tmp_path / "p", "--engine", "--stock").exit_code == 2
+    assert "--period: found 4, allowed: 1" in cli("export", "lava", run_directory, tmp_path / "p", "--period", 4).stderr
     done = cli("export", "lava", run_directory, tmp_path / "p", "--engine", "--approximate", "--period", 4)
     assert done.exit_code == 0 and "dropped: firing-rate regularisation" in done.output
     package = load_package(tmp_path / "p")
