@@ -1,5 +1,8 @@
 """The three-factor engine: what it cannot express is named, and its simulator is what Lava's engine does, bit for bit."""
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +126,7 @@ def test_export_refuses_in_one_line_and_drops_on_request(run_directory, tmp_path
     refused = cli("export", "lava", run_directory, tmp_path / "p", "--engine")
     assert refused.exit_code == 2 and len(refused.stderr.strip().splitlines()) == 1 and "firing-rate regularisation" in refused.stderr
     assert cli("export", "lava", run_directory, tmp_path / "p", "--engine", "--stock").exit_code == 2
+    assert "--period: found 4, allowed: 1" in cli("export", "lava", run_directory, tmp_path / "p", "--period", 4).stderr
     done = cli("export", "lava", run_directory, tmp_path / "p", "--engine", "--approximate", "--period", 4)
     assert done.exit_code == 0 and "dropped: firing-rate regularisation" in done.output
     package = load_package(tmp_path / "p")
@@ -169,7 +173,15 @@ def drawn(number, rule, adapts, period, log2_rate):
 
 
 @needs_lava
-@pytest.mark.parametrize("number, rule, adapts, period, log2_rate", [(1, "eprop", False, 1, -4), (4, "eprop", True, 4, -7), (7, "diffusion", True, 1, -9)])
+def test_lavas_engine_at_the_bounds_of_all_its_numbers():
+    """1200 steps of Lava's model alone, synapses full and empty, and rounding that a small network hardly ever meets."""
+    done = subprocess.run([sys.executable, Path(__file__).parent / "engine_corners.py", "1200"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.split() == ["1200", "w", "d", "t"], done.stdout + done.stderr
+
+
+@needs_lava
+@pytest.mark.parametrize("number, rule, adapts, period, log2_rate", [
+    (1, "eprop", False, 1, -4), (4, "eprop", True, 4, -7), (7, "diffusion", True, 1, -9)])
 def test_lava_learns_what_the_simulator_says(number, rule, adapts, period, log2_rate):
     """Every weight, tag, delay variable, trace and neuron state of every step, absent synapses at zero, over trials that learn or not."""
     package, trials = drawn(number, rule, adapts, period, log2_rate)

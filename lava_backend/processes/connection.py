@@ -17,7 +17,8 @@ from lava_backend.trial_model import ORDER_SIZE, RECORD, save_record
 class Connection(LearningDense):
     """One layer of a package. Ports and Vars are those of LearningDense: s_in, a_out, s_in_y1 .. s_in_y3, weights, tag_1, tag_2, x1.
 
-    s_in_bap stays unconnected: a spike there would clip y1, the signed learning signal.
+    s_in_bap stays unconnected: a spike there would clip y1, the signed learning signal. Told of 9 bits, Lava keeps odd weights from
+    the start; it would otherwise cut them to even ones once, before they learn.
     """
 
     def __init__(self, package, layer: str, directory: str = ""):
