@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Callable
 
 import numpy as np
 
@@ -42,8 +41,11 @@ class Fitted:
 
 
 def observe(config: Config, progress: Progress | None = None) -> dict[str, float]:
-    """quantity -> largest magnitude in scaled units during a float32 training of ``config``."""
-    training = Training(config.changed({"precision": "float32", "formats": {}, "engine": "cpu", "evaluation.telemetry": "always"}))
+    """quantity -> largest magnitude in scaled units during a float32 training of ``config``. InputError where nothing is counted."""
+    training = Training(config.changed({"precision": "float32", "formats": {}, "evaluation.telemetry": "always"}))
+    if training.engine.name == "reference":
+        raise InputError(config.name, "engine", f"reference, which counts nothing (rule {config.learning.rule})",
+                         "engine auto, cpu, cuda or oracle, and another rule than bptt")
     largest: dict[str, float] = {}
 
     def note(quantity: str, values) -> None:
@@ -64,9 +66,6 @@ def observe(config: Config, progress: Progress | None = None) -> dict[str, float
 
 def fit(base: PrecisionSpec, largest: dict[str, float], word_bits: int, accumulator_bits: int, headroom: int) -> list[Fitted]:
     """The format of every quantity. ``headroom``: bits of range beyond what was observed (coefficients are known and need none)."""
-    for field, bits in (("--word-bits", word_bits), ("--accumulator-bits", accumulator_bits)):
-        if not WORD_BITS[0] <= bits <= WORD_BITS[1]:
-            raise InputError("calibrate", field, bits, f"{WORD_BITS[0]} to {WORD_BITS[1]}")
     fitted = []
     for quantity, declared in QUANTITIES.items():
         bits, old = accumulator_bits if quantity in ACCUMULATORS else word_bits, base[quantity]
@@ -81,32 +80,18 @@ def fit(base: PrecisionSpec, largest: dict[str, float], word_bits: int, accumula
 
 
 def calibrate(config: Config, word_bits: int, accumulator_bits: int = 31, headroom: int = 1, preset: str = "q16",
-              announce: Callable[[str], None] = print, progress: Progress | None = None) -> tuple[PrecisionSpec, list[Fitted]]:
+              progress: Progress | None = None) -> tuple[PrecisionSpec, list[Fitted]]:
     """Observe and fit. ``preset``: where signs, roundings and unobserved ranges come from.
 
-    Where exact intermediates of the fitted formats would not fit 64 bits, accumulators lose fraction bits until they do; ``announce`` is told.
-    Raises InputError if that is not enough.
+    Raises InputError for words so long that exact intermediates would not fit 64 bits; it names the quantities.
     """
-    base = load_spec(preset)
-    fitted = fit(base, observe(config, progress), word_bits, accumulator_bits, headroom)
+    for field, bits in (("--word-bits", word_bits), ("--accumulator-bits", accumulator_bits)):
+        if not WORD_BITS[0] <= bits <= WORD_BITS[1]:
+            raise InputError("calibrate", field, bits, f"{WORD_BITS[0]} to {WORD_BITS[1]}")
+    fitted = fit(load_spec(preset), observe(config, progress), word_bits, accumulator_bits, headroom)
     described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.iterations} updates), "
                  f"signs and roundings of {preset}")
-    for lost in range(accumulator_bits):
-        spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)
-        refusal = _refused(config, spec)
-        if refusal is None:
-            if lost:
-                announce(f"accumulators: {lost} fraction bits fewer, so that exact sums fit 64 bits")
-            return spec, fitted
-        fitted = [replace(f, format=replace(f.format, frac_bits=f.format.frac_bits - 1)) if f.quantity in ACCUMULATORS else f for f in fitted]
-    raise refusal
-
-
-def _refused(config: Config, spec: PrecisionSpec) -> InputError | None:
-    """Why the engine would refuse these formats."""
+    spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)
     network = build_network(config)
-    try:
-        proof_for(make_arithmetic(spec, network, config.learning_spec(), config.task.steps, config.seed), network)
-    except InputError as error:
-        return error
-    return None
+    proof_for(make_arithmetic(spec, network, config.learning_spec(), config.task.steps, config.seed), network)
+    return spec, fitted

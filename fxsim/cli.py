@@ -165,10 +165,10 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
     from .files import make_directory, write_atomic
     from .progress import terminal_progress
     make_directory(out.parent)
-    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, click.echo, terminal_progress(settings.iterations))
+    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.iterations))
     write_atomic(out, yaml.safe_dump(spec.to_dict(), sort_keys=False).encode())
     click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
-                           *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(spec[f.quantity]), f"{spec[f.quantity].max:.4g}"]
+                           *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]
                              for f in fitted)]))
     click.echo(f"written: {out}")
 

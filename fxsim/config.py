@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Mapping, Optional, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from quant import QUANTITIES, SHADOWS, PrecisionSpec, load_spec
 from quant.formats import FRAC_BITS, WORD_BITS
@@ -173,6 +173,11 @@ class LearningConfig(Section):
     optimizer: Optimizer = AdamConfig(name="adam")
 
 
+def _off(value: object) -> object:
+    """YAML reads a bare ``off`` as false."""
+    return "off" if value is False else value
+
+
 class EvaluationConfig(Section):
     """When the run is measured, and when it may stop early."""
 
@@ -182,8 +187,8 @@ class EvaluationConfig(Section):
     accuracy: Chance = Field(1.0, description="criterion of classification")
     nmse: NonNegative = Field(0.001, description="criterion of regression")
     confirmations: Count = Field(3, description="fresh batches that must meet the criterion too")
-    telemetry: Literal["off", "ends", "always"] = Field("ends", description="count where precision is lost: never, before and after training, "
-                                                        "or at every evaluation too")
+    telemetry: Annotated[Literal["off", "ends", "always"], BeforeValidator(_off)] = Field(
+        "ends", description="count where precision is lost: never, before and after training, or at every evaluation too")
 
 
 class FormatChange(Section):

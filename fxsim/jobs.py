@@ -36,8 +36,8 @@ class Run:
     snapshot: bool = True
 
     def __str__(self) -> str:
-        c = self.config
-        return f"{c.task.name} {c.learning.rule} {c.precision} seed {c.seed}"
+        c, numbers = self.config, self.config.resolved_precision()
+        return f"{c.task.name} {c.learning.rule} {numbers if isinstance(numbers, str) else numbers.name} seed {c.seed}"
 
 
 class ProcessDied(RuntimeError):

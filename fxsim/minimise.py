@@ -6,7 +6,8 @@
 2. Together: all quantities at once with the bits found, and if that is not enough one bit more everywhere (never more than before), until it is.
 
     DIR/runs/...            a directory for each run; finished ones are not repeated, so an interrupted search goes on
-    DIR/evidence.csv        every word length tried, with the mean difference to float and its standard error
+    DIR/evidence.csv        every word length tried, with the mean difference to float and its standard error; rows "as given" and
+                            "all together" have in word_bits the bits added to what was found
     DIR/minimal.yaml        the formats that are enough together
 """
 from __future__ import annotations
@@ -31,7 +32,7 @@ from .study import Planned
 from .sweep import train_planned
 
 FLOAT = "float32"
-TOGETHER = "all together"
+START, TOGETHER = "as given", "all together"
 COLUMNS = ("quantity", "word_bits", "enough", "difference", "standard_error", "runs", "failed")
 
 
@@ -105,7 +106,7 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     make_directory(out / "runs")
     search = Search(config, spec, seeds, margin, out, workers, progress)
     before = {name: fmt.word_bits for name, fmt in spec.formats.items() if not quantities or name in quantities}
-    start = search.run({(TOGETHER, 0): {}})[TOGETHER, 0]
+    start = search.run({(START, 0): {}})[START, 0]
     if not start.enough:
         raise InputError(config.name, "precision", f"{spec.name}: {start.difference:+.4f} +- {start.standard_error:.4f} against {FLOAT}",
                          f"formats to start from that are no worse by more than {margin}, more seeds, or a wider margin")
@@ -124,7 +125,7 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     while True:
         together = search.run({(TOGETHER, more): bits})[TOGETHER, more]
         announce(f"{TOGETHER}, {more} bits more: {together.difference:+.4f} +- {together.standard_error:.4f}")
-        if together.enough or bits == before:
+        if together.enough:     # at the latest with the bits of the start
             break
         more += 1
         bits = {name: min(before[name], high[name] + more) for name in before}

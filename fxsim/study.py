@@ -29,6 +29,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterator, Union
 
@@ -75,7 +76,7 @@ class Planned:
     axes: dict[str, Value]
     config: Config
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """Name of the run's directory: for people, and a digest of all that its bits depend on."""
         c = self.config

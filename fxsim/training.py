@@ -97,20 +97,20 @@ class Training:
 
         ``between`` is called before the first update and after every one, when :meth:`state` is complete.
         """
-        progress, config = progress or Progress(), self.config
+        progress, config, telemetry = progress or Progress(), self.config, self.config.evaluation.telemetry
         self._start, self._progress = time.perf_counter(), progress
         with progress:
             while True:
                 between(self)
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.iterations
-                if self.iteration == 0 or (due and config.evaluation.telemetry == "always"):
+                if telemetry == "always" and due or telemetry == "ends" and self.iteration == 0:
                     self._count_telemetry()
                 if due and self._evaluate() and config.evaluation.stop and self._confirmed():
                     self.result.stopped = True
                 if self.result.stopped or self.iteration == config.iterations:
                     break
                 self.update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
-        if self.iteration > 0 and config.evaluation.telemetry == "ends":
+        if telemetry == "ends" and self.iteration > 0:
             self._count_telemetry()
         self.result.weights |= self._weights("final")
         return self.result
@@ -168,8 +168,6 @@ class Training:
 
     # ---- telemetry and weights -------------------------------------------------------------------------------------
     def _count_telemetry(self) -> None:
-        if self.config.evaluation.telemetry == "off":
-            return
         trials = self.evaluation_trials.take(slice(TELEMETRY_TRIALS))
         counters = self.engine.run(self.optimizer.weights, trials, learn=True, telemetry=True).telemetry
         for quantity, counts in (counters or {}).items():       # the reference counts nothing

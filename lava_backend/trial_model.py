@@ -30,6 +30,8 @@ def save_record(recorder: Recorder, directory: str, trial: int, name: str) -> No
 class TrialModel(PyLoihiProcessModel):
     """One process, trial by trial. Subclasses say what happens ``at_rest``, in each ``step``, and how to ``learn``."""
 
+    has_learning_phase = False
+
     def __init__(self, proc_params):
         super().__init__(proc_params)
         package = proc_params["package"]
@@ -52,8 +54,8 @@ class TrialModel(PyLoihiProcessModel):
             self._end_of_step()
 
     def lrn_guard(self) -> bool:
-        """There is a learning phase in the last S steps of a trial: that is where the learning signal exists."""
-        return self.learns and self.in_window
+        """Lava asks whether there is a learning phase: in the last S steps of a trial, where the learning signal exists."""
+        return self.has_learning_phase and self.learns and self.in_window
 
     def run_lrn(self) -> None:
         self.learn()

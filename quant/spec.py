@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Mapping
@@ -85,19 +86,25 @@ def load_spec(name_or_path: str | Path) -> PrecisionSpec:
     return _load(str(name_or_path), ())
 
 
+@cache
+def _preset(name: str) -> PrecisionSpec:
+    """A shipped precision; parsed once, because studies ask for it with every run."""
+    text = resources.files("quant.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return spec_from_dict(yaml.safe_load(text), f"preset {name}")
+
+
 def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
     if name_or_path in preset_names():
-        data, source = resources.files("quant.presets").joinpath(f"{name_or_path}.yaml").read_bytes(), f"preset {name_or_path}"
-    else:
-        source = name_or_path
-        try:
-            with open(name_or_path, "rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-        except (OSError, ValueError) as error:              # ValueError: a null byte in the name
-            raise InputError(source, "precision", getattr(error, "strerror", None) or error, "a readable YAML file, or one of "
-                             + ", ".join(["float32", "float64", *preset_names()])) from None
-        if len(data) > MAX_FILE_BYTES:
-            raise InputError(source, "", f"more than {MAX_FILE_BYTES} bytes", f"at most {MAX_FILE_BYTES}")
+        return _preset(name_or_path)
+    source = name_or_path
+    try:
+        with open(name_or_path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:              # ValueError: a null byte in the name
+        raise InputError(source, "precision", getattr(error, "strerror", None) or error, "a readable YAML file, or one of "
+                         + ", ".join(["float32", "float64", *preset_names()])) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(source, "", f"more than {MAX_FILE_BYTES} bytes", f"at most {MAX_FILE_BYTES}")
     if source in seen or len(seen) > 8:
         raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
     try:

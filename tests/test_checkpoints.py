@@ -23,10 +23,8 @@ from fxsim.runs import is_finished, train_in
 from fxsim.training import Training
 
 from processes import alive, children, command, needs_proc, wait_until
-from tiny import tiny, tiny_changes
+from tiny import SHORT, tiny, tiny_changes
 
-SHORT = ("task.fixation=0", "task.cue=10", "task.delay=0", "task.decision=10", "task.window=5", "batch_size=2", "evaluation.batch_size=2",
-         "evaluation.every=3", "checkpoint.every=1")
 QUICK = (*SHORT, "engine=oracle", "precision=q16", "iterations=8")      # nothing to compile; weights that round stochastically
 
 

@@ -16,11 +16,9 @@ from fxsim.store import read_store
 from fxsim.study import load_study, parse_study, plan
 
 from processes import alive, children, command, needs_proc, wait_until
-from tiny import TINY
+from tiny import SHORT, TINY
 
-SMALL = {**dict(change.split("=", 1) for change in TINY), "batch_size": 2, "evaluation.batch_size": 2, "task.fixation": 0, "task.cue": 10,
-         "task.delay": 0, "task.decision": 10, "task.window": 5, "evaluation.every": 5, "checkpoint.every": 1, "engine": "oracle"}
-SMALL = {field: yaml.safe_load(str(value)) for field, value in SMALL.items()}
+SMALL = {field: yaml.safe_load(value) for field, value in (change.split("=", 1) for change in (*TINY, *SHORT, "evaluation.every=5", "engine=oracle"))}
 STUDY = {"name": "tiny", "base": "delayed_match", "set": {**SMALL, "iterations": 10}, "seeds": [3, 4],
          "axes": {"state bits": ["formats.membrane.word_bits", "formats.readout.word_bits"]},
          "blocks": [{"name": "float", "grid": {"precision": ["float64"], "learning.rule": ["eprop", "diffusion"]}},

@@ -6,7 +6,7 @@ from fxsim import InputError
 from fxsim.network import LAYERS
 from fxsim.training import Training
 
-from tiny import tiny
+from tiny import SHORT, tiny
 
 
 def run(*changes, **kwargs):
@@ -35,6 +35,12 @@ def test_rows_are_complete(trained):
         assert row["loss"] > 0 and 0 <= row["accuracy"] <= 1 and row["rate_hz"] >= 0
     assert list(trained.result.frame["seconds"]) == sorted(trained.result.frame["seconds"])
     assert {row["iteration"] for row in trained.result.telemetry} == {0, 5}
+
+
+@pytest.mark.parametrize("when, iterations", [("off", []), ("ends", [0, 5]), ("always", [0, 2, 4, 5])])
+def test_telemetry_is_counted_when_the_configuration_says(when, iterations):
+    telemetry = run(*SHORT, "engine=oracle", "iterations=5", "evaluation.every=2", f"evaluation.telemetry={when}").result.telemetry
+    assert list(dict.fromkeys(row["iteration"] for row in telemetry)) == iterations
 
 
 def test_weights_move_and_are_kept_as_stored_and_in_model_units(trained):

@@ -54,9 +54,6 @@ class GridModel(TrialModel):
             self.tables = neighbour_tables(package.network.topology, package.learning, package.network.permutation, package.seed,
                                            self.order[TRIAL:TRIAL + 1], self.steps)
 
-    def lrn_guard(self) -> bool:
-        return False
-
     def step(self) -> None:
         if self.learns and self.in_window:
             error = self.numbers.value("error", self.e_in.recv()[None])

@@ -49,9 +49,6 @@ class IntegratorModel(TrialModel):
         self.readout = oracle.Readout(self.numbers, self.package.network, self.package.learning)
         self.gathered = Gathered(self.package, "error")
 
-    def lrn_guard(self) -> bool:
-        return False
-
     def at_rest(self) -> None:
         self.readout.rest()
         self.gathered.rest()

@@ -46,6 +46,7 @@ class Layer(AbstractProcess):
 class LayerModel(TrialModel):
     """Spiking phase: receive x(t), update somata, send z(t), then the eligibilities. Learning phase: receive L(t), accumulate."""
 
+    has_learning_phase = True
     x_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
     m_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)

@@ -41,6 +41,7 @@ class Readout(AbstractProcess):
 class ReadoutModel(TrialModel):
     """Spiking phase: receive z(t), update y, send y(t) and err(t). Learning phase: accumulate."""
 
+    has_learning_phase = True
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
     e_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
     y_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)

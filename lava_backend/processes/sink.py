@@ -33,9 +33,6 @@ class SinkModel(TrialModel):
     order: np.ndarray = LavaPyType(np.ndarray, np.int64)
     readout: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def lrn_guard(self) -> bool:
-        return False
-
     def step(self) -> None:
         if self.in_window:
             self.readout[self.t - (self.steps - self.window)] = self.y_in.recv()

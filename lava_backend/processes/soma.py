@@ -56,9 +56,6 @@ class SomaModel(TrialModel):
         self.somata, self.gathered = Somata(self.numbers, self.package.network), Gathered(self.package, signal_quantity(self.package))
         self.adapts = np.asarray(self.package.arithmetic.coefficients.adaptation_drive) != 0
 
-    def lrn_guard(self) -> bool:
-        return False
-
     def at_rest(self) -> None:
         self.somata.rest()
         self.gathered.rest()

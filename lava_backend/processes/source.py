@@ -44,9 +44,6 @@ class SourceModel(TrialModel):
     words: np.ndarray = LavaPyType(np.ndarray, np.int64)
     x_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
 
-    def lrn_guard(self) -> bool:
-        return False
-
     def at_rest(self) -> None:
         m = self.package.network.topology.n_in
         bits = (self.words[:, :, None] >> np.arange(BITS)) & 1
