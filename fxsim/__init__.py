@@ -4,7 +4,7 @@ config, configs/    what a run is, as validated YAML        topology, tasks/    
 network             the network and its trials as data      arithmetic          model units <-> stored numbers
 steps               the update equations, written once      oracle              the same in NumPy: the specification
 engine/             the fast CPU engine, built from steps   reference/          PyTorch: BPTT and the float anchor
-optimizers          Adam on the host, integer SGD           training, runs      the loop, and what a run leaves on disk
+optimizers          Adam; integer SGD, AdaMax               training, runs      the loop, and what a run leaves on disk
 comparison, report/ paired runs and their report            verify/, bench      exactness and speed
 cli                 the ``fxsim`` command
 

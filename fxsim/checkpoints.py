@@ -130,7 +130,7 @@ def _state(archive: Archive, meta: dict, training: Training) -> State:
     arrays = {}
     for name, like in own.arrays.items():
         arrays[name] = values = archive.array(name, like.dtype.kind, f"array of {like.dtype}", like.shape)
-        lowest, found = 0.0 if name.startswith("optimizer_v_") else -LARGEST, (values.min(initial=0), values.max(initial=0))
+        lowest, found = 0.0 if name.startswith(("optimizer_v_", "optimizer_u_")) else -LARGEST, (values.min(initial=0), values.max(initial=0))
         if values.dtype != like.dtype or not (lowest <= found[0] and found[1] <= LARGEST):      # NaN is refused, too
             raise archive.error(name, f"{values.dtype} from {found[0]} to {found[1]}", f"{like.dtype} from {lowest} to {LARGEST}")
         if not name.startswith("optimizer_") and (values != like).any():

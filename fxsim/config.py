@@ -5,7 +5,7 @@ changed, checked copy. Reading files is in :mod:`fxsim.config_io`, re-exported h
 """
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Mapping, Optional, Union
+from typing import Annotated, Any, ClassVar, Literal, Mapping, Optional, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
@@ -146,6 +146,8 @@ class NetworkConfig(Section):
 class AdamConfig(Section):
     """Adam on the host, in float64."""
 
+    on_chip: ClassVar[bool] = False
+
     name: Literal["adam"]
     rate: PositiveReal = 0.005
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -156,11 +158,31 @@ class AdamConfig(Section):
 class SgdConfig(Section):
     """On-chip integer gradient descent: scaled weights change by -2^log2_rate times the batch's summed scaled gradient."""
 
+    on_chip: ClassVar[bool] = True
+
     name: Literal["sgd"]
     log2_rate: Annotated[int, Field(ge=-60, le=20)] = -10
 
 
-Optimizer = Annotated[Union[AdamConfig, SgdConfig], Field(discriminator="name")]
+class AdaMaxConfig(Section):
+    """On-chip integer AdaMax, with shifts in place of products and divisions (see fxsim.optimizers)."""
+
+    on_chip: ClassVar[bool] = True
+
+    name: Literal["adamax"]
+    log2_rate: Annotated[int, Field(ge=-60, le=20)] = Field(-6, description="largest step of a weight: 2^log2_rate in model units")
+    beta1_shift: Annotated[int, Field(ge=0, le=6)] = Field(3, description="mean of the gradients over 2^beta1_shift updates")
+    beta2_shift: Annotated[int, Field(ge=0, le=30)] = Field(8, description="maximum of the gradients over 2^beta2_shift updates")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AdaMaxConfig:
+        if self.beta2_shift < self.beta1_shift:
+            _refuse("learning.optimizer.beta2_shift", self.beta2_shift, f"at least beta1_shift = {self.beta1_shift}")
+        return self
+
+
+OptimizerConfig = Union[AdamConfig, AdaMaxConfig, SgdConfig]
+Optimizer = Annotated[OptimizerConfig, Field(discriminator="name")]
 
 
 class LearningConfig(Section):
@@ -355,7 +377,8 @@ def build_config(data: Any, source: str) -> Config:
 
 
 TASKS: dict[str, type[Section]] = {"pattern_generation": PatternGeneration, "delayed_match": DelayedMatch, "cue_accumulation": CueAccumulation}
-_TAGS = {*TASKS, "adam", "sgd"}
+OPTIMIZERS: dict[str, type[OptimizerConfig]] = {"adam": AdamConfig, "adamax": AdaMaxConfig, "sgd": SgdConfig}
+_TAGS = {*TASKS, *OPTIMIZERS}
 
 
 def one_line(error: Any, source: str, model: type[Section] = Config, sections: Mapping[str, type[Section]] = {}) -> InputError:
@@ -384,7 +407,7 @@ def _short(value: object) -> object:
 
 def _section(path: list, model: Any, sections: Mapping[str, type[Section]]) -> type[BaseModel]:
     """The model that a validation path points at."""
-    choices = {**sections, **TASKS, "adam": AdamConfig, "sgd": SgdConfig, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
+    choices = {**sections, **TASKS, **OPTIMIZERS, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
     for part in path:
         if part in choices:
             model = choices[part]

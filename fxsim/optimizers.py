@@ -6,6 +6,7 @@ there is. Update number u keys the stochastic rounding of the weights that it wr
 """
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -15,10 +16,12 @@ from quant.rounding import OVERFLOWS, ROUNDINGS
 
 from .arithmetic import Arithmetic
 from .backend import ModelUnits
-from .config import AdamConfig, SgdConfig
+from .config import OptimizerConfig
 from .network import LAYERS
 
 Layers = dict[str, np.ndarray]      # layer -> (n_syn,)
+LARGEST_SUM = 1 << 39               # gradients of this size and beyond saturate in AdaMax
+SHARE_FRAC = 45                     # fraction bits of its step as a share of the rate: 39 + the largest beta1_shift, so that shares are exact
 GRADIENTS = {"in": "gradient", "rec": "gradient", "out": "gradient_out"}
 
 
@@ -168,6 +171,68 @@ class Sgd:
         _restore_masters(self, state)
 
 
+class AdaMax:
+    """AdaMax as a chip can do it: additions, comparisons and shifts of integers, no product and no division.
+
+        M' = M - M/2^beta1_shift + g                    leaky sum of gradients
+        u' = max(u - u/2^beta2_shift, |g|)              leaky maximum
+        w' = w - rate M' / 2^(beta1_shift + b)          2^b: the smallest power of two above u'
+
+    g is the gradient as the engine sums it over the batch, in scaled units; a step depends on its size only relative to
+    u', so that batches and trials of any size need no other rate, and is never longer than ``rate``. Leaks round away from
+    zero (they end at zero); the change of a weight is rounded once, by its format. Each layer's rate is a power of two, the
+    nearest to 2^log2_rate in model units. Source: Kingma & Ba, arXiv 1412.6980, section 7.1, without the correction of the
+    start and with the power of two in place of u.
+    """
+
+    def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers, log2_rate: int, beta1_shift: int, beta2_shift: int):
+        self.masters, self.updates = Masters(arithmetic, weights), 0
+        self.beta1_shift, self.beta2_shift = beta1_shift, beta2_shift
+        self.log2_rate = {layer: log2_rate + round(math.log2(arithmetic.weight_scale[layer])) for layer in LAYERS}
+        dtype = np.int64 if arithmetic.spec else arithmetic.dtype
+        self.m = {layer: np.zeros(np.size(weights[layer]), dtype) for layer in LAYERS}
+        self.u = {layer: np.zeros(np.size(weights[layer]), dtype) for layer in LAYERS}
+
+    @property
+    def weights(self) -> Layers:
+        return self.masters.stored
+
+    def step(self, gradients: Layers, batch: int) -> Layers:
+        self.updates += 1
+        new = {layer: self._updated(layer, gradients[layer]) for layer in LAYERS}
+        self.masters.write(new, self.updates)
+        return self.weights
+
+    def _updated(self, layer: str, gradient: np.ndarray) -> np.ndarray:
+        ar, old, quantity = self.masters.arithmetic, self.masters.raw[layer], self.masters.quantity[layer]
+        g = np.clip(gradient, 1 - LARGEST_SUM, LARGEST_SUM - 1).astype(self.m[layer].dtype)
+        m = self.m[layer] = self.m[layer] - self._leak(self.m[layer], self.beta1_shift) + g
+        u = self.u[layer] = np.maximum(self.u[layer] - self._leak(self.u[layer], self.beta2_shift), np.abs(g))
+        exponent = np.frexp(u.astype(np.float64))[1] + self.beta1_shift     # exact: u is below 2^39
+        if ar.spec is None:
+            share = np.clip(np.ldexp(m, -exponent), -1, 1)
+            return (old - np.ldexp(share, self.log2_rate[layer])).astype(ar.dtype)
+        share = np.clip(m << (SHARE_FRAC - exponent), -1 << SHARE_FRAC, 1 << SHARE_FRAC)
+        shift = SHARE_FRAC - self.log2_rate[layer] - ar.spec[quantity].frac_bits
+        return round_sum(ar.spec[quantity], old, -share, shift, ar.weight_random(quantity, self.updates, old.size))
+
+    def _leak(self, value: np.ndarray, shift: int) -> np.ndarray:
+        if self.masters.arithmetic.spec is None:
+            return value * value.dtype.type(2.0**-shift)
+        return np.sign(value) * ((np.abs(value) + (1 << shift) - 1) >> shift)
+
+    def state(self) -> dict[str, np.ndarray]:
+        state = _masters_state(self)
+        for layer in LAYERS:
+            state |= {f"m_{layer}": self.m[layer], f"u_{layer}": self.u[layer]}
+        return state
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        _restore_masters(self, state)
+        self.m = {layer: state[f"m_{layer}"] for layer in LAYERS}
+        self.u = {layer: state[f"u_{layer}"] for layer in LAYERS}
+
+
 def _masters_state(optimizer) -> dict[str, np.ndarray]:
     return {"updates": np.int64(optimizer.updates), **{f"master_{layer}": raw for layer, raw in optimizer.masters.raw.items()}}
 
@@ -177,8 +242,10 @@ def _restore_masters(optimizer, state: dict[str, np.ndarray]) -> None:
     optimizer.masters.write({layer: state[f"master_{layer}"] for layer in LAYERS}, optimizer.updates)
 
 
-def make_optimizer(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic | ModelUnits, weights: Layers) -> Optimizer:
+def make_optimizer(settings: OptimizerConfig, arithmetic: Arithmetic | ModelUnits, weights: Layers) -> Optimizer:
     """``settings``: the configuration's ``learning.optimizer``; ``weights``: initial weights, layer -> (n_syn,), model units."""
     if settings.name == "adam":
         return Adam(arithmetic, weights, settings.rate, settings.beta1, settings.beta2, settings.epsilon)
+    if settings.name == "adamax":
+        return AdaMax(arithmetic, weights, settings.log2_rate, settings.beta1_shift, settings.beta2_shift)
     return Sgd(arithmetic, weights, settings.log2_rate)

@@ -82,7 +82,7 @@ def cells(rows: list[dict]) -> list[list[str]]:
 def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float, save: Path | None) -> None:
     """Run trials of the package's task on Lava: evaluation trials, or with --learn the training trials that come next.
 
-    sgd updates the weights inside the processes, adam on the host. Lava runs in processes of its own; whatever happens to
+    sgd and adamax update the weights inside the processes, adam on the host. Lava runs in processes of its own; whatever happens to
     them, or Ctrl-C, ends them all and leaves nothing behind.
     """
     from fxsim.errors import InputError

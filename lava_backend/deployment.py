@@ -47,8 +47,8 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
     """Run trials of the package's task: the training batches that come next if it learns (the last one may be cut short), else
     evaluation trials, at most as many as the configuration has.
 
-    learn       accumulate gradients trial by trial in the processes, and update the weights after each batch: sgd in the
-                processes, adam on the host; the three-factor engine changes its weights at every step
+    learn       accumulate gradients trial by trial in the processes, and update the weights after each batch: sgd and adamax
+                in the processes, adam on the host; the three-factor engine changes its weights at every step
     check       hold every state variable of every step, every gradient and every weight against the simulator; ends at
                 the first difference
     on_trial    called with the number of trials done;  on_batch: with the row of each batch
@@ -68,7 +68,7 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
         while done < total and report.difference is None:
             batch = evaluation.take(slice(done, done + EVALUATED)) if evaluation else task.training_trials(updates)
             batch, start = batch.take(slice(total - done)), time.perf_counter()
-            on_chip = learn and package.optimizer.name == "sgd"
+            on_chip = learn and package.optimizer.on_chip
             result = session.run(batch, learn, update=on_chip, on_record=checker.begin(batch) if checker else None)
             updates += learn
             if learn and optimizer:

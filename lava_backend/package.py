@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from fxsim.arithmetic import FLOATS, Arithmetic
-from fxsim.config import AdamConfig, Config, SgdConfig, build_config, load_config
+from fxsim.config import OPTIMIZERS, AdamConfig, Config, OptimizerConfig, build_config, load_config
 from fxsim.config_io import parse_yaml
 from fxsim.errors import InputError
 from fxsim.files import make_directory, write_atomic, write_npz
@@ -68,7 +68,7 @@ class Package:
     weights: dict[str, np.ndarray]
     masters: dict[str, np.ndarray]
     updates: int = 0
-    optimizer: AdamConfig | SgdConfig = AdamConfig(name="adam")
+    optimizer: OptimizerConfig = AdamConfig(name="adam")
     config: Config | None = None
     neuron: str = "model"
     period: int = 1
@@ -84,7 +84,7 @@ class Package:
         return make_task(self.config)
 
     def make_optimizer(self) -> Optimizer:
-        """The run's optimizer with these weights. The moments of adam are not part of a run directory: they start at zero."""
+        """The run's optimizer with these weights. Moments of gradients are not part of a run directory: they start at zero."""
         return resumed(self.optimizer, self.arithmetic, self.masters, self.updates)
 
     def trained(self, optimizer: Optimizer) -> Package:
@@ -92,7 +92,7 @@ class Package:
         return replace(self, weights=dict(optimizer.weights), masters=dict(optimizer.masters.raw), updates=optimizer.updates)
 
 
-def resumed(settings: AdamConfig | SgdConfig, arithmetic: Arithmetic, masters: dict[str, np.ndarray], updates: int) -> Optimizer:
+def resumed(settings: OptimizerConfig, arithmetic: Arithmetic, masters: dict[str, np.ndarray], updates: int) -> Optimizer:
     """An optimizer that goes on from these masters (layers that are not there: no synapses)."""
     masters = {layer: np.asarray(masters.get(layer, np.zeros(0)), np.int64) for layer in LAYERS}
     optimizer = make_optimizer(settings, arithmetic, {layer: np.zeros(raw.size) for layer, raw in masters.items()})
@@ -269,14 +269,14 @@ class _Fields:
         return float(value)
 
 
-def _optimizer(data: object, source: str) -> AdamConfig | SgdConfig:
-    kinds = {"adam": AdamConfig, "sgd": SgdConfig}
-    if not isinstance(data, dict) or data.get("name") not in kinds:
-        raise InputError(source, "optimizer.name", data.get("name") if isinstance(data, dict) else type(data).__name__, "adam or sgd")
+def _optimizer(data: object, source: str) -> OptimizerConfig:
+    if not isinstance(data, dict) or not isinstance(data.get("name"), str) or data["name"] not in OPTIMIZERS:
+        found = repr(data.get("name"))[:80] if isinstance(data, dict) else type(data).__name__
+        raise InputError(source, "optimizer.name", found, "one of " + ", ".join(OPTIMIZERS))
     try:
-        return kinds[data["name"]](**data)
+        return OPTIMIZERS[data["name"]](**data)
     except (TypeError, ValueError) as error:
-        raise InputError(source, "optimizer", str(error)[:200], "the settings of adam or sgd") from None
+        raise InputError(source, "optimizer", str(error)[:200], f"the settings of {data['name']}") from None
 
 
 def _indices(archive: Archive, name: str, shape: tuple, below: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The same training twice, in the simulator and on Lava: the learning curves and the weights are equal, to the bit.
 
-The trainer is the simulator's own; only the engine under it is exchanged. With sgd the weights are updated inside the Lava
-processes, and the trainer reads them back.
+The trainer is the simulator's own; only the engine under it is exchanged. With an on-chip optimizer (sgd,
+adamax) the weights are updated inside the Lava processes, and the trainer reads them back.
 """
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LOOKS = {"simulator": {"lw": 5, "alpha": 0.35}, "lava": {"lw": 1.2, "ls": "--", 
 
 
 class OnLava:
-    """An engine and, with sgd, an optimizer for fxsim.training.Training, both on one Lava session."""
+    """An engine and, with one that runs on the chip, an optimizer for fxsim.training.Training, both on one Lava session."""
 
     name = "lava"
 
     def __init__(self, session: Session):
-        self.session, self.on_chip, self.updates, self.steps = session, session.package.optimizer.name == "sgd", session.package.updates, 0
+        self.session, self.on_chip, self.updates, self.steps = session, session.package.optimizer.on_chip, session.package.updates, 0
 
     # ---- the engine
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True, telemetry: bool = False, record: bool = False) -> Result:

@@ -159,7 +159,7 @@ class Session:
             on_record: Callable[[int, dict[str, np.ndarray]], None] | None = None) -> Result:
         """Run a batch. A package in mode loihi_lif runs one batch, without learning, and its spikes are always recorded.
 
-        update      the processes update their weights after it (sgd), or at every step (three-factor engine); see ``weights``
+        update      the processes update their weights after it (sgd, adamax), or at every step (three-factor engine); see ``weights``
         on_record   called after each trial with its number and its record, quantity -> (steps, 1, ...), every state
                     variable of every step
         """

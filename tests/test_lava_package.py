@@ -149,6 +149,7 @@ def test_random_formats_agree_bit_for_bit():
 @needs_lava
 @pytest.mark.parametrize("name, changes", [
     ("delayed_match", ["learning.optimizer={name: sgd, log2_rate: -2}"]),
+    ("delayed_match", ["learning.optimizer={name: adamax, log2_rate: -4}", "precision=loihi2"]),
     ("cue_accumulation", ["task.cues=2", "task.silence=5", "task.cue=20", "task.delay=30", "task.window=10", "learning.rule=eprop"]),
     ("pattern_generation", ["task.duration=60", "task.channels=10", "network.n_alif=0", "network.n_lif=12", "precision=w8s16",
                             "learning.optimizer={name: sgd, log2_rate: -3}", "learning.rule=eprop"]),

@@ -8,7 +8,7 @@ import pytest
 
 from fxsim.arithmetic import Arithmetic
 from fxsim.network import LAYERS, Constants, Learning
-from fxsim.optimizers import Adam, Sgd, make_optimizer, round_sum
+from fxsim.optimizers import Adam, AdaMax, Sgd, make_optimizer, round_sum
 from quant import QFormat, load_spec
 from quant.rounding import ROUNDINGS
 
@@ -53,13 +53,13 @@ def test_adam_is_pytorch_s_adam():
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamax", "sgd"])
 def test_no_gradient_moves_no_weight(optimizer, rounding):
     """Whatever the rounding: a round trip through model units that lost half a bit would drift under floor."""
     spec = load_spec("w8s16")
     spec = spec.replace(**{f"weight_{layer}": QFormat(8, 6, rounding=rounding) for layer in LAYERS})
     ar = arithmetic(spec)
-    opt = Adam(ar, weights(), 0.01) if optimizer == "adam" else Sgd(ar, weights(), -8)
+    opt = {"adam": lambda: Adam(ar, weights(), 0.01), "adamax": lambda: AdaMax(ar, weights(), -6, 3, 8), "sgd": lambda: Sgd(ar, weights(), -8)}[optimizer]()
     before = {layer: w.copy() for layer, w in opt.weights.items()}
     for _ in range(3):
         opt.step({layer: np.zeros(n, np.int64) for layer, n in SIZE.items()}, 4)
@@ -82,6 +82,56 @@ def test_integer_sgd_is_the_exact_difference_rounded_once(rounding, log2_rate):
         for w, g, found in zip(old[layer].tolist(), raw[layer].tolist(), new[layer].tolist()):
             exact = Fraction(w) - Fraction(g) * Fraction(2) ** (log2_rate - frac + 13)
             assert found == min(max(nearest(exact), -32768), 32767)
+
+
+@pytest.mark.parametrize("rounding", [name for name in ROUNDINGS if name != "stochastic"])
+@pytest.mark.parametrize("size", [3, 1000, 1 << 33, 1 << 45])
+def test_integer_adamax_is_the_exact_step_rounded_once(rounding, size):
+    """Against rationals, the definition written down again: leaks that end at zero, a power of two in place of the maximum."""
+    spec = load_spec("q16")
+    spec = spec.replace(**{f"weight_{layer}": QFormat(16, 13, rounding=rounding) for layer in LAYERS})
+    ar = arithmetic(spec)
+    opt, beta1, beta2, limit = AdaMax(ar, weights(), -5, 3, 6), 3, 6, (1 << 39) - 1
+    m, u = ({layer: [0] * n for layer, n in SIZE.items()} for _ in range(2))
+    nearest = {"floor": floor, "toward_zero": int, "nearest_even": round, "nearest_up": lambda x: floor(x + Fraction(1, 2))}[rounding]
+    moved = 0
+    for update in range(4):
+        old, raw = {layer: w.tolist() for layer, w in opt.weights.items()}, gradients(ar, update, size)
+        new = opt.step(raw, 4)
+        for layer in LAYERS:
+            rate = Fraction(2) ** (-5 + round(np.log2(ar.weight_scale[layer])) + 13)
+            for i, g in enumerate(raw[layer].tolist()):
+                g, before = min(max(g, -limit), limit), m[layer][i]
+                m[layer][i] = before - (1 if before > 0 else -1) * -(-abs(before) // 2**beta1) + g
+                u[layer][i] = max(u[layer][i] + -u[layer][i] // 2**beta2, abs(g))
+                exact = old[layer][i] - rate * m[layer][i] / 2 ** (beta1 + u[layer][i].bit_length())
+                assert new[layer][i] == min(max(nearest(exact), -32768), 32767)
+                moved += new[layer][i] != old[layer][i]
+    assert moved > 100
+
+
+def test_adamax_converges_to_its_float_twin_and_steps_are_bounded():
+    fine = load_spec("q16").replace(**{f"weight_{layer}": QFormat(32, 26) for layer in LAYERS})
+    fixed, twin = AdaMax(arithmetic(fine), weights(), -6, 3, 8), AdaMax(arithmetic(), weights(), -6, 3, 8)
+    for update in range(20):
+        raw = {layer: g << 12 for layer, g in gradients(fixed.masters.arithmetic, update).items()}
+        before = twin.weights
+        fixed.step(raw, 4)
+        twin.step({layer: g.astype(np.float64) for layer, g in raw.items()}, 4)
+        for layer in LAYERS:
+            assert np.abs(twin.weights[layer] - before[layer]).max() <= 2.0 ** twin.log2_rate[layer]
+            scaled = fixed.masters.arithmetic.to_scaled(f"weight_{layer}", fixed.weights[layer])
+            np.testing.assert_allclose(scaled, twin.weights[layer], atol=(update + 1) * 2.0**-25)
+
+
+def test_adamax_forgets_what_has_ended():
+    """Its moments leak to zero, so that weights come to rest, and gradients of any size move them at the same pace again."""
+    opt = AdaMax(arithmetic(load_spec("q16")), weights(), -6, 3, 8)
+    nothing = {layer: np.zeros(n, np.int64) for layer, n in SIZE.items()}
+    opt.step({layer: np.full(n, 1 << 20) for layer, n in SIZE.items()}, 4)
+    for _ in range(4500):
+        opt.step(nothing, 4)
+    assert all((opt.m[layer] == 0).all() and (opt.u[layer] == 0).all() for layer in LAYERS)
 
 
 def test_wide_and_narrow_integers_round_alike():
@@ -125,7 +175,8 @@ def test_shadow_weights_gather_what_the_stored_weights_cannot_hold(optimizer):
 
 @pytest.mark.parametrize("formats", [None, "w8s16", "shadowed"])
 @pytest.mark.parametrize("settings", [SimpleNamespace(name="adam", rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8),
-                                      SimpleNamespace(name="sgd", log2_rate=-10)], ids=lambda s: s.name)
+                                      SimpleNamespace(name="sgd", log2_rate=-10),
+                                      SimpleNamespace(name="adamax", log2_rate=-5, beta1_shift=3, beta2_shift=8)], ids=lambda s: s.name)
 def test_restored_optimizer_goes_on_to_the_same_bits(settings, formats):
     ar = arithmetic(with_shadows("w8s16") if formats == "shadowed" else load_spec(formats) if formats else None, "float32")
     straight, first = make_optimizer(settings, ar, weights()), make_optimizer(settings, ar, weights())
@@ -143,5 +194,5 @@ def test_restored_optimizer_goes_on_to_the_same_bits(settings, formats):
 
 def test_float_weights_keep_their_type():
     ar = arithmetic(name="float32")
-    for opt in (Adam(ar, weights(), 0.01), Sgd(ar, weights(), -4)):
+    for opt in (Adam(ar, weights(), 0.01), AdaMax(ar, weights(), -4, 3, 8), Sgd(ar, weights(), -4)):
         assert {w.dtype for w in opt.step(gradients(ar), 4).values()} == {np.dtype(np.float32)}

@@ -110,6 +110,7 @@ def test_bptt_in_fixed_point_is_refused():
         Training(tiny("learning.rule=bptt", "precision=q16"))
 
 
-def test_integer_sgd_trains():
-    training = run("iterations=2", "precision=q16", "learning.optimizer={name: sgd, log2_rate: -6}")
+@pytest.mark.parametrize("optimizer", ["{name: sgd, log2_rate: -6}", "{name: adamax, log2_rate: -4}"])
+def test_integer_optimizers_train(optimizer):
+    training = run("iterations=2", "precision=q16", f"learning.optimizer={optimizer}")
     assert (training.result.weights["raw_initial_rec"] != training.result.weights["raw_final_rec"]).any()

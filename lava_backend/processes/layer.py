@@ -66,7 +66,7 @@ class LayerModel(TrialModel):
         self.somata, self.synapses = Somata(self.numbers, package.network), Eligibility(self.numbers, package.network)
         self.signal_quantity = "modulator" if package.learning.diffuses else "learning_signal"
         masters = {layer: package.masters[layer] for layer in ("in", "rec")}
-        self.sgd = resumed(package.optimizer, package.arithmetic, masters, package.updates) if package.optimizer.name == "sgd" else None
+        self.optimizer = resumed(package.optimizer, package.arithmetic, masters, package.updates) if package.optimizer.on_chip else None
 
     def at_rest(self) -> None:
         self.somata.program({"in": self.weight_in, "rec": self.weight_rec})
@@ -104,6 +104,6 @@ class LayerModel(TrialModel):
         gradient = synapses.wiring.split(synapses.G.raw[0])
         self.gradient_in += gradient["in"]
         self.gradient_rec += gradient["rec"]
-        if self.order[LAST] and self.sgd:
-            new = self.sgd.step({"in": self.gradient_in, "rec": self.gradient_rec, "out": np.zeros(0, np.int64)}, 1)
+        if self.order[LAST] and self.optimizer:
+            new = self.optimizer.step({"in": self.gradient_in, "rec": self.gradient_rec, "out": np.zeros(0, np.int64)}, 1)
             self.weight_in[:], self.weight_rec[:] = new["in"], new["rec"]

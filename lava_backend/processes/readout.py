@@ -54,8 +54,8 @@ class ReadoutModel(TrialModel):
         super().__init__(proc_params)
         package = self.package
         self.readout = oracle.Readout(self.numbers, package.network, package.learning)
-        self.sgd = resumed(package.optimizer, package.arithmetic, {"out": package.masters["out"]}, package.updates) \
-            if package.optimizer.name == "sgd" else None
+        self.optimizer = resumed(package.optimizer, package.arithmetic, {"out": package.masters["out"]}, package.updates) \
+            if package.optimizer.on_chip else None
 
     def at_rest(self) -> None:
         self.readout.program({"out": self.weight_out})
@@ -89,6 +89,6 @@ class ReadoutModel(TrialModel):
         if not self.learns:
             return
         self.gradient_out += self.readout.G.raw[0]
-        if self.order[LAST] and self.sgd:
+        if self.order[LAST] and self.optimizer:
             nothing = np.zeros(0, np.int64)
-            self.weight_out[:] = self.sgd.step({"in": nothing, "rec": nothing, "out": self.gradient_out}, 1)["out"]
+            self.weight_out[:] = self.optimizer.step({"in": nothing, "rec": nothing, "out": self.gradient_out}, 1)["out"]
