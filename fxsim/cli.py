@@ -204,7 +204,10 @@ def demo(out: Path, jobs: int) -> None:
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--published", type=click.Path(path_type=Path), help="Directory with the paper authors' curves (TASK.csv), drawn as a band.")
 def report(directory: Path, published: Path | None) -> None:
-    """Write the report of a comparison again from its tables."""
+    """Write the report of a comparison or a sweep from its tables.
+
+    What a sweep's page draws stands under ``figures`` in its study.yaml.
+    """
     from .report import build_report
     click.echo(f"report: {build_report(directory, published)}")
 

@@ -97,8 +97,13 @@ def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) 
 
 def describe_task(config: Config, rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int]) -> dict:
     """The manifest's entry of one task."""
-    shipped = load_config(config.task.name)
     return {"n": config.network.n, "steps": config.task.steps, "batch_size": config.batch_size,
             "iterations": config.iterations, "seeds": list(seeds), "rules": list(rules),
             "precisions": [precision_name(p) for p in precisions], "c_reg": config.learning.c_reg,
-            "paper_size": (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)}
+            "paper_size": is_paper_size(config)}
+
+
+def is_paper_size(config: Config) -> bool:
+    """True for the network, trials and batch of the shipped configuration of its task."""
+    shipped = load_config(config.task.name)
+    return (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)

@@ -16,7 +16,11 @@
       - name: pairs
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
-    figures: []                         # what the page draws, see fxsim.report
+        axes: {bits: [formats.membrane.word_bits]}                  # names for this block alone
+    figures:                            # what fxsim report DIR draws; columns are those of the tables, see fxsim.store
+      - {kind: curves, title: Learning, panels: [task, rule], lines: precision}
+      - {kind: lines, title: Bits, where: {block: bits}, x: weight_bits, lines: rule, levels: {float32: {block: reference}}}
+      - {kind: heatmap, title: Two at once, where: {block: both}, x: weight_bits, y: bits}
 
 Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
 study are relative to its file.
@@ -31,7 +35,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any, Iterator, Literal, Union
 
 from pydantic import Field, ValidationError
 
@@ -53,6 +57,27 @@ class Block(Section):
     seeds: tuple[int, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
+    axes: dict[str, list[str]] = {}
+
+
+class Figure(Section):
+    """One figure of a study's page.
+
+    curves: learning curves, a line for each value of ``lines``;  lines: the last evaluation against the numbers in column ``x``;
+    heatmap: the last evaluation over columns ``x`` and ``y``. A panel for each combination of values of ``panels``.
+    """
+
+    kind: Literal["curves", "lines", "heatmap"]
+    title: str = Field(min_length=1, max_length=200)
+    caption: str = Field("", max_length=2000)
+    where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
+    panels: tuple[str, ...] = ()
+    lines: str = "precision"
+    x: str = ""
+    y: str = ""
+    x_label: str = ""
+    metric: Literal["accuracy", "nmse", "loss", "rate_hz"] = "accuracy"
+    levels: dict[str, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
 class Study(Section):
@@ -65,7 +90,7 @@ class Study(Section):
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     axes: dict[str, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
-    figures: list[dict[str, Any]] = []
+    figures: list[Figure] = []
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,12 @@ def parse_study(data: object, source: str) -> Study:
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
-        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block}) from None
+        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure}) from None
+    for i, figure in enumerate(study.figures):
+        for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
+            if (figure.kind in kinds) != bool(getattr(figure, field)):
+                raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
+                                 f"a column for {' and '.join(kinds)}, nothing for others")
     names = [block.name for block in study.blocks]
     for i, block in enumerate(study.blocks):
         if block.name in names[:i]:
@@ -128,7 +158,7 @@ def plan(study: Study, source: str) -> list[Planned]:
         if base not in loaded:
             loaded[base] = load_config(_beside(base, folder))
         for index, axes in enumerate(_combinations(block)):
-            changes = _changes({**study.set, **block.set, **axes}, study.axes, folder)
+            changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, folder)
             where = f"{source}: block {block.name}, run {index + 1}"
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read

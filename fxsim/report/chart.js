@@ -27,9 +27,11 @@
     return inside.length > 1 ? inside : ticks(low, high);
   }
 
+  const quoted = (text) => (/[",]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text);
+
   function csv(chart) {
-    const lines = ["precision,updates,mean,sem,seeds"];
-    for (const s of chart.series) s.x.forEach((x, i) => lines.push([s.label, x, s.mean[i], s.sem[i] === null ? "" : s.sem[i], s.n[i]].join(",")));
+    const lines = [[chart.lines, chart.x, "mean", "sem", "seeds"].map(quoted).join(",")];
+    for (const s of chart.series) s.x.forEach((x, i) => lines.push([quoted(s.label), x, s.mean[i], s.sem[i] === null ? "" : s.sem[i], s.n[i]].join(",")));
     for (const [x, mean, sem] of chart.points) lines.push(["published", x, mean, sem, ""].join(","));
     return lines.join("\n") + "\n";
   }
@@ -50,10 +52,10 @@
   function scales(chart) {
     const value = transform(chart), together = CHARTS.filter((other) => other.group === chart.group).map(extent);
     const xs = together.flatMap((e) => e[0]), ys = together.flatMap((e) => e[1]);
-    const last = Math.max(...xs, 1), low = Math.min(...ys), high = Math.max(...ys), margin = (high - low || 1) * 0.05;
+    const first = chart.origin ? 0 : Math.min(...xs), last = Math.max(...xs, first + 1), low = Math.min(...ys), high = Math.max(...ys), margin = (high - low || 1) * 0.05;
     const y0 = low - margin, y1 = high + margin;
     const level = (u) => H - BOTTOM - (H - TOP - BOTTOM) * (u - y0) / (y1 - y0);
-    return { last, y0, y1, level, px: (x) => LEFT + (W - LEFT - RIGHT) * x / last, py: (y) => level(value(y)) };
+    return { first, last, y0, y1, level, px: (x) => LEFT + (W - LEFT - RIGHT) * (x - first) / (last - first), py: (y) => level(value(y)) };
   }
 
   function axes(chart, svg, scale) {
@@ -63,7 +65,7 @@
       make(svg, "line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: "#e6e6e6" });
       make(svg, "text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" }, chart.log ? power(t) : chart.percent ? percent(t) : String(t));
     }
-    for (const t of ticks(0, scale.last)) make(svg, "text", { x: scale.px(t), y: H - BOTTOM + 15, "text-anchor": t === scale.last ? "end" : "middle" }, String(t));
+    for (const t of ticks(scale.first, scale.last)) make(svg, "text", { x: scale.px(t), y: H - BOTTOM + 15, "text-anchor": t === scale.last ? "end" : "middle" }, String(t));
     make(svg, "text", { x: (LEFT + W - RIGHT) / 2, y: H - 5, "text-anchor": "middle" }, chart.x);
     make(svg, "line", { x1: LEFT, x2: W - RIGHT, y1: H - BOTTOM, y2: H - BOTTOM, stroke: "#888" });
   }
@@ -118,7 +120,7 @@
     const hide = () => { tip.style.display = "none"; cursor.setAttribute("visibility", "hidden"); };
     function show(event) {
       const area = svg.getBoundingClientRect();
-      const at = ((event.clientX - area.left) * W / area.width - LEFT) * scale.last / (W - LEFT - RIGHT);
+      const at = ((event.clientX - area.left) * W / area.width - LEFT) * (scale.last - scale.first) / (W - LEFT - RIGHT) + scale.first;
       const x = all.reduce((best, u) => (Math.abs(u - at) < Math.abs(best - at) ? u : best), all[0]);
       const rows = [];
       chart.series.forEach((s, n) => {
@@ -128,7 +130,7 @@
       });
       if (!rows.length) { hide(); return; }
       tip.replaceChildren();
-      make(tip, "div", {}, `after ${x} updates`);
+      make(tip, "div", {}, `${chart.x}: ${x}`);
       for (const [colour, row] of rows) make(make(tip, "div", {}), "span", { style: `border-left: 4px solid ${colour}; padding-left: 4px` }, row);
       cursor.setAttribute("x1", scale.px(x)); cursor.setAttribute("x2", scale.px(x)); cursor.setAttribute("visibility", "visible");
       const bounds = box.getBoundingClientRect(), left = event.clientX - bounds.left;
@@ -143,7 +145,7 @@
 
   function draw(chart, root) {
     const box = make(root, "div", { class: "chart", id: chart.id }), scale = scales(chart);
-    make(box, "h4", {}, chart.title + ": " + chart.y);
+    make(box, "h4", {}, chart.title ? chart.title + ": " + chart.y : chart.y);
     const svg = make(box, "svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": chart.title + ", " + chart.y });
     const frame = make(svg, "clipPath", { id: "clip-" + chart.id });
     make(frame, "rect", { x: LEFT, y: 0, width: W - LEFT - RIGHT + 5, height: H - BOTTOM });
@@ -152,10 +154,11 @@
     published(chart, plot, scale);
     const groups = chart.series.map((s) => curve(s, plot, scale));
     const legend = make(box, "div", { class: "legend" });
+    make(legend, "span", { class: "small" }, chart.lines + ":");
     chart.series.forEach((s, n) => toggle(s, groups[n], legend));
     make(legend, "button", { type: "button", class: "csv" }, "CSV").addEventListener("click", () => download(chart));
     values(chart, box, svg, scale, groups);
   }
 
-  for (const chart of CHARTS) draw(chart, document.getElementById("charts"));
+  for (const chart of CHARTS) draw(chart, document.getElementById(chart.root));
 })();

@@ -77,7 +77,7 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
     tables = {task: _table(path, PUBLISHED_COLUMNS) for task, path in paths.items() if path.exists()}
     if published and not tables:
         raise InputError(published, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in paths))
-    return Comparison(_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
+    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -93,7 +93,8 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _manifest(path: Path) -> dict:
+def read_manifest(path: Path) -> dict:
+    """A manifest.json. Raises InputError."""
     try:
         manifest = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -108,7 +109,7 @@ def _snapshots(folder: Path, curves: pd.DataFrame) -> Snapshots:
     wanted = set(map(tuple, curves[["task", "rule", "precision"]].drop_duplicates().to_numpy()))
     by_seed: dict[object, dict[tuple[str, str, str], Path]] = {}
     for path in sorted(folder.glob("**/snapshot.npz")):
-        run = _manifest(path.with_name("manifest.json"))
+        run = read_manifest(path.with_name("manifest.json"))
         key = (str(run.get("task")), str(run.get("rule")), str(run.get("precision")))
         if key in wanted:
             by_seed.setdefault(run.get("seed"), {}).setdefault(key, path)

@@ -18,7 +18,8 @@ NAMES = {"eprop": "e-prop", "diffusion": "diffusion", "bptt": "BPTT", "shuffled_
          "shuffled_per_step": "shuffled (per step)", "delayed_match": "delayed match", "cue_accumulation": "cue accumulation",
          "pattern_generation": "pattern generation"}
 PUBLISHED = {"range": "#E6E0F0", "quartiles": "#CDC3E3", "mean": "#666666"}      # pale violet: float's own band is grey
-LABELS = {"accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE"}
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "fxsim", "figure.dpi": 130}
+LABELS = {"rate_hz": "firing rate (Hz)", "accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE"}
 
 
 def title(name: str) -> str:
@@ -40,14 +41,10 @@ def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
 
     def keep(name: str, figure) -> None:
-        for ending in ("svg", "png"):
-            picture = io.BytesIO()
-            figure.savefig(picture, format=ending, bbox_inches="tight", metadata={"Date": None} if ending == "svg" else None)
-            paths[name] = folder / f"{name}.{ending}"
-            write_atomic(paths[name], picture.getvalue())
+        paths[name] = save_picture(figure, folder, name)
         plt.close(figure)
 
-    with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "fxsim", "figure.dpi": 130}):
+    with plt.rc_context(STYLE):
         for task in comparison.tasks:
             keep(f"curves_{task}", _curves(plt, comparison, task))
             for rule in comparison.rules(task):
@@ -60,6 +57,15 @@ def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
                 if len(table):
                     keep(f"losses_{name}", _losses(plt, table, heading))
     return paths
+
+
+def save_picture(figure, folder: Path, name: str) -> Path:
+    """Write NAME.svg and NAME.png; returns the latter's path."""
+    for ending in ("svg", "png"):
+        picture = io.BytesIO()
+        figure.savefig(picture, format=ending, bbox_inches="tight", metadata={"Date": None} if ending == "svg" else None)
+        write_atomic(folder / f"{name}.{ending}", picture.getvalue())
+    return folder / f"{name}.png"
 
 
 def _curves(plt, comparison: Comparison, task: str):

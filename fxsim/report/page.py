@@ -24,16 +24,19 @@ WORST = 8                   # rows of a loss table that are shown unasked
 
 def write_page(comparison: Comparison, figures: dict[str, Path], path: Path) -> Path:
     """Render the template with the data and write it atomically."""
+    return render("page.html.j2", path, charts(comparison), fields(comparison), header=header(comparison), notes=notes(comparison), figures=figures,
+                  tasks=comparison.tasks, finals=final_rows(comparison), loss_tables=loss_tables(comparison), kinds=KINDS)
+
+
+def render(template: str, path: Path, charts: list[dict], fields: list[dict], **values) -> Path:
+    """A page from a template with style, scripts and their data inside."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     environment = Environment(loader=PackageLoader("fxsim.report", "."), undefined=StrictUndefined, autoescape=True)
     environment.filters |= {"percent": percent, "embedded": embedded, "title": title}
     folder = resources.files("fxsim.report")
-    html = environment.get_template("page.html.j2").render(
-        header=header(comparison), notes=notes(comparison), tasks=comparison.tasks, figures=figures, finals=final_rows(comparison),
-        loss_tables=loss_tables(comparison), kinds=KINDS, style=folder.joinpath("page.css").read_text(),
-        scripts=[folder.joinpath(name).read_text() for name in ("chart.js", "field.js")],
-        charts=script_json(charts(comparison)), fields=script_json(fields(comparison)), source=paper.SOURCE,
-        published=script_json(PUBLISHED))
+    html = environment.get_template(template).render(
+        **values, style=folder.joinpath("page.css").read_text(), charts=script_json(charts), fields=script_json(fields), source=paper.SOURCE,
+        scripts=[folder.joinpath(name).read_text() for name in ("chart.js", "field.js")], published=script_json(PUBLISHED))
     write_atomic(path, html.encode())
     return path
 
@@ -73,8 +76,7 @@ def _plain(value):
 # ---- header --------------------------------------------------------------------------------------------------------
 def header(comparison: Comparison) -> list[tuple[str, str]]:
     """What was run, on what: (name, text). What the manifest does not say is left out, but for the command and the date."""
-    manifest = comparison.manifest
-    rows = [("Command", str(manifest.get("command") or "unknown"))]
+    manifest, rows = comparison.manifest, []
     sizes = {"n": "{} neurons", "steps": "{} steps a trial", "batch_size": "batch {}", "iterations": "{} updates", "c_reg": "c_reg {}"}
     for task in comparison.tasks:
         facts = comparison.facts(task)
@@ -83,6 +85,12 @@ def header(comparison: Comparison) -> list[tuple[str, str]]:
         if "paper_size" in facts:
             parts.append("the paper's network and trial size" if facts["paper_size"] else "reduced: not the paper's size")
         rows.append((title(task), ", ".join(parts)))
+    return provenance(manifest, rows)
+
+
+def provenance(manifest: dict, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The command, what was run, and on what."""
+    rows = [("Command", str(manifest.get("command") or "unknown")), *facts]
     for name, key in (("Machine", "machine"), ("Versions", "versions")):
         known = [f"{k} {v}" for k, v in section(manifest, key).items() if v is not None]
         rows += [(name, ", ".join(known))] if known else []
@@ -119,7 +127,8 @@ def charts(comparison: Comparison) -> list[dict]:
                         series.append({"label": precision, "colour": colour, "dash": list(dashes), "x": curve["iteration"].tolist(),
                                        "mean": curve["mean"].tolist(), "sem": curve["sem"].tolist(), "n": curve["n"].tolist()})
                 band = paper.spread(comparison.published[task], task, rule, facts, column) if task in comparison.published else None
-                out.append({"id": f"chart-{task}-{rule}-{column}", "group": f"{task}-{column}", "title": f"{title(task)}, {title(rule)}",
+                out.append({"root": "charts", "lines": "precision", "origin": True, "id": f"chart-{task}-{rule}-{column}",
+                            "group": f"{task}-{column}", "title": f"{title(task)}, {title(rule)}",
                             "y": LABELS[column], "x": "weight updates", "log": column == "nmse", "percent": column == "accuracy", "series": series,
                             "points": paper.points(task, rule, facts) if column == "accuracy" else [], "band": band})
     return out
@@ -156,17 +165,18 @@ def final_rows(comparison: Comparison) -> list[dict]:
     rows = []
     for r in final_table(comparison).to_dict("records"):
         share = r["measure"] == "accuracy"
-
-        def show(value: float, sem: float, sign: str, unit: str, share=share) -> str:
-            if not math.isfinite(value):
-                return "–"
-            scale, digits = (100, 1) if share else (1, 4)
-            text = f"{scale * value:{sign}.{digits}f}" + (f" ± {scale * sem:.{digits}f}" if math.isfinite(sem) else "")
-            return text.replace("-", "−") + (unit if share else "")
-
-        rows.append({**r, "result": show(r["mean"], r["sem"], "", " %"), "measure": title(r["measure"]) if share else "nMSE",
-                     "change": show(r["difference"], r["difference_sem"], "+", " points")})
+        rows.append({**r, "result": with_error(r["mean"], r["sem"], share), "measure": title(r["measure"]) if share else "nMSE",
+                     "change": with_error(r["difference"], r["difference_sem"], share, "+", " points")})
     return rows
+
+
+def with_error(value: float, sem: float, share: bool, sign: str = "", unit: str = " %") -> str:
+    """Mean ± standard error as text, a share in percent (with ``unit``); an en dash where there is none."""
+    if not math.isfinite(value):
+        return "–"
+    scale, digits = (100, 1) if share else (1, 4)
+    text = f"{scale * value:{sign}.{digits}f}" + (f" ± {scale * sem:.{digits}f}" if math.isfinite(sem) else "")
+    return text.replace("-", "−") + (unit if share else "")
 
 
 def loss_tables(comparison: Comparison) -> list[dict]:

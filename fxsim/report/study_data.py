@@ -1,0 +1,185 @@
+"""What the figures of a study show: means and standard errors over seeds, taken from the tables of its sweep.
+
+The results are plain data, one dictionary per chart or heat map, that both the page's script and matplotlib draw.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..comparison import is_paper_size
+from ..errors import InputError
+from ..store import read_store
+from ..study import Figure, Study, load_study, plan
+from . import published as paper
+from .data import FLOAT_PRECISIONS, read_manifest
+from .figures import COLOURS, DASHES, LABELS, title
+from .tables import standard_error
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep directory: the study, its manifest, and its tables."""
+
+    path: Path
+    study: Study
+    manifest: dict
+    results: pd.DataFrame
+    curves: pd.DataFrame
+
+    @cached_property
+    def facts(self) -> dict[str, dict]:
+        """run -> what :mod:`.published` has to know of it."""
+        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.iterations}
+                for p in plan(self.study, str(self.path / "study.yaml"))}
+
+
+def read_sweep(directory: Path) -> Sweep:
+    """Read a directory that ``fxsim sweep`` has filled. Raises InputError."""
+    study, _ = load_study(directory / "study.yaml")
+    return Sweep(directory, study, read_manifest(directory / "manifest.json"), read_store(directory, "results"), read_store(directory, "curves"))
+
+
+def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
+    """The panels of a figure of kind curves or lines; ``number``: its place in the study."""
+    source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else _done(sweep.results)
+    x = "iteration" if figure.kind == "curves" else figure.x
+    where, out = Rows(sweep, f"figures.{number}"), []
+    rows = where.chosen(source, figure.where)
+    where.numbers(rows, "x", x)
+    values = _ordered(where.column(rows, "lines", figure.lines))
+    for panel, shown in where.panels(rows, figure.panels):
+        series = [{"label": title(_shown(value)), **_style(values.index(value)), **_means(where, shown[shown[figure.lines] == value], figure, x)}
+                  for value in values if (shown[figure.lines] == value).any()]
+        ends = [min(min(s["x"]) for s in series), max(max(s["x"]) for s in series)]
+        for i, (label, chosen) in enumerate(figure.levels.items()):
+            level = where.chosen(_done(sweep.results), chosen)
+            values_ = where.numbers(level, "metric", figure.metric).to_numpy()
+            mean, sem = float(values_.mean()), standard_error(values_)
+            series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends, "mean": [mean] * 2, "sem": [sem] * 2,
+                           "n": [len(values_)] * 2})
+        out.append({"root": f"figure-{number}", "id": f"figure-{number}-{len(out)}", "group": f"figure-{number}", "lines": title(figure.lines),
+                    "title": panel, "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
+                    "y": LABELS.get(figure.metric, figure.metric), "origin": figure.kind == "curves", "log": figure.metric == "nmse",
+                    "percent": figure.metric == "accuracy", "series": series, "points": _published(sweep, shown, figure), "band": None})
+    return out
+
+
+def heatmap(sweep: Sweep, number: int, figure: Figure) -> dict:
+    """x, y: values of the axes; mean, sem, n: a row per y, a column per x."""
+    where = Rows(sweep, f"figures.{number}")
+    rows = where.chosen(_done(sweep.results), figure.where)
+    where.numbers(rows, "metric", figure.metric)
+    xs, ys = (_ordered(where.column(rows, name, getattr(figure, name))) for name in ("x", "y"))
+    cells = [[rows[(rows[figure.x] == x) & (rows[figure.y] == y)][figure.metric].to_numpy() for x in xs] for y in ys]
+    return {"x": xs, "y": ys, "mean": [[float(c.mean()) if len(c) else float("nan") for c in row] for row in cells],
+            "sem": [[standard_error(c) for c in row] for row in cells], "n": [[len(c) for c in row] for row in cells]}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Picks rows of a table as a figure says; what it names wrongly is an InputError of that figure."""
+
+    sweep: Sweep
+    field: str
+
+    def error(self, name: str, found: object, allowed: str) -> InputError:
+        return InputError(self.sweep.path / "study.yaml", f"{self.field}.{name}", found, allowed)
+
+    def column(self, table: pd.DataFrame, name: str, column: str) -> pd.Series:
+        if column not in table:
+            raise self.error(name, column, "a column: " + ", ".join(table.columns))
+        return table[column]
+
+    def numbers(self, table: pd.DataFrame, name: str, column: str) -> pd.Series:
+        values = self.column(table, name, column)
+        if not pd.api.types.is_numeric_dtype(values) or values.isna().any():
+            raise self.error(name, column, "a column that holds a number in each of these rows")
+        return values
+
+    def chosen(self, table: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+        for column, wanted in where.items():
+            table = table[self.column(table, "where", column).isin(wanted if isinstance(wanted, list) else [wanted])]
+        if table.empty:
+            raise self.error("where", where, "a choice that leaves rows (did these runs fail?)")
+        return table
+
+    def panels(self, table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+        for column in columns:
+            self.column(table, "panels", column)
+        if not columns:
+            yield "", table
+            return
+        for key, rows in table.groupby(list(columns), sort=False):
+            yield ", ".join(title(str(value)) for value in key), rows
+
+
+def _done(results: pd.DataFrame) -> pd.DataFrame:
+    return results[results["status"] == "done"]
+
+
+def _ordered(column: pd.Series) -> list:
+    """Distinct values: numbers upwards, words as they come, floats before other precisions."""
+    values = [v for v in dict.fromkeys(column.tolist()) if not (v is None or isinstance(v, float) and math.isnan(v))]
+    if pd.api.types.is_numeric_dtype(column):
+        return sorted(values)
+    return sorted(values, key=lambda name: (name not in FLOAT_PRECISIONS, values.index(name)))
+
+
+def _means(where: Rows, rows: pd.DataFrame, figure: Figure, x: str) -> dict:
+    """x, mean, sem, n of a line; a run that stands in several blocks counts once."""
+    where.numbers(rows, "metric", figure.metric)
+    grouped = rows.drop_duplicates([x, "run"]).groupby(x)[figure.metric]
+    return {"x": [_number(v) for v in grouped.groups], "mean": grouped.mean().tolist(), "sem": [standard_error(v.to_numpy()) for _, v in grouped],
+            "n": grouped.size().tolist()}
+
+
+def _number(value: float) -> int | float:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _style(index: int) -> dict:
+    return {"colour": COLOURS[index % len(COLOURS)], "dash": list(DASHES[index % len(DASHES)])}
+
+
+def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> list[tuple[int, float, float]]:
+    """Published accuracies beside the curves of one task and rule, where all runs are like the published ones."""
+    kinds = set(zip(rows["task"], rows["rule"]))
+    if figure.kind != "curves" or figure.metric != "accuracy" or len(kinds) > 1:
+        return []
+    (task, rule), facts = next(iter(kinds)), [sweep.facts.get(run, {}) for run in dict.fromkeys(rows["run"])]
+    if any(paper.obstacle(task, rule, fact) for fact in facts):
+        return []
+    return paper.points(task, rule, max(facts, key=lambda fact: fact["iterations"]))
+
+
+def summary(sweep: Sweep) -> list[dict]:
+    """A row per block and combination of its axes: label, measure, mean and SEM of the last evaluation over seeds."""
+    rows = []
+    results = sweep.results
+    axes = [c for c in results.columns[results.columns.get_loc("seed") + 1:results.columns.get_loc("status")]]
+    keys = ["block", "task", "rule", "precision", *axes]
+    for key, group in results.groupby(keys, sort=False, dropna=False):
+        found = dict(zip(keys, key))
+        done = _done(group)
+        measure = "nmse" if found["task"] == "pattern_generation" else "accuracy"
+        values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
+        label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))
+        rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": len(values),
+                     "mean": float(values.mean()) if len(values) else float("nan"), "sem": standard_error(values),
+                     "failed": len(group) - len(done), "error": next((e for e in group.get("error", []) if e), "")})
+    return rows
+
+
+def _missing(value: object) -> bool:
+    return value is None or value is pd.NA or isinstance(value, float) and math.isnan(value)
+
+
+def _shown(value: object) -> str:
+    return f"{_number(value)}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,87 @@
+"""Pictures of a study, as PNG and SVG: the same charts and heat maps that its page shows."""
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..files import make_directory
+from ..study import Figure
+from .figures import LABELS, PUBLISHED, STYLE, save_picture, title
+
+COLUMNS = 4         # panels beside each other
+
+
+def draw_study(drawn: list[tuple[Figure, list[dict] | dict]], folder: Path) -> dict[str, Path]:
+    """Draw each figure from what :mod:`.study_data` made of it; returns figure-NUMBER -> PNG path (an SVG stands beside it)."""
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    make_directory(folder)
+    paths = {}
+    with plt.rc_context(STYLE):
+        for number, (figure, content) in enumerate(drawn):
+            picture = _heatmap(plt, figure, content) if isinstance(content, dict) else _charts(plt, figure, content)
+            paths[f"figure-{number}"] = save_picture(picture, folder, f"figure-{number}")
+            plt.close(picture)
+    return paths
+
+
+def _charts(plt, figure: Figure, charts: list[dict]):
+    from matplotlib.ticker import PercentFormatter
+    columns = min(len(charts), COLUMNS)
+    rows = math.ceil(len(charts) / columns)
+    picture, axes = plt.subplots(rows, columns, figsize=(1.2 + 3.1 * columns, 0.9 + 2.5 * rows), squeeze=False, sharey=True, layout="constrained")
+    entries: dict = {}
+    for ax in axes.flat[len(charts):]:
+        ax.set_axis_off()
+    for i, (ax, chart) in enumerate(zip(axes.flat, charts)):
+        if chart["points"]:
+            updates, mean, sem = zip(*chart["points"])
+            ax.errorbar(updates, mean, sem, fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
+        for s in chart["series"]:
+            x, mean, sem = np.array(s["x"]), np.array(s["mean"]), np.nan_to_num(np.array(s["sem"], float))
+            ax.plot(x, mean, color=s["colour"], dashes=s["dash"] or (None, None), lw=1.5, label=s["label"], marker="o" if len(x) < 8 and len(x) > 2 else None, ms=3)
+            ax.fill_between(x, mean - sem, mean + sem, color=s["colour"], alpha=0.15, lw=0)
+        if chart["log"]:
+            ax.set_yscale("log")
+        if chart["percent"]:
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.set_title(chart["title"], fontsize=9)
+        if i % columns == 0:
+            ax.set_ylabel(chart["y"])
+        if i + columns >= len(charts):
+            ax.set_xlabel(chart["x"])
+        entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels())}
+    picture.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, title=title(figure.lines))
+    picture.suptitle(f"{figure.title} (mean ± SEM, {seeds(charts)})", fontsize=10)
+    return picture
+
+
+def seeds(charts: list[dict]) -> str:
+    """How many runs stand behind each point."""
+    counts = {n for chart in charts for s in chart["series"] for n in s["n"]}
+    few, many = min(counts), max(counts)
+    return f"{few} seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} seeds"
+
+
+def _heatmap(plt, figure: Figure, cells: dict):
+    mean, sem = np.array(cells["mean"]), np.array(cells["sem"], float)
+    picture, ax = plt.subplots(figsize=(1.8 + 0.8 * len(cells["x"]), 1.5 + 0.55 * len(cells["y"])), layout="constrained")
+    ax.spines[:].set_visible(False)
+    image = ax.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
+    middle = (np.nanmin(mean) + np.nanmax(mean)) / 2
+    scale, digits = (100, 0) if figure.metric == "accuracy" else (1, 3)
+    for (i, j), value in np.ndenumerate(mean):
+        text = "–" if math.isnan(value) else f"{scale * value:.{digits}f}" + ("" if math.isnan(sem[i, j]) else f"\n±{scale * sem[i, j]:.{digits}f}")
+        ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if value < middle else "black")
+    ax.set_xticks(range(len(cells["x"])), cells["x"])
+    ax.set_yticks(range(len(cells["y"])), cells["y"])
+    ax.set_xlabel(figure.x_label or title(figure.x))
+    ax.set_ylabel(title(figure.y))
+    picture.colorbar(image, ax=ax, label=LABELS.get(figure.metric, figure.metric) + (" (shares; cells: percent)" if figure.metric == "accuracy" else ""))
+    counts = {n for row in cells["n"] for n in row if n}
+    picture.suptitle(f"{figure.title}\n(mean ± SEM, {min(counts)} to {max(counts)} seeds)" if len(counts) > 1 else
+                     f"{figure.title}\n(mean ± SEM, {min(counts)} seeds)", fontsize=10)
+    return picture
