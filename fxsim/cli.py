@@ -232,6 +232,22 @@ def presets() -> None:
     click.echo("\nfloat32 and float64 are precisions, too; a path of a YAML file is one of your own.")
 
 
+@main.command()
+@click.argument("config")
+@change
+@click.option("--precisions", type=Items(), default="float32,q24,q16,w8s16,w4s8,loihi2", show_default=True)
+def cost(config: str, changes: tuple[str, ...], precisions: list) -> None:
+    """Bits of memory and integer operations per step that CONFIG's network needs in each precision.
+
+    One trial; the work of a chip, not of this simulator. Operations count additions, products, shifts, comparisons, by the word that
+    holds their result. Not counted: the delivery of spikes (an addition per spike and synapse) and softmax.
+    """
+    from .config import load_config
+    from .cost import tables
+    memory, operations = tables(load_config(config, changes), precisions)
+    click.echo(f"{text_table(memory)}\n\n{text_table(operations)}")
+
+
 @main.group()
 def verify() -> None:
     """Check exactness; exit status 1 if a check fails."""

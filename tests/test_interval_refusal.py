@@ -2,11 +2,13 @@
 import numpy as np
 import pytest
 
-from fxsim.arithmetic import Arithmetic
+from fxsim.arithmetic import Arithmetic, make_arithmetic
+from fxsim.config import load_config
 from fxsim.engine.build import proof_for
 from fxsim.engine.cpu import CpuEngine
+from fxsim.topology import build_network
 from fxsim.verify.random_case import random_case
-from quant import InputError, QFormat, load_spec
+from quant import InputError, QFormat, load_spec, preset_names
 
 
 @pytest.fixture
@@ -22,6 +24,15 @@ def _arithmetic(case, **formats):
 def test_shipped_16_bit_formats_run_in_32_bit_words(case):
     proof = proof_for(_arithmetic(case), case.network)
     assert all(proof.bits(name) <= 32 for name in ("membrane", "trace", "eligibility", "filtered_eligibility", "adaptation_eligibility", "gradient"))
+
+
+@pytest.mark.parametrize("rule", ["eprop", "diffusion"])
+@pytest.mark.parametrize("task", ["cue_accumulation", "delayed_match", "pattern_generation"])
+def test_every_shipped_precision_fits_every_shipped_network(task, rule):
+    config = load_config(task, [f"learning.rule={rule}"])
+    network = build_network(config)
+    for name in preset_names():
+        proof_for(make_arithmetic(name, network, config.learning_spec(), config.task.steps), network)
 
 
 def test_wider_formats_get_wider_words(case):

@@ -3,8 +3,6 @@ import base64
 import json
 import re
 import shutil
-import subprocess
-from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from fxsim.report.page import charts, header, notes
 from fxsim.report.tables import final_table, learning_curve, losses
 from fxsim.training import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
+from browser import needs_chromium, opened
 
 QUALITY = {"float32": 1.0, "q16": 0.95, "w4s8": 0.2}      # precision -> how far it learns
 FORMATS = {"q16": (16, 11), "w4s8": (8, 4)}
@@ -202,30 +201,24 @@ def test_broken_input_is_one_error_that_names_the_file(tmp_path, damage):
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
 
 
-TOUCH = """<script>
+TOUCH = """
 const chart = document.querySelector(".chart"), svg = chart.querySelector(":scope > svg"), area = svg.getBoundingClientRect();
-const curve = svg.querySelector("g > g"), button = chart.querySelector("button[aria-pressed]"), seen = [];
+const curve = svg.querySelector("g > g"), button = chart.querySelector("button[aria-pressed]");
 svg.dispatchEvent(new PointerEvent("pointermove", { clientX: area.left + area.width * 0.97, clientY: area.top + 50 }));
 seen.push(chart.querySelector(".tip").textContent);
 button.click(); seen.push(curve.style.display, button.getAttribute("aria-pressed"));
 button.click(); seen.push(curve.style.display, button.getAttribute("aria-pressed"));
-const slider = document.querySelector("input[type=range]"), before = document.querySelector("canvas").toDataURL();
+const slider = document.querySelector("input[type=range]"), [grid, raster] = document.querySelectorAll("canvas");
+const before = [grid.toDataURL(), raster.toDataURL()];
 slider.value = 40; slider.dispatchEvent(new Event("input"));
-seen.push(before !== document.querySelector("canvas").toDataURL(), document.querySelector("output").textContent);
+seen.push(before[0] !== grid.toDataURL(), before[1] !== raster.toDataURL(), document.querySelector("output").textContent);
 seen.push(document.documentElement.scrollWidth <= window.innerWidth);
-document.body.setAttribute("data-seen", JSON.stringify(seen));
-</script></body>"""
+"""
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs headless Chromium")
+@needs_chromium
 def test_curves_toggle_values_show_and_the_animation_moves_in_a_browser(built, tmp_path):
-    page = tmp_path / "page.html"
-    page.write_text(built[1].replace("</body>", TOUCH))
-    dom = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                          "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=390,800",
-                          "--enable-logging=stderr", "--dump-dom", f"file://{page}"], capture_output=True, text=True, timeout=100)
-    assert "CONSOLE" not in dom.stderr
-    assert dom.stdout.count('class="legend"') == 8
-    tip, *seen = json.loads(unescape(re.search(r'data-seen="(.*?)"', dom.stdout)[1]))
-    assert tip.startswith("after 100 updates") and "float32: " in tip and "n = 3" in tip
-    assert seen == ["none", "false", "", "true", True, "41 ms of 50 ms", True]      # the last: a phone need not scroll sideways
+    (tip, *seen), page = opened(built[1], TOUCH, tmp_path)
+    assert page.count('class="legend"') == 8
+    assert tip.startswith("weight updates: 100") and "float32: " in tip and "n = 3" in tip
+    assert seen == ["none", "false", "", "true", True, True, "41 ms of 50 ms", True]      # the last: a phone need not scroll sideways

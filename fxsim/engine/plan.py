@@ -124,7 +124,7 @@ class Proof:
 
     def bits(self, name: str) -> int:
         """Width of the signed word that holds every intermediate of an update function."""
-        return max((_bits(low, high) for low, high in self.ranges[name].values()), default=2)
+        return max((word_bits(low, high) for low, high in self.ranges[name].values()), default=2)
 
 
 def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, network: Network) -> Proof:
@@ -151,7 +151,7 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
         noted = {}
         proof.results[name] = Interval.of(made[name](*arguments))
         proof.ranges[name] = noted
-        widest = max([proof.bits(name), *(_bits(a.lo, a.hi) for a in arguments)])
+        widest = max([proof.bits(name), *(word_bits(a.lo, a.hi) for a in arguments)])
         if widest > 63:
             quantity = steps.STORES.get(name, name)
             raise InputError(spec.name, f"quantities.{quantity}", f"formats whose intermediates need {widest} bits",
@@ -159,7 +159,8 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
     return proof
 
 
-def _bits(low: int, high: int) -> int:
+def word_bits(low: int, high: int) -> int:
+    """Width of the narrowest signed word that holds both."""
     return max(high.bit_length(), (-low - 1).bit_length()) + 1
 
 

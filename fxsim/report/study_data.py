@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..comparison import is_paper_size
 from ..errors import InputError
-from ..store import read_store
+from ..store import RESULTS, read_store
 from ..study import Figure, Study, load_study, plan
 from . import published as paper
 from .data import FLOAT_PRECISIONS, read_manifest
@@ -60,12 +60,13 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
         ends = [min(min(s["x"]) for s in series), max(max(s["x"]) for s in series)]
         for i, (label, chosen) in enumerate(figure.levels.items()):
             level = where.chosen(_done(sweep.results), chosen)
-            values_ = where.numbers(level, "metric", figure.metric).to_numpy()
-            mean, sem = float(values_.mean()), standard_error(values_)
-            series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends, "mean": [mean] * 2, "sem": [sem] * 2,
-                           "n": [len(values_)] * 2})
-        out.append({"root": f"figure-{number}", "id": f"figure-{number}-{len(out)}", "group": f"figure-{number}", "lines": title(figure.lines),
-                    "title": panel, "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
+            numbers = where.numbers(level, "metric", figure.metric).to_numpy()
+            mean, sem = float(numbers.mean()), standard_error(numbers)
+            series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
+                           "mean": [mean] * 2, "sem": [sem] * 2, "n": [len(numbers)] * 2})
+        out.append({"root": f"figure-{number}", "id": f"figure-{number}-{len(out)}", "group": f"figure-{number}",
+                    "lines": title(figure.lines), "title": panel,
+                    "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
                     "y": LABELS.get(figure.metric, figure.metric), "origin": figure.kind == "curves", "log": figure.metric == "nmse",
                     "percent": figure.metric == "accuracy", "series": series, "points": _published(sweep, shown, figure), "band": None})
     return out
@@ -163,7 +164,7 @@ def summary(sweep: Sweep) -> list[dict]:
     """A row per block and combination of its axes: label, measure, mean and SEM of the last evaluation over seeds."""
     rows = []
     results = sweep.results
-    axes = [c for c in results.columns[results.columns.get_loc("seed") + 1:results.columns.get_loc("status")]]
+    axes = [c for c in results.columns if c not in RESULTS]
     keys = ["block", "task", "rule", "precision", *axes]
     for key, group in results.groupby(keys, sort=False, dropna=False):
         found = dict(zip(keys, key))

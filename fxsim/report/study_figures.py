@@ -42,7 +42,8 @@ def _charts(plt, figure: Figure, charts: list[dict]):
             ax.errorbar(updates, mean, sem, fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
         for s in chart["series"]:
             x, mean, sem = np.array(s["x"]), np.array(s["mean"]), np.nan_to_num(np.array(s["sem"], float))
-            ax.plot(x, mean, color=s["colour"], dashes=s["dash"] or (None, None), lw=1.5, label=s["label"], marker="o" if len(x) < 8 and len(x) > 2 else None, ms=3)
+            marker = "o" if 2 < len(x) < 8 else None
+            ax.plot(x, mean, color=s["colour"], dashes=s["dash"] or (None, None), lw=1.5, label=s["label"], marker=marker, ms=3)
             ax.fill_between(x, mean - sem, mean + sem, color=s["colour"], alpha=0.15, lw=0)
         if chart["log"]:
             ax.set_yscale("log")
@@ -55,13 +56,13 @@ def _charts(plt, figure: Figure, charts: list[dict]):
             ax.set_xlabel(chart["x"])
         entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels())}
     picture.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, title=title(figure.lines))
-    picture.suptitle(f"{figure.title} (mean ± SEM, {seeds(charts)})", fontsize=10)
+    counts = {n for chart in charts for s in chart["series"] for n in s["n"]}
+    picture.suptitle(f"{figure.title} (mean ± SEM, {seeds(counts)})", fontsize=10)
     return picture
 
 
-def seeds(charts: list[dict]) -> str:
-    """How many runs stand behind each point."""
-    counts = {n for chart in charts for s in chart["series"] for n in s["n"]}
+def seeds(counts: set[int]) -> str:
+    """How many runs stand behind the points."""
     few, many = min(counts), max(counts)
     return f"{few} seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} seeds"
 
@@ -80,8 +81,7 @@ def _heatmap(plt, figure: Figure, cells: dict):
     ax.set_yticks(range(len(cells["y"])), cells["y"])
     ax.set_xlabel(figure.x_label or title(figure.x))
     ax.set_ylabel(title(figure.y))
-    picture.colorbar(image, ax=ax, label=LABELS.get(figure.metric, figure.metric) + (" (shares; cells: percent)" if figure.metric == "accuracy" else ""))
-    counts = {n for row in cells["n"] for n in row if n}
-    picture.suptitle(f"{figure.title}\n(mean ± SEM, {min(counts)} to {max(counts)} seeds)" if len(counts) > 1 else
-                     f"{figure.title}\n(mean ± SEM, {min(counts)} seeds)", fontsize=10)
+    unit = " (shares; cells: percent)" if figure.metric == "accuracy" else ""
+    picture.colorbar(image, ax=ax, label=LABELS.get(figure.metric, figure.metric) + unit)
+    picture.suptitle(f"{figure.title}\n(mean ± SEM, {seeds({n for row in cells['n'] for n in row if n})})", fontsize=10)
     return picture
