@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Callable, Iterable
 
-TASKS = ("cue_accumulation", "delayed_match", "pattern_generation")
+TASKS = ("cue_accumulation", "delayed_match", "pattern_generation")        # those whose seconds are known of the authors' program
 COLUMNS = ("task", "rule", "precision", "engine", "threads", "seconds_per_iteration", "synapse_updates_per_second", "peak_mib")
 REPEATS = 5
 LONG = 20.0         # seconds after which no further repeat begins

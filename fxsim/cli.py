@@ -216,12 +216,13 @@ def report(directory: Path, published: Path | None) -> None:
 def presets() -> None:
     """List the shipped precisions with the format of every quantity."""
     from quant import QUANTITIES, SHADOWS, load_spec, preset_names
+    from quant.rounding import ROUNDINGS
     specs = [load_spec(name) for name in preset_names()]
     for spec in specs:
         click.echo(f"{spec.name:<13} {spec.description}")
-    click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. E: nearest_even, U: nearest_up, F: floor, Z: toward_zero, "
-               "S: stochastic; w: wraps instead of saturating\n")
-    letter = {"nearest_even": "E", "nearest_up": "U", "floor": "F", "toward_zero": "Z", "stochastic": "S"}
+    letter = {name: name.split("_")[-1][0].upper() for name in ROUNDINGS}
+    click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. " + ", ".join(f"{x}: {name}" for name, x in letter.items())
+               + "; w: wraps instead of saturating\n")
     rows = [["quantity", *(spec.name for spec in specs)]]
     for name in (*QUANTITIES, *SHADOWS):
         formats = [spec.formats.get(name) for spec in specs]

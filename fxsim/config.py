@@ -5,7 +5,7 @@ changed, checked copy. Reading files is in :mod:`fxsim.config_io`, re-exported h
 """
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Mapping, Optional, Union
+from typing import Annotated, Any, ClassVar, Literal, Mapping, Optional, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
@@ -36,9 +36,20 @@ class Section(BaseModel):
 
 
 # ---- tasks -----------------------------------------------------------------------------------------------------------
-class PatternGeneration(Section):
+class TaskSection(Section):
+    """Parameters of a task. Subclasses are listed in ``TASKS`` and say their length in ``steps``."""
+
+    classification: ClassVar[bool] = True   # else regression, of one output
+    populations: ClassVar[int] = 4          # of ``channels`` input channels each
+    outputs: ClassVar[int] = 2
+
+
+class PatternGeneration(TaskSection):
     """Regression: follow a sum of sinusoids, driven by the same Poisson noise in every trial."""
 
+    classification: ClassVar[bool] = False
+    populations: ClassVar[int] = 1
+    outputs: ClassVar[int] = 1
     name: Literal["pattern_generation"]
     channels: Positive = Field(100, description="Poisson input channels")
     rate: Rate = Field(50.0, description="their rate, Hz")
@@ -51,7 +62,7 @@ class PatternGeneration(Section):
         return self.duration
 
 
-class CuedTask(Section):
+class CuedTask(TaskSection):
     """What the two classification tasks share: populations of input channels and their rates."""
 
     channels: Positive = Field(10, description="channels of each of the four populations")
@@ -102,7 +113,9 @@ class CueAccumulation(CuedTask):
         return max(self.cue_numbers) * (self.silence + self.cue) + self.delays[1]
 
 
-Task = Annotated[Union[PatternGeneration, DelayedMatch, CueAccumulation], Field(discriminator="name")]
+TaskConfig = Union[PatternGeneration, DelayedMatch, CueAccumulation]
+Task = Annotated[TaskConfig, Field(discriminator="name")]
+TASKS: dict[str, type[TaskConfig]] = {task.model_fields["name"].annotation.__args__[0]: task for task in get_args(TaskConfig)}
 
 
 # ---- network and learning --------------------------------------------------------------------------------------------
@@ -320,16 +333,16 @@ class Config(Section):
     @property
     def n_in(self) -> int:
         """Input channels."""
-        return self.task.channels * (1 if self.task.name == "pattern_generation" else 4)
+        return self.task.channels * self.task.populations
 
     @property
     def n_out(self) -> int:
         """Outputs."""
-        return 1 if self.task.name == "pattern_generation" else 2
+        return self.task.outputs
 
     def learning_spec(self) -> Learning:
         """The learning rule in the simulator's units (steps, spikes per step)."""
-        return Learning(self.learning.rule, self.task.window or self.task.steps, self.task.name != "pattern_generation",
+        return Learning(self.learning.rule, self.task.window or self.task.steps, self.task.classification,
                         self.learning.k, self.learning.c_reg, self.learning.f_target_hz / 1000)
 
     def changed(self, changes: dict[str, Any], source: str = "") -> Config:
@@ -376,7 +389,6 @@ def build_config(data: Any, source: str) -> Config:
         raise InputError(source, "", type(error).__name__, "a configuration of ordinary depth and size") from None
 
 
-TASKS: dict[str, type[Section]] = {"pattern_generation": PatternGeneration, "delayed_match": DelayedMatch, "cue_accumulation": CueAccumulation}
 OPTIMIZERS: dict[str, type[OptimizerConfig]] = {"adam": AdamConfig, "adamax": AdaMaxConfig, "sgd": SgdConfig}
 _TAGS = {*TASKS, *OPTIMIZERS}
 

@@ -62,7 +62,7 @@ class Search:
     progress: SweepProgress
 
     def __post_init__(self):
-        self.metric = "nmse" if self.config.task.name == "pattern_generation" else "accuracy"
+        self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
 
     def run(self, questions: dict[tuple[str, int], dict[str, int]]) -> dict[tuple[str, int], Tried]:

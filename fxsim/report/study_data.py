@@ -13,6 +13,7 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from ..config import TASKS
 from ..comparison import is_paper_size
 from ..errors import InputError
 from ..store import RESULTS, read_store
@@ -169,7 +170,7 @@ def summary(sweep: Sweep) -> list[dict]:
     for key, group in results.groupby(keys, sort=False, dropna=False):
         found = dict(zip(keys, key))
         done = _done(group)
-        measure = "nmse" if found["task"] == "pattern_generation" else "accuracy"
+        measure = "accuracy" if TASKS[found["task"]].classification else "nmse"
         values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
         label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))
         rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": len(values),

@@ -1,6 +1,6 @@
 """The tasks: from a configuration to trials (input spikes and targets).
 
-A new task is one file here, its parameters in fxsim.config, and a YAML file in fxsim/configs. A task draws its trials as a
+A new task is one file here and a line below, its parameters in fxsim.config, and a YAML file in fxsim/configs. A task draws its trials as a
 function of the run's seed and the trial's id alone.
 """
 from __future__ import annotations

@@ -7,13 +7,13 @@ import numpy as np
 
 from quant import InputError, PrecisionSpec, QFormat, load_spec
 from quant.quantities import QUANTITIES
+from quant.rounding import ROUNDINGS
 
 from ..arithmetic import Arithmetic
 from ..network import Constants, Learning, Network, Synapses, Topology, Trials
 
 RULES = ("eprop", "diffusion", "shuffled_fixed", "shuffled_per_step")
 PRESETS = ("q16", "w8s16", "w4s8", "q24", "q32", "loihi2", "loihi_engine")
-ROUNDINGS = ("floor", "toward_zero", "nearest_even", "nearest_up", "stochastic")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def random_spec(rng: np.random.Generator, rounding: str | None = None) -> Precis
         fmt = base[name]
         shrink = int(rng.integers(0, min(4, fmt.word_bits - 2) + 1))
         formats[name] = QFormat(fmt.word_bits - shrink, fmt.frac_bits - int(rng.integers(0, shrink + 1)), fmt.signed,
-                                rounding or str(rng.choice(ROUNDINGS)), "wrap" if rng.random() < 0.15 else "saturate")
+                                rounding or str(rng.choice(list(ROUNDINGS))), "wrap" if rng.random() < 0.15 else "saturate")
     return base.replace(f"random-{rounding or 'mixed'}", **formats)
 
 
