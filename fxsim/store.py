@@ -20,7 +20,8 @@ from .files import write_atomic
 from .study import Planned
 
 QUALITIES = ("loss", "accuracy", "nmse", "rate_hz")
-RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error", "updates", "stopped_early", *QUALITIES, "best_accuracy", "best_nmse")
+RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error", "updates", "stopped_early", *QUALITIES,
+           "best_accuracy", "best_nmse")
 """Columns of results.parquet; all others are axes."""
 NAMES = ("results", "curves", "telemetry")
 OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision", "seed": "seed"}     # axes that the tables have columns for anyhow

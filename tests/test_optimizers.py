@@ -1,6 +1,5 @@
 """Optimizers: Adam against PyTorch, integer SGD against exact rationals, rounding into weights, restoring."""
 from fractions import Fraction
-from math import floor
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +10,8 @@ from fxsim.network import LAYERS, Constants, Learning
 from fxsim.optimizers import Adam, AdaMax, Sgd, make_optimizer, round_sum
 from quant import QFormat, load_spec
 from quant.rounding import ROUNDINGS
+
+from exact_rounding import EXACT
 
 LEARNING = Learning("diffusion", window=50, classification=True, c_reg=0.01)
 CONSTANTS = Constants(0.03, 0.3, np.exp(-1 / 20), np.exp(-1 / 1400), np.exp(-1 / 20), 5, np.array([0.0, 1.8]))
@@ -76,7 +77,7 @@ def test_integer_sgd_is_the_exact_difference_rounded_once(rounding, log2_rate):
     opt = Sgd(ar, weights(), log2_rate)
     old, raw = {layer: w.copy() for layer, w in opt.weights.items()}, gradients(ar, size=1 << 33)
     new = opt.step(raw, 4)
-    nearest = {"floor": floor, "toward_zero": int, "nearest_even": round, "nearest_up": lambda x: floor(x + Fraction(1, 2))}[rounding]
+    nearest = EXACT[rounding]
     for layer in LAYERS:
         frac = spec["gradient_out" if layer == "out" else "gradient"].frac_bits
         for w, g, found in zip(old[layer].tolist(), raw[layer].tolist(), new[layer].tolist()):
@@ -93,7 +94,7 @@ def test_integer_adamax_is_the_exact_step_rounded_once(rounding, size):
     ar = arithmetic(spec)
     opt, beta1, beta2, limit = AdaMax(ar, weights(), -5, 3, 6), 3, 6, (1 << 39) - 1
     m, u = ({layer: [0] * n for layer, n in SIZE.items()} for _ in range(2))
-    nearest = {"floor": floor, "toward_zero": int, "nearest_even": round, "nearest_up": lambda x: floor(x + Fraction(1, 2))}[rounding]
+    nearest = EXACT[rounding]
     moved = 0
     for update in range(4):
         old, raw = {layer: w.tolist() for layer, w in opt.weights.items()}, gradients(ar, update, size)

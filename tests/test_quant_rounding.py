@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from quant.rounding import OVERFLOWS, ROUNDINGS, saturate, stochastic, wrap
 
-EXACT = {"floor": math.floor, "toward_zero": math.trunc, "nearest_even": round, "nearest_up": lambda v: math.floor(v + Fraction(1, 2))}
+from exact_rounding import EXACT
+
 Y, BASE, SHIFT, BITS = st.integers(-2**40, 2**40), st.integers(-2**20, 2**20), st.integers(0, 30), st.integers(0, 2**31 - 1)
 
 
 @settings(max_examples=600)
 @given(y=Y, base=BASE, s=SHIFT)
 def test_deterministic_roundings_are_those_of_the_exact_sum(y, base, s):
+    assert {*EXACT, "stochastic"} == set(ROUNDINGS)
     exact = base + Fraction(y, 2**s)
     for name, definition in EXACT.items():
         assert ROUNDINGS[name](y, s, 0, base) == definition(exact)

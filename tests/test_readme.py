@@ -1,17 +1,11 @@
 """Every command and every line of Python in the README runs."""
 import re
-import shlex
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from fxsim.cli import main
+from documents import ROOT, run_blocks
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines() if line.strip()]
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 @pytest.fixture
@@ -22,20 +16,10 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_every_command_runs(elsewhere):
-    assert len(COMMANDS) >= 8
-    for command in COMMANDS:
-        program, *arguments = shlex.split(command)
-        assert program == "fxsim"
-        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
-        assert result.exit_code == 0, f"{command}\n{result.output}"
-    for left in ("runs/first/curves.csv", "runs/compare/report.html", "runs/bench.json"):
+def test_every_command_and_example_runs(elsewhere, capsys):
+    assert run_blocks("README.md") == {"sh": 2, "python": 1, "yaml": 0}
+    for left in ("runs/first/curves.csv", "runs/compare/report.html", "runs/bench.json", "runs/mine/curves.csv"):
         assert (elsewhere / left).exists()
-
-
-def test_python_examples_run_and_print_what_they_say(elsewhere, capsys):
-    (code,) = PYTHON
-    exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "[  5 127] 7.9375" in printed and "s8.6 stochastic" in printed and "accuracy" in printed
 

@@ -80,7 +80,8 @@ def heatmap(sweep: Sweep, number: int, figure: Figure) -> dict:
     where.numbers(rows, "metric", figure.metric)
     xs, ys = (_ordered(where.column(rows, name, getattr(figure, name))) for name in ("x", "y"))
     cells = [[rows[(rows[figure.x] == x) & (rows[figure.y] == y)][figure.metric].to_numpy() for x in xs] for y in ys]
-    return {"x": xs, "y": ys, "mean": [[float(c.mean()) if len(c) else float("nan") for c in row] for row in cells],
+    plain = [[_number(v) if isinstance(v, float) else v for v in values] for values in (xs, ys)]
+    return {"x": plain[0], "y": plain[1], "mean": [[float(c.mean()) if len(c) else float("nan") for c in row] for row in cells],
             "sem": [[standard_error(c) for c in row] for row in cells], "n": [[len(c) for c in row] for row in cells]}
 
 
