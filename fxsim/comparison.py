@@ -21,7 +21,7 @@ from quant import load_spec
 from .arithmetic import FLOATS
 from .config import Config, load_config
 from .errors import InputError
-from .files import make_directory, write_atomic, write_json
+from .files import make_directory, only_user, write_atomic, write_json
 from .interrupts import interruptible
 from .jobs import Run, Workers, run_all
 from .progress import describe
@@ -43,7 +43,7 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     todo = [run for run in runs if not is_finished(run.directory, run.config, more=True)]
     announce(f"{len(runs)} runs, {len(runs) - len(todo)} finished before")
     start = time.perf_counter()
-    with interruptible() as interrupts, closing(run_all(todo, Workers(jobs), interrupts)) as finished:
+    with only_user(out), interruptible() as interrupts, closing(run_all(todo, Workers(jobs), interrupts)) as finished:
         for done, (run, future) in enumerate(finished, 1):
             announce(f"[{done}/{len(todo)}, {time.perf_counter() - start:.0f} s] {run}: {describe(future.result())}")
     concatenate([run.directory / "curves.csv" for run in runs], CURVE_COLUMNS, out / "curves.csv")

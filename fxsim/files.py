@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import io
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 
@@ -56,6 +60,29 @@ def make_directory(path: Path) -> Path:
     except OSError as error:
         raise InputError(path, "--out", error.strerror, "a directory that can be made") from None
     return path
+
+
+@contextmanager
+def only_user(directory: Path) -> Iterator[None]:
+    """Nobody else is in this block with this directory, on this machine or, where the file system can tell, on another one.
+
+    InputError at once if somebody is. The lock is the kernel's, on the file .lock in the directory: it ends with its process, however that ends.
+    """
+    try:
+        fd = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise InputError(directory, "--out", error.strerror, "a writable directory") from None
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(directory, "--out", "a directory that another process is training in", "waiting for its end, or another --out") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):        # file systems without locks
+                raise InputError(directory / ".lock", "", error.strerror, "a file that can be locked") from None
+        yield
+    finally:
+        os.close(fd)
 
 
 def write_json(path: Path, data: dict) -> None:

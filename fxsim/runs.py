@@ -29,7 +29,7 @@ from .backend import ModelUnits
 from .checkpoints import Checkpoints, require_same
 from .config import Config, dump_config
 from .errors import InputError
-from .files import make_directory, remove_leftovers, write_atomic, write_csv, write_json, write_npz
+from .files import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from .interrupts import interruptible
 from .oracle import Oracle
 from .progress import Progress
@@ -117,16 +117,16 @@ def train_in(directory: Path, config: Config, progress: Progress | None = None, 
     resume      go on from the last checkpoint, if there is one, to the bits of a run that was never interrupted
     threads     instead of the configuration's
 
-    Raises InputError if the directory holds another run or, without ``resume``, the checkpoints of an unfinished one.
+    Raises InputError if the directory holds another run or, without ``resume``, the checkpoints of an unfinished one, or if
+    another process is training there.
     """
     start, progress = time.perf_counter(), progress or Progress()
-    with interruptible() as interrupts:
+    with only_user(make_directory(directory)), interruptible() as interrupts:
         checkpoints = Checkpoints(directory, config.checkpoint.every, interrupts)
         finished = is_finished(directory, config, more=resume)
         if checkpoints.paths and not finished and not resume:
             raise InputError(directory, "--out", f"an unfinished run with checkpoints ({checkpoints.paths[0].stem})",
                              "--resume to go on with it, another --out, or deleting it to start anew")
-        make_directory(directory)
         training = Training(config if threads is None else config.changed({"threads": threads}))
         if resume:
             checkpoints.restore(training, progress.note)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Sequence
 
 from .errors import InputError
-from .files import make_directory, write_atomic, write_json
+from .files import make_directory, only_user, write_atomic, write_json
 from .interrupts import interruptible
 from .jobs import Run, Workers, run_all
 from .progress import SweepProgress, describe
@@ -34,12 +34,13 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
     study, text = load_study(path)
     planned = plan(study, str(path))
     make_directory(out / "runs")
-    write_atomic(out / "study.yaml", text.encode())
-    failures = train_planned(planned, out, workers, progress or SweepProgress())
-    write_store(out, planned, failures)
-    write_json(out / "manifest.json", {
-        "study": study.name, "command": command_line(), "versions": versions(), "machine": machine(), "runs": len({p.folder for p in planned}),
-        "failed": len(failures), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+    with only_user(out):
+        write_atomic(out / "study.yaml", text.encode())
+        failures = train_planned(planned, out, workers, progress or SweepProgress())
+        write_store(out, planned, failures)
+        write_json(out / "manifest.json", {
+            "study": study.name, "command": command_line(), "versions": versions(), "machine": machine(), "runs": len({p.folder for p in planned}),
+            "failed": len(failures), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
     return failures
 
 

@@ -201,6 +201,25 @@ def test_a_real_process_that_is_terminated(tmp_path):
     assert len(files(tmp_path / "run")) == 2
 
 
+@pytest.mark.parametrize("again", [["train", "delayed_match", "--resume"], ["train", "delayed_match"]])
+def test_a_directory_is_one_process_s_at_a_time(again, tmp_path):
+    """The second is refused in a line and harms nothing; when the first is killed, whatever kills it, the directory is free."""
+    long = sets("iterations=100000000", "checkpoint.every=1")
+    process = command(["train", "delayed_match", *long, "--out", tmp_path / "run"])
+    try:
+        for line in process.stdout:
+            if line.startswith("iteration"):
+                break
+        second = CliRunner().invoke(main, [*again, *long, "--out", str(tmp_path / "run")])
+        assert second.exit_code == 2 and "another process is training" in second.stderr and second.stderr.count("\n") == 1
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait(30)
+    short = CliRunner().invoke(main, ["train", "delayed_match", *sets("iterations=100000000", "checkpoint.every=1"), "--out", str(tmp_path / "run")])
+    assert short.exit_code == 2 and "unfinished run" in short.stderr
+
+
 # ---- comparisons ---------------------------------------------------------------------------------------------------
 def sets(*changes):
     return [part for change in tiny_changes(*QUICK, *changes) for part in ("--set", change)]
