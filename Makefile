@@ -1,7 +1,7 @@
 # make demo   set up, train the main comparison, leave reports/demo/report.html
 # make test   set up and run all tests
 # make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
-# make env    only set up (.venv);  make lint  ruff;  make clean  remove environments
+# make env    only set up (.venv);  make lint  ruff, mypy;  make clean  remove environments
 
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -24,7 +24,7 @@ env: .venv/.ready
 demo: env
 	$(BIN)/fxsim demo --out reports/demo
 
-test: test-full test-core
+test: lint test-full test-core
 
 test-full: env
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -q
@@ -53,6 +53,7 @@ bench: env
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests
+	$(BIN)/python -m mypy
 
 clean:
 	rm -rf .venv .venv-core

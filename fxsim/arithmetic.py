@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class Coefficients:
     adaptation_gain: np.ndarray         # (n,) beta (1-rho)/thr
     adaptation_drive: np.ndarray        # (n,) beta (1-rho) gamma/thr
     diffusion_gain: object              # k/9
-    rate_target: object                 # f_target; fixed: raw with RATE_FRAC fraction bits
-    rate_gain: object                   # c_reg S/(1-kappa); fixed: raw with RATE_GAIN_FRAC fraction bits
+    rate_target: Any                    # f_target; fixed: raw with RATE_FRAC fraction bits
+    rate_gain: Any                      # c_reg S/(1-kappa); fixed: raw with RATE_GAIN_FRAC fraction bits
 
 
 class Arithmetic:

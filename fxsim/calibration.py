@@ -17,7 +17,7 @@ import numpy as np
 from quant import QUANTITIES, PrecisionSpec, QFormat, load_spec
 from quant.formats import FRAC_BITS, WORD_BITS
 
-from .arithmetic import make_arithmetic
+from .arithmetic import Arithmetic, make_arithmetic
 from .config import Config
 from .engine.build import proof_for
 from .errors import InputError
@@ -59,6 +59,7 @@ def observe(config: Config, progress: Progress | None = None) -> dict[str, float
     for row in training.result.telemetry:
         note(row["quantity"], row["max_abs"])
     note("feedback", training.network.feedback)
+    assert isinstance(training.arithmetic, Arithmetic)      # not the reference, which has none
     for name, quantity in COEFFICIENTS.items():
         note(quantity, getattr(training.arithmetic.coefficients, name))
     return largest

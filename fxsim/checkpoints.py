@@ -49,7 +49,7 @@ def require_same(source: Path, stored: object, wanted: Config, more: bool) -> No
     for field in {**here, **there}:
         a, b = there.get(field), here.get(field)
         free = field in FREE or (field == "engine" and wanted.precision not in FLOATS)
-        longer = more and field == "iterations" and isinstance(a, int) and a <= b
+        longer = more and field == "iterations" and isinstance(a, int) and isinstance(b, int) and a <= b
         if a != b and not free and not longer:
             raise OtherRun(source, field, f"a run with {str(a)[:80]}, wanted {str(b)[:80]}",
                              f"the same configuration{', with --resume more iterations' if field == 'iterations' else ''}, or another --out")
@@ -230,8 +230,8 @@ class Checkpoints:
                 continue
             training.restore(state)
             self._written = state.iteration
-            for error in refused:
-                say(f"{str(error).partition(', allowed:')[0]}; using the checkpoint before it")
+            for why in refused:
+                say(f"{str(why).partition(', allowed:')[0]}; using the checkpoint before it")
             say(f"resuming at iteration {state.iteration} ({path})")
             return
         if refused:

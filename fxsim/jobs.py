@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Generator, Iterator, Sequence
 
 from .config import Config
 from .errors import InputError
@@ -58,12 +58,13 @@ class Workers:
     scheduler: str = ""
 
 
-def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Iterator[tuple[Run, Future]]:
+def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Generator[tuple[Run, Future], None, None]:
     """Train; yields each run with its done future, whose result is the last evaluation as a curve row, in the order of completion."""
     if not runs:
         return
     with _cluster(workers) if workers.scheduler else _processes(workers, len(runs), interrupts) as (submit, slots):
-        waiting, running, deaths = deque(runs), {}, Counter[Path]()
+        waiting, deaths = deque(runs), Counter[Path]()
+        running: dict[Future, Run] = {}
         while waiting or running:
             while waiting and len(running) < slots:
                 run = waiting.popleft()

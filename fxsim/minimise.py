@@ -116,20 +116,20 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
         if not open_:
             break
         announce("trying " + ", ".join(f"{name} {bits}" for name, bits in open_.items()))
-        for (name, bits), tried in search.run({(name, bits): {name: bits} for name, bits in open_.items()}).items():
+        for (name, tried_bits), tried in search.run({(name, bits): {name: bits} for name, bits in open_.items()}).items():
             if tried.enough:
-                high[name], decided[name] = bits, tried
+                high[name], decided[name] = tried_bits, tried
             else:
-                low[name] = bits + 1
-    bits, more = dict(high), 0
+                low[name] = tried_bits + 1
+    together_bits, more = dict(high), 0
     while True:
-        together = search.run({(TOGETHER, more): bits})[TOGETHER, more]
+        together = search.run({(TOGETHER, more): together_bits})[TOGETHER, more]
         announce(f"{TOGETHER}, {more} bits more: {together.difference:+.4f} +- {together.standard_error:.4f}")
         if together.enough:     # at the latest with the bits of the start
             break
         more += 1
-        bits = {name: min(before[name], high[name] + more) for name in before}
-    minimal = spec.changed({name: {"word_bits": b} for name, b in bits.items() if b != before[name]})
+        together_bits = {name: min(before[name], high[name] + more) for name in before}
+    minimal = spec.changed({name: {"word_bits": b} for name, b in together_bits.items() if b != before[name]})
     described = f"fewest bits for {config.task.name} ({config.learning.rule}) within {margin} of {FLOAT}"
     minimal = replace(minimal, name=f"{spec.name}_minimal", description=described)
     write_atomic(out / "minimal.yaml", yaml.safe_dump(minimal.to_dict(), sort_keys=False).encode())

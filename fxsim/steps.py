@@ -16,7 +16,7 @@ For each term of each sum the builder supplies, from ``TERMS`` and the formats,
 """
 # ruff: noqa: F821   (the names above exist in the built module)
 
-TERMS = {       # update: {term: quantities multiplied in it}; their fraction bits add up
+TERMS: dict[str, dict[str, tuple[str, ...]]] = {       # update: {term: quantities multiplied in it}; their fraction bits add up
     "adaptation": {"leak": ("decay", "adaptation"), "spike": ()},
     "membrane": {"leak": ("decay", "membrane"), "in": ("weight_in",), "rec": ("weight_rec",), "spike": ()},
     "trace": {"leak": ("decay", "trace"), "spike": ()},

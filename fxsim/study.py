@@ -177,8 +177,9 @@ def _combinations(block: Block) -> Iterator[dict[str, Value]]:
 def _changes(given: dict[str, Value], axes: dict[str, list[str]], folder: Path) -> dict[str, Any]:
     """Dotted fields with values; an axis of several fields gives its value to each."""
     changes = {field: value for name, value in given.items() for field in axes.get(name, [name])}
-    if isinstance(changes.get("precision"), str):
-        changes["precision"] = _beside(changes["precision"], folder)
+    precision = changes.get("precision")
+    if isinstance(precision, str):
+        changes["precision"] = _beside(precision, folder)
     return changes
 
 

@@ -46,7 +46,8 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
 
 def train_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress) -> dict[str, str]:
     """Make those runs that are not finished in ``out``; returns folder -> error of those that failed."""
-    runs, seen_shapes = {}, set()
+    runs: dict[str, Run] = {}
+    seen_shapes: set[str] = set()
     for p in planned:       # one snapshot of each combination
         shape = p.config.model_copy(update={"seed": 0}).model_dump_json()
         runs.setdefault(p.folder, Run(p.config, (out / "runs" / p.folder).resolve(), shape not in seen_shapes))

@@ -54,9 +54,12 @@ class Dialect:
 class Build(Protocol):
     """What distinguishes two builds of the same arithmetic; none of it may change a result."""
 
-    dialect: Dialect
-    unroll: int         # turns of ``for k in UNROLL``
-    telemetry: bool     # count saturation, underflow and stalls
+    @property
+    def dialect(self) -> Dialect: ...
+    @property
+    def unroll(self) -> int: ...            # turns of ``for k in UNROLL``
+    @property
+    def telemetry(self) -> bool: ...        # count saturation, underflow and stalls
 
     def constants(self) -> dict[str, object]:
         """Names that the template uses as numbers."""

@@ -51,7 +51,8 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     """The panels of a figure of kind curves or lines; ``number``: its place in the study."""
     source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else _done(sweep.results)
     x = "iteration" if figure.kind == "curves" else figure.x
-    where, out = Rows(sweep, f"figures.{number}"), []
+    where = Rows(sweep, f"figures.{number}")
+    out: list[dict] = []
     rows = where.chosen(source, figure.where)
     where.numbers(rows, "x", x)
     values = _ordered(where.column(rows, "lines", figure.lines))

@@ -38,8 +38,7 @@ def _charts(plt, figure: Figure, charts: list[dict]):
         ax.set_axis_off()
     for i, (ax, chart) in enumerate(zip(axes.flat, charts)):
         if chart["points"]:
-            updates, mean, sem = zip(*chart["points"])
-            ax.errorbar(updates, mean, sem, fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
+            ax.errorbar(*zip(*chart["points"]), fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
         for s in chart["series"]:
             x, mean, sem = np.array(s["x"]), np.array(s["mean"]), np.nan_to_num(np.array(s["sem"], float))
             marker = "o" if 2 < len(x) < 8 else None

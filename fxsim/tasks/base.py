@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ class Task(ABC):
     """Draws trials. They are a function of the run's seed and the trial's id, so all precisions and rules meet the same ones."""
 
     def __init__(self, config: Config):
-        self.config, self.parameters = config, config.task
+        self.config = config
+        self.parameters: Any = config.task      # of this task: each subclass has its own section
         self.n_in, self.n_out, self.steps = config.n_in, config.n_out, config.task.steps
         learning = config.learning_spec()
         self.window, self.classification = learning.window, learning.classification

@@ -33,7 +33,9 @@ class PatternGeneration(Task):
         p = self.parameters
         weights = generator(self.config.seed, "target").random(len(p.frequencies))
         t = np.arange(self.steps) * DT
-        wave = sum(w * np.sin(2 * np.pi * f * t) for w, f in zip(weights / weights.sum(), p.frequencies, strict=True))
+        wave = np.zeros(self.steps)
+        for w, f in zip(weights / weights.sum(), p.frequencies, strict=True):
+            wave += w * np.sin(2 * np.pi * f * t)
         return wave - wave.mean()
 
     def trials(self, ids: np.ndarray) -> Trials:
