@@ -80,11 +80,11 @@ def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | N
     mistake; a finished run of the same configuration is run again.
     """
     from . import train as run_training
-    from .comparison import precision_name
     from .config import load_config
     from .progress import describe, terminal_progress
+    from .runs import default_directory
     settings = load_config(config, [*changes, *([f"seed={seed}"] if seed is not None else [])])
-    out = out or Path("runs") / f"{settings.name}-{settings.learning.rule}-{precision_name(settings.precision)}-s{settings.seed}"
+    out = out or Path("runs") / default_directory(settings)
     if settings.engine == "auto" and settings.learning.rule != "bptt":
         from .engine import choose_engine
         click.echo("engine: {} ({})".format(*choose_engine()))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 import yaml
 
+from quant.files import read_regular
+
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -70,18 +72,12 @@ def _read(name: str) -> tuple[str, str]:
     return read_text(Path(name), "a readable YAML file, or one of " + ", ".join(config_names()) + hint), name
 
 
-def read_text(path: Path, allowed: str = "a readable YAML file") -> str:
+def read_text(path: Path, allowed: str = "a readable YAML file", limit: int = MAX_FILE_BYTES) -> str:
     """The text of a small YAML file. Raises InputError for a file that cannot be read or is none."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
-        return path.read_text(encoding="utf-8")
-    except InputError:
-        raise
+        return read_regular(path, limit, "", allowed).decode()
     except UnicodeDecodeError:
         raise InputError(path, "", "bytes that are not text", "a YAML file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(path, "", getattr(error, "strerror", None) or "no such file", allowed) from None
 
 
 def dump_config(config: Config) -> str:

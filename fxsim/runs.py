@@ -10,9 +10,11 @@
 """
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 import time
@@ -62,6 +64,15 @@ def machine() -> dict:
     if linux.exists():      # where the platform module knows no model
         cpu = next((line.split(":", 1)[1].strip() for line in linux.read_text().splitlines() if line.startswith("model name")), cpu)
     return {"cpu": cpu or platform.machine(), "cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
+
+
+def default_directory(config: Config) -> str:
+    """NAME-RULE-PRECISION-sSEED; precisions of the same name with other formats have other names. Never a path."""
+    numbers = config.resolved_precision()
+    name = numbers if isinstance(numbers, str) else Path(config.precision).stem
+    if config.formats:
+        name += "-" + hashlib.sha256(json.dumps(config.model_dump(mode="json")["formats"], sort_keys=True).encode()).hexdigest()[:6]
+    return re.sub(r"[^\w.+-]+", "_", f"{config.name}-{config.learning.rule}-{name}-s{config.seed}").lstrip(".")
 
 
 # ---- one run -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import yaml
 
 from fxsim.arithmetic import FLOATS, Arithmetic
 from fxsim.config import OPTIMIZERS, AdamConfig, Config, OptimizerConfig, build_config, load_config
-from fxsim.config_io import parse_yaml
+from fxsim.config_io import parse_yaml, read_text
 from fxsim.errors import InputError
 from fxsim.files import make_directory, write_atomic, write_npz
 from fxsim.network import LAYERS, Constants, Learning, Network, Synapses, Topology
@@ -149,12 +149,7 @@ def package_of_run(directory: Path, when: str = "final") -> Package:
 
 def _mapping(path: Path) -> dict:
     """A YAML (or JSON) file as a mapping."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(path, "", f"more than {MAX_FILE_BYTES} bytes", "a file that fxsim wrote")
-        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "", getattr(error, "strerror", None) or "bytes that are not text", "a file that fxsim wrote") from None
+    data = parse_yaml(read_text(path, "a file that fxsim wrote", MAX_FILE_BYTES), str(path))
     if not isinstance(data, dict):
         raise InputError(path, "", type(data).__name__, "a mapping")
     return data
@@ -210,16 +205,14 @@ def load_package(directory: str | Path) -> Package:
     fields = _Fields(source, meta)
     sizes, constants = fields.mapping("sizes"), fields.mapping("constants")
     n, m, K = (sizes.integer(name, 1) for name in ("neurons", "inputs", "outputs"))
-    grid = tuple(sizes.data.get("grid") or ())
+    grid = sizes.data.get("grid")
+    grid = tuple(grid) if isinstance(grid, list) else ()
     if len(grid) != 2 or not all(type(side) is int and 0 < side <= 1 << 15 for side in grid) or grid[0] * grid[1] < n:
         raise InputError(source, "sizes.grid", list(grid), f"[h, w] with at least {n} cells")
     spec = spec_from_dict(meta.get("precision"), source)
-    try:
-        learning = Learning(**fields.mapping("learning").data)
-    except (TypeError, ValueError) as error:
-        raise InputError(source, "learning", error, "rule, window, classification, k, c_reg, f_target") from None
+    learning = _learning(fields.mapping("learning"))
     steps = fields.integer("steps", 1)
-    if type(learning.window) is not int or not 1 <= learning.window <= steps or learning.rule == "bptt":
+    if learning.window > steps or learning.rule == "bptt":
         raise InputError(source, "learning", f"rule {learning.rule}, window {learning.window}",
                          f"a rule other than bptt, a window of 1 to {steps} steps")
     with Archive(directory / "arrays.npz") as archive:
@@ -228,7 +221,7 @@ def load_package(directory: str | Path) -> Package:
         weights, masters = ({layer: _stored(archive, f"{kind}_{layer}", topology.synapses(layer).size, spec.formats.get(
             f"shadow_{layer}" if kind == "master" else "", spec[f"weight_{layer}"])) for layer in LAYERS} for kind in ("weight", "master"))
         network = Network(
-            Constants(*(constants.number(name) for name in ("threshold", "gamma", "alpha", "rho", "kappa")),
+            Constants(*(constants.number(name, *limits) for name, limits in CONSTANTS.items()),
                       constants.integer("refractory", 0), archive.floats("beta", (n,))),
             topology, {}, archive.floats("feedback", (n, K)), _indices(archive, "permutation", (topology.n_cells,), topology.n_cells))
     config = build_config(meta["config"], f"{source}: config") if meta.get("config") is not None else None
@@ -262,16 +255,28 @@ class _Fields:
             raise InputError(self.source, self.path + name, repr(value)[:80], f"an integer from {least}")
         return value
 
-    def number(self, name: str) -> float:
+    def number(self, name: str, least: float, largest: float) -> float:
         value = self.data.get(name)
-        if type(value) not in (int, float) or not np.isfinite(value):
-            raise InputError(self.source, self.path + name, repr(value)[:80], "a finite number")
+        if type(value) not in (int, float) or not least <= value <= largest:     # NaN is refused, too
+            raise InputError(self.source, self.path + name, repr(value)[:80], f"a number from {least} to {largest}")
         return float(value)
+
+
+CONSTANTS = {"threshold": (1e-30, 1e30), "gamma": (1e-30, 1e30), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
+
+
+def _learning(fields: _Fields) -> Learning:
+    rule, classification = fields.data.get("rule"), fields.data.get("classification")
+    if not isinstance(rule, str) or rule not in Learning.RULES or type(classification) is not bool or set(fields.data) - set(Learning.__dataclass_fields__):
+        raise InputError(fields.source, "learning", f"rule {rule}, classification {classification}"[:120],
+                         "a known rule, classification true or false, window, k, c_reg, f_target")
+    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, 1e30),
+                    fields.number("f_target", 0.0, 1.0))
 
 
 def _optimizer(data: object, source: str) -> OptimizerConfig:
     if not isinstance(data, dict) or not isinstance(data.get("name"), str) or data["name"] not in OPTIMIZERS:
-        found = repr(data.get("name"))[:80] if isinstance(data, dict) else type(data).__name__
+        found = str(data.get("name"))[:80] if isinstance(data, dict) else type(data).__name__
         raise InputError(source, "optimizer.name", found, "one of " + ", ".join(OPTIMIZERS))
     try:
         return OPTIMIZERS[data["name"]](**data)

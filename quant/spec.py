@@ -18,6 +18,7 @@ from typing import Any, Mapping
 
 import yaml
 
+from .files import read_regular
 from .errors import InputError, shown
 from .formats import QFormat
 from .quantities import QUANTITIES, SHADOWS
@@ -97,14 +98,8 @@ def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
     if name_or_path in preset_names():
         return _preset(name_or_path)
     source = name_or_path
-    try:
-        with open(name_or_path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:              # ValueError: a null byte in the name
-        raise InputError(source, "precision", getattr(error, "strerror", None) or error, "a readable YAML file, or one of "
-                         + ", ".join(["float32", "float64", *preset_names()])) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(source, "", f"more than {MAX_FILE_BYTES} bytes", f"at most {MAX_FILE_BYTES}")
+    data = read_regular(name_or_path, MAX_FILE_BYTES, "precision",
+                        "a readable YAML file, or one of " + ", ".join(["float32", "float64", *preset_names()]))
     if source in seen or len(seen) > 8:
         raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
     try:

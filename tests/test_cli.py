@@ -47,7 +47,7 @@ def run_directory(tmp_path_factory):
 
 def test_train_leaves_every_file(run_directory):
     names = {p.name for p in run_directory.iterdir()}
-    assert names == {*FILES, "checkpoints"}
+    assert names == {*FILES, "checkpoints", ".lock"}
     curves, telemetry = table(run_directory / "curves.csv"), table(run_directory / "telemetry.csv")
     assert tuple(curves[0]) == CURVE_COLUMNS and tuple(telemetry[0]) == TELEMETRY_COLUMNS
     assert {row["seed"] for row in curves} == {"7"} and {row["nmse"] for row in curves} == {""}

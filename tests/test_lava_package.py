@@ -109,7 +109,7 @@ def change_arrays(directory, **changes):
     (lambda d: change_yaml(d, version=2), "kind, version"),
     (lambda d: change_yaml(d, steps=-1), "steps: found -1"),
     (lambda d: change_yaml(d, precision={"name": "x"}), "quantities"),
-    (lambda d: change_yaml(d, learning={"rule": "bptt", "window": 1, "classification": True}), "bptt"),
+    (lambda d: change_yaml(d, learning={"rule": "bptt", "window": 1, "classification": True, "k": 0.5, "c_reg": 0, "f_target": 0.01}), "bptt"),
     (lambda d: change_yaml(d, optimizer={"name": "lbfgs"}), "optimizer.name: found lbfgs"),
     (lambda d: change_yaml(d, sizes={"neurons": 12, "inputs": 80, "outputs": 2, "grid": [1, 1]}), "sizes.grid"),
     (lambda d: (d / "arrays.npz").write_bytes(b"PK"), "arrays.npz"),

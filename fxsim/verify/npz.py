@@ -1,6 +1,7 @@
 """Reading npz archives of unknown origin: every array checked for presence, kind, shape and finiteness."""
 from __future__ import annotations
 
+import os
 import struct
 import tokenize
 import zipfile
@@ -26,6 +27,8 @@ class Archive:
 
     def __init__(self, path: str | Path, file: BinaryIO | None = None):
         self.path = str(path)
+        if file is None and os.path.exists(path) and not os.path.isfile(path):
+            raise InputError(path, "", "no regular file", "a readable npz file")
         try:
             self._file = np.load(path if file is None else file, allow_pickle=False)
         except OSError as error:
