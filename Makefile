@@ -18,7 +18,7 @@ env: .venv/.ready
 	@if [ -z "$(PYTHON_ANY)" ]; then echo "No Python 3.10 found. Install one (for example: uv python install 3.10, or pyenv install 3.10) and run make again." >&2; exit 1; fi
 	@if [ -z "$(PYTHON310)" ]; then echo "No Python 3.10 found: using $(PYTHON_ANY), everything but Lava (lava-nc 0.10 needs 3.10; get one with: uv python install 3.10)"; fi
 	$(PYTHON_ANY) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference,lava,cuda,cluster,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference,lava,nir,cuda,cluster,dev]"
 	@touch $@
 
 demo: env

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from lava_backend.cli import export, lava      # needs no Lava
+from lava_backend.nir_cli import import_
 
 from . import __version__
 from .errors import InputError
@@ -376,6 +377,7 @@ def _cuda_tables(about: str, task: str | None, precision: str | None, out: Path 
 
 
 main.add_command(export)
+main.add_command(import_)
 main.add_command(lava)
 
 

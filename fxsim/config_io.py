@@ -55,11 +55,16 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Conf
     from .config import build_config
     text, source = _read(str(name_or_path))
     config = build_config(parse_yaml(text, source), source)
+    return override(config, overrides, source)
+
+
+def override(config: Config, overrides: Iterable[str], source: str = "") -> Config:
+    """A checked copy with ``a.b=value`` overrides (values are YAML). Raises InputError."""
     changes: dict[str, Any] = {}
-    for override in overrides:
-        path, equals, value = override.partition("=")
+    for given in overrides:
+        path, equals, value = given.partition("=")
         if not equals or not path:
-            raise InputError("--set", override, "no field=value", "for example learning.rule=eprop")
+            raise InputError("--set", given, "no field=value", "for example learning.rule=eprop")
         changes[path.strip()] = parse_yaml(value, f"--set {path}")
     return config.changed(changes, source) if changes else config
 

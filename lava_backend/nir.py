@@ -1,0 +1,203 @@
+"""Exchange with NIR, the Neuromorphic Intermediate Representation (Pedersen et al. 2024), package ``nir``: docs/nir.md.
+
+    input (m) -> w_in (n, m) -> neurons (n) -> w_out (K, n) -> readout (K) -> output          w_rec (n, n): neurons -> neurons
+
+``neurons`` is LIF, ``readout`` LI, weights are Linear, (post, pre), float64 in model units; tau in seconds, r = 1, v_leak = 0.
+What these nodes cannot say is refused by name, or kept beside them, in the graph's metadata, which only fxsim reads.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fxsim.config import Config, build_config, dump_config, load_config
+from fxsim.config_io import parse_yaml
+from fxsim.errors import InputError
+from fxsim.network import LAYERS, Constants, Network, Synapses, Topology
+from fxsim.topology import build_network
+from fxsim.verify.npz import Archive
+
+if TYPE_CHECKING:
+    import nir
+
+DT = 1e-3                       # seconds of a step
+CONFIG, ACCEPT = "fxsim_config", "--lossy-ok"
+NODES = {"input": "Input", "w_in": "Linear", "w_rec": "Linear", "w_out": "Linear", "neurons": "LIF", "readout": "LI", "output": "Output"}
+EDGES = {("input", "w_in"), ("w_in", "neurons"), ("neurons", "w_rec"), ("w_rec", "neurons"), ("neurons", "w_out"), ("w_out", "readout"),
+         ("readout", "output")}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a NIR file holds: a network with weights in model units, and the configuration it is evaluated with."""
+
+    network: Network
+    config: Config
+    changed: tuple[str, ...]    # where fxsim differs from what the nodes of the file say
+
+
+def library() -> Any:
+    """The package nir. Raises InputError if it is not installed."""
+    try:
+        import nir
+    except ImportError as error:
+        raise InputError("nir", "import", error, "the package nir (pip install 'fxsim[nir]')") from None
+    return nir
+
+
+def inexpressible(config: Config) -> list[str]:
+    """What a run has that LIF and LI nodes cannot say."""
+    net = config.network
+    found = ["subtractive reset (LIF: to v_reset)"]
+    if net.n_alif and net.beta:
+        found.append(f"adaptive threshold of {net.n_alif} neurons")
+    if net.refractory:
+        found.append(f"refractory period of {net.refractory} steps")
+    if config.precision not in ("float32", "float64"):
+        found.append(f"fixed-point formats of {config.precision}")
+    return [*found, "learning rule and state"]
+
+
+# ---- export ----------------------------------------------------------------------------------------------------------
+def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Config]:
+    """The network of a finished run directory with its ``final`` or ``initial`` weights. Raises InputError."""
+    config = load_config(directory / "config.yaml")
+    network = build_network(config)
+    with Archive(directory / "weights.npz") as archive:
+        weights = {layer: archive.floats(f"{when}_{layer}", (network.topology.synapses(layer).size,)) for layer in LAYERS}
+    return network.with_weights(weights), config
+
+
+def graph_of(network: Network, config: Config) -> nir.NIRGraph:
+    """The NIR graph of a network; the configuration, for what the nodes cannot say, goes into its metadata."""
+    nir, topo, net = library(), network.topology, config.network
+
+    def filled(size: int, value: float) -> np.ndarray:
+        return np.full(size, value, np.float64)
+    weights = {f"w_{layer}": nir.Linear(topo.synapses(layer).dense(network.weights[layer]).T.copy()) for layer in LAYERS}
+    n, K = topo.n, topo.n_out
+    nodes = {"input": nir.Input({"input": np.array([topo.n_in])}), **weights,
+             "neurons": nir.LIF(filled(n, net.tau_m * DT), filled(n, 1), filled(n, 0), filled(n, net.threshold), filled(n, 0)),
+             "readout": nir.LI(filled(K, net.tau_out * DT), filled(K, 1), filled(K, 0)),
+             "output": nir.Output({"output": np.array([K])})}
+    return nir.NIRGraph(nodes, sorted(EDGES), metadata={CONFIG: dump_config(config)})
+
+
+def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final") -> list[str]:
+    """Write a run as a NIR file; returns what other readers will not see. Raises InputError for that unless ``lossy``."""
+    network, config = network_of_run(directory, when)
+    lost = inexpressible(config)
+    if not lossy:
+        raise InputError(directory, "network", ", ".join(lost), f"what NIR's LIF and LI can say; {ACCEPT} keeps the rest in metadata")
+    graph = graph_of(network, config)
+    try:
+        library().write(str(path), graph)
+    except OSError as error:
+        raise InputError(path, "", error.strerror or "cannot be written", "a file to write") from None
+    return lost
+
+
+# ---- import ----------------------------------------------------------------------------------------------------------
+def import_nir(path: Path, config: Config | None = None, lossy: bool = False) -> Imported:
+    """Read a NIR file. Raises InputError for a file that fxsim cannot express.
+
+    A file of fxsim is the network that was exported, to the bit; its own configuration is taken unless ``config`` is given.
+    A file of others needs ``config`` for task and precision and, as fxsim's neurons reset by subtraction, ``lossy``.
+    """
+    graph = _read(path)
+    stored = graph.metadata.get(CONFIG)
+    if stored is not None:
+        own = build_config(parse_yaml(str(stored), str(path)), str(path))
+        return Imported(_own_network(path, graph, own), config or own, ())
+    if config is None:
+        raise InputError(path, f"metadata.{CONFIG}", "nothing", "a file of fxsim export nir, or --config with a task")
+    if not lossy:
+        raise InputError(path, "neurons", "LIF that resets to v_reset", f"reset by subtraction; {ACCEPT} takes that instead")
+    return Imported(_foreign_network(path, graph, config), config, ("reset by subtraction instead of to v_reset",))
+
+
+def _read(path: Path) -> nir.NIRGraph:
+    nir = library()
+    try:
+        graph = nir.read(str(path))
+    except Exception as error:      # h5py and nir raise whatever a damaged file makes them meet
+        raise InputError(path, "", f"{type(error).__name__}: {error}".splitlines()[0][:160], "a NIR file") from None
+    found = {name: type(node).__name__ for name, node in getattr(graph, "nodes", {}).items()}
+    if found != NODES or {(str(a), str(b)) for a, b in graph.edges} != EDGES:
+        raise InputError(path, "nodes", ", ".join(f"{name} {kind}" for name, kind in sorted(found.items()))[:200] or "nothing",
+                         "the nodes and edges " + ", ".join(f"{name} {kind}" for name, kind in NODES.items()))
+    for name, size in (("neurons", "w_rec"), ("readout", "w_out")):
+        node, rows = graph.nodes[name], graph.nodes[size].weight.shape[0]
+        for field in ("tau", "r", "v_leak", *(("v_threshold", "v_reset") if name == "neurons" else ())):
+            values = np.asarray(getattr(node, field), np.float64)
+            if values.shape != (rows,) or not (values == values[0]).all() or not np.isfinite(values).all():
+                raise InputError(path, f"{name}.{field}", f"shape {values.shape}, or values that differ", f"one finite value for all {rows}")
+        for field, needed in (("r", 1.0), ("v_leak", 0.0), *((("v_reset", 0.0),) if name == "neurons" else ())):
+            if getattr(node, field)[0] != needed:
+                raise InputError(path, f"{name}.{field}", getattr(node, field)[0], needed)
+        for field in ("tau", *(("v_threshold",) if name == "neurons" else ())):
+            if not getattr(node, field)[0] > 0:
+                raise InputError(path, f"{name}.{field}", getattr(node, field)[0], "a positive number")
+    return graph
+
+
+def _matrix(path: Path, graph: nir.NIRGraph, layer: str, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """(n_pre, n_post) float64 weights."""
+    weight = np.asarray(graph.nodes[f"w_{layer}"].weight, np.float64).T
+    if weight.ndim != 2 or (shape is not None and weight.shape != shape) or not np.isfinite(weight).all():
+        raise InputError(path, f"w_{layer}.weight", f"shape {weight.T.shape}, or values that are not finite",
+                         f"finite, of shape {shape[::-1] if shape else '(n_post, n_pre)'}")
+    return weight
+
+
+def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
+    network, weights = build_network(config), {}
+    for name, field, expected in (("neurons", "tau", config.network.tau_m * DT), ("neurons", "v_threshold", config.network.threshold),
+                                  ("readout", "tau", config.network.tau_out * DT)):
+        if getattr(graph.nodes[name], field)[0] != expected:
+            raise InputError(path, f"{name}.{field}", getattr(graph.nodes[name], field)[0], f"{expected}, as its metadata say")
+    for layer in LAYERS:
+        synapses = network.topology.synapses(layer)
+        matrix = _matrix(path, graph, layer, (synapses.n_pre, synapses.n_post))
+        weights[layer] = synapses.sparse(matrix)
+        if np.count_nonzero(matrix) != np.count_nonzero(weights[layer]):
+            raise InputError(path, f"w_{layer}.weight", "weights where the network has no synapse", "those of its metadata's network")
+    return network.with_weights(weights)
+
+
+def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
+    """LIF neurons with the file's weights (zero: no synapse); cells, feedback and what else learns come from ``config``."""
+    base = build_network(config)
+    sizes = {layer: (base.topology.synapses(layer).n_pre, base.topology.synapses(layer).n_post) for layer in LAYERS}
+    matrices = {layer: _matrix(path, graph, layer, sizes[layer]) for layer in LAYERS}
+    if np.diagonal(matrices["rec"]).any():
+        raise InputError(path, "w_rec.weight", "a neuron that is connected to itself", "zeros on the diagonal")
+    synapses = {layer: Synapses.from_mask(matrix != 0) for layer, matrix in matrices.items()}
+    topology = Topology(base.topology.grid, base.topology.cell, synapses["in"], synapses["rec"], synapses["out"])
+    neurons, readout = graph.nodes["neurons"], graph.nodes["readout"]
+    constants: Constants = replace(base.constants, threshold=float(neurons.v_threshold[0]), alpha=float(np.exp(-DT / neurons.tau[0])),
+                                   kappa=float(np.exp(-DT / readout.tau[0])), refractory=0, beta=np.zeros(topology.n))
+    return replace(base, constants=constants, topology=topology, weights={layer: synapses[layer].sparse(matrices[layer]) for layer in LAYERS})
+
+
+def evaluate(imported: Imported) -> dict[str, float | None]:
+    """Loss, accuracy or nmse and rate of the network on the evaluation trials of its configuration's task."""
+    from fxsim.arithmetic import make_arithmetic
+    from fxsim.engine import make_engine
+    from fxsim.metrics import measure
+    from fxsim.tasks import make_task
+    config, network, learning = imported.config, imported.network, imported.config.learning_spec()
+    if config.learning.rule == "bptt":
+        learning = replace(learning, rule="eprop")      # nothing is learned here
+    task = make_task(config)
+    trials = task.evaluation_trials()
+    if (network.topology.n_in, network.topology.n_out) != (task.n_in, task.n_out):
+        raise InputError(config.name, "task", f"{task.n_in} inputs, {task.n_out} outputs",
+                         f"{network.topology.n_in} and {network.topology.n_out}, as the file has")
+    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, trials.steps, config.seed)
+    name = "auto" if config.engine == "reference" else config.engine
+    engine = make_engine(name, network, learning, arithmetic, config.seed, config.threads)
+    return measure(engine.run(arithmetic.weights_to_raw(network.weights), trials, learn=False), trials, task.classification)
