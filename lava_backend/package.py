@@ -267,7 +267,8 @@ CONSTANTS = {"threshold": (1e-30, 1e30), "gamma": (1e-30, 1e30), **dict.fromkeys
 
 def _learning(fields: _Fields) -> Learning:
     rule, classification = fields.data.get("rule"), fields.data.get("classification")
-    if not isinstance(rule, str) or rule not in Learning.RULES or type(classification) is not bool or set(fields.data) - set(Learning.__dataclass_fields__):
+    unknown = set(fields.data) - set(Learning.__dataclass_fields__)
+    if not isinstance(rule, str) or rule not in Learning.RULES or type(classification) is not bool or unknown:
         raise InputError(fields.source, "learning", f"rule {rule}, classification {classification}"[:120],
                          "a known rule, classification true or false, window, k, c_reg, f_target")
     return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, 1e30),
