@@ -1,0 +1,47 @@
+"""The wheel has everything that a run needs, and works outside of the source tree."""
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("fxsim", "quant", "lava_backend")
+TINY = ["network.n_lif=6", "network.n_alif=6", "network.grid=[4, 4]", "task.delay=10", "task.cue=10", "task.fixation=0", "batch_size=2", "evaluation.batch_size=2",
+        "iterations=2", "engine=oracle", "precision=q16"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    pytest.importorskip("setuptools")
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"      # a copy: building leaves files in the tree
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", *PACKAGES):
+        (source / name).symlink_to(ROOT / name)
+    done = subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source],
+                          capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("fxsim-*.whl")
+    return path
+
+
+def test_every_file_of_the_packages_is_in_the_wheel(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*")
+             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"}
+    assert not files - names
+    assert {"fxsim/py.typed", "quant/py.typed", "fxsim/configs/delayed_match.yaml", "fxsim/report/chart.js", "quant/presets/q16.yaml"} <= names
+
+
+def test_the_wheel_trains_and_reports_outside_of_the_tree(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    program = "import sys; sys.path.insert(0, 'site'); import fxsim; assert 'site' in fxsim.__file__, fxsim.__file__; from fxsim.cli import main; main()"
+    changes = [x for change in TINY for x in ("--set", change)]
+    for arguments in (["--version"], ["train", "delayed_match", *changes, "--out", "run"], ["presets"],
+                      ["compare", "delayed_match", *changes, "--precisions", "q16", "--rules", "eprop", "--seeds", "1", "--out", "compared"]):
+        done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/weights.npz").exists() and (tmp_path / "compared/report.html").exists()
