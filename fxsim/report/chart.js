@@ -48,10 +48,10 @@
     return [xs, ys];
   }
 
-  // Scales: x and y in data units -> pixels. Charts of one group share them, so that rules can be compared.
+  // Scales: x and y in data units -> pixels. Charts of one group share y, and x where it is time, so that rules can be compared.
   function scales(chart) {
     const value = transform(chart), together = CHARTS.filter((other) => other.group === chart.group).map(extent);
-    const xs = together.flatMap((e) => e[0]), ys = together.flatMap((e) => e[1]);
+    const xs = chart.origin ? together.flatMap((e) => e[0]) : extent(chart)[0], ys = together.flatMap((e) => e[1]);
     const first = chart.origin ? 0 : Math.min(...xs), last = Math.max(...xs, first + 1), low = Math.min(...ys), high = Math.max(...ys), margin = (high - low || 1) * 0.05;
     const y0 = low - margin, y1 = high + margin;
     const level = (u) => H - BOTTOM - (H - TOP - BOTTOM) * (u - y0) / (y1 - y0);
