@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,8 @@ def _charts(plt, figure: Figure, charts: list[dict]):
         entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels())}
     picture.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, title=title(figure.lines))
     counts = {n for chart in charts for s in chart["series"] for n in s["n"]}
-    picture.suptitle(f"{figure.title}\n(mean ± SEM, {seeds(counts)})", fontsize=10)
+    wrapped = textwrap.fill(figure.title, max(30, int((picture.get_figwidth() - 4.4) / 0.07)))      # beside the legend
+    picture.suptitle(f"{wrapped}\n(mean ± SEM, {seeds(counts)})", fontsize=10)
     return picture
 
 
