@@ -136,3 +136,17 @@ def test_memory_and_operations_in_the_text():
     from fxsim.cli import main
     printed = CliRunner().invoke(main, ["cost", "delayed_match"]).output
     assert "\n".join("    " + line if line else "" for line in printed.rstrip().splitlines()) in (FOLDER / "README.md").read_text()
+
+
+def test_minimal_bits_in_the_text():
+    """The table quantity -> bits against the evidence of the search."""
+    evidence = pd.read_csv(FOLDER / "minimal/evidence.csv")
+    text = (FOLDER / "README.md").read_text()
+    alone = evidence[evidence["enough"] & ~evidence["quantity"].isin(["as given", "all together"])]
+    fewest = alone.loc[alone.groupby("quantity")["word_bits"].idxmin()]
+    for row in fewest.itertuples():
+        assert f"| {row.quantity.replace('_', ' ')} | {row.word_bits} | {100 * row.difference:+.1f} +- {100 * row.standard_error:.1f} |" in text
+    together = evidence[evidence["quantity"] == "all together"].set_index("word_bits").sort_index()
+    assert together["enough"].tolist() == [False] * (len(together) - 1) + [True]
+    for more, row in together.iterrows():
+        assert f"| all together, {more} more | | {100 * row['difference']:+.1f} +- {100 * row['standard_error']:.1f} |" in text

@@ -33,7 +33,8 @@ def _charts(plt, figure: Figure, charts: list[dict]):
     from matplotlib.ticker import PercentFormatter
     columns = min(len(charts), COLUMNS)
     rows = math.ceil(len(charts) / columns)
-    picture, axes = plt.subplots(rows, columns, figsize=(max(6.4, 1.2 + 3.1 * columns), 1.1 + 2.5 * rows), squeeze=False, sharey=True, layout="constrained")
+    size = max(6.4, 1.2 + 3.1 * columns), 1.1 + 2.5 * rows
+    picture, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     entries: dict = {}
     for ax in axes.flat[len(charts):]:
         ax.set_axis_off()
@@ -57,7 +58,7 @@ def _charts(plt, figure: Figure, charts: list[dict]):
         entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels())}
     picture.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, title=title(figure.lines))
     counts = {n for chart in charts for s in chart["series"] for n in s["n"]}
-    wrapped = textwrap.fill(figure.title, max(30, int((picture.get_figwidth() - 4.4) / 0.07)))      # beside the legend
+    wrapped = textwrap.fill(figure.title, max(30, int((picture.get_figwidth() - 4.4) / 0.07)))
     picture.suptitle(f"{wrapped}\n(mean ± SEM, {seeds(counts)})", fontsize=10)
     return picture
 
