@@ -321,6 +321,13 @@ def convergence() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the report of --model or --scaling.")
 def bench(task, rule, precision, engine, threads: int, file: Path | None, about: str | None, out: Path | None) -> None:
     """Time training iterations at the paper's size."""
+    given = {"--task": task, "--rule": rule, "--precision": precision, "--engine": engine, "--threads": threads, "--json": file, "--out": out}
+    taken = BENCH_OPTIONS.get(about, set(given) - {"--out"})
+    unused = [option for option, value in given.items() if value and option not in taken]
+    if unused:
+        from .errors import InputError
+        allowed = f"{', '.join(sorted(taken)) or 'no options'} with --{about}" if about else "only with --model or --scaling"
+        raise InputError("bench", unused[0], given[unused[0]], allowed)
     if about == "profile":
         from .bench import TASKS
         from .cpu_profile import table
@@ -351,6 +358,11 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None, about:
     if engine == "cuda":
         click.echo("\nthe model, for comparison:")
         _cuda_tables("model", task, precision, None)
+
+
+BENCH_OPTIONS: dict[str | None, set[str]] = {"profile": {"--task"}, "latency": set(), "scaling": {"--out"}, "model": {"--task", "--precision", "--out"},
+                                             **dict.fromkeys(("plan", "compile"), {"--task", "--precision"})}
+"""What the reports of ``fxsim bench`` take; the timing itself takes all but --out."""
 
 
 def _scaling(out: Path | None) -> None:

@@ -89,7 +89,9 @@ def test_train_does_not_overwrite_another_run(run_directory):
     (["train", "delayed_match", "--out", "/proc/nowhere"], ["/proc/nowhere"]),
     (["verify", "golden", "missing.npz"], ["missing.npz"]),
     (["verify", "backends", "--engines", "gpu"], ["gpu"]),
-    (["bench", "--task", "no_such_task"], ["no_such_task"]),
+    (["bench", "--task", "no_such_task"], ["no_such_task"]), (["bench", "--scaling", "--threads", "2"], ["--threads", "--scaling"]),
+    (["bench", "--latency", "--out", "x"], ["--out", "--latency"]), (["bench", "--out", "x"], ["--out", "--model"]),
+    (["bench", "--plan", "--rule", "eprop"], ["--rule", "--plan"]),
 ])
 def test_bad_input_is_one_line_and_status_2(arguments, words, tmp_path):
     refused(fxsim(*[a.replace("{tmp}", str(tmp_path)) for a in arguments]), *words)
