@@ -360,8 +360,9 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None, about:
         _cuda_tables("model", task, precision, None)
 
 
-BENCH_OPTIONS: dict[str | None, set[str]] = {"profile": {"--task"}, "latency": set(), "scaling": {"--out"}, "model": {"--task", "--precision", "--out"},
-                                             **dict.fromkeys(("plan", "compile"), {"--task", "--precision"})}
+BENCH_OPTIONS: dict[str | None, set[str]] = {
+    "profile": {"--task"}, "latency": set(), "scaling": {"--out"}, "model": {"--task", "--precision", "--out"},
+    "plan": {"--task", "--precision"}, "compile": {"--task", "--precision"}}
 """What the reports of ``fxsim bench`` take; the timing itself takes all but --out."""
 
 
