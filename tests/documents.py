@@ -1,4 +1,4 @@
-"""Documents whose fenced blocks are run: ``sh`` (commands of fxsim), ``python``, and ``yaml`` that names its file in the first line."""
+"""Documents whose fenced blocks are run: ``sh`` (commands of fxsim), ``python``, and ``yaml`` that names its file in the first line; ``text`` is only read."""
 import re
 import shlex
 from pathlib import Path
@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from fxsim.cli import main
 
 ROOT = Path(__file__).parent.parent
-KINDS = ("sh", "python", "yaml")
+KINDS = ("sh", "python", "yaml", "text")
 
 
 def blocks(path):
@@ -26,11 +26,11 @@ def run_blocks(path):
                 run_command(line)
         elif kind == "python":
             exec(compile(text, path, "exec"), namespace)
-        else:
+        elif kind == "yaml":
             name = re.match(r"# file: (\S+)\n", text)
             assert name, f"{path}: yaml without '# file: NAME'"
             Path(name[1]).write_text(text)
-    return {kind: sum(k == kind for k, _ in blocks(path)) for kind in KINDS}
+    return {kind: sum(k == kind for k, _ in blocks(path)) for kind in KINDS if kind != "text"}
 
 
 def run_command(line):
