@@ -84,10 +84,11 @@ class CpuEngine:
         kernels = self.module(variant)
         L = variant.lanes
         blocks = [Block(self, kernels, weights, trials.take(slice(b, b + L)), learn, record) for b in range(0, trials.size, L)]
-        if self.threads == 1 or telemetry:
+        few = len(blocks) < self.threads
+        if self.threads == 1 or telemetry and few:     # a block has one table of counters
             for block in blocks:
                 block.run()
-        elif len(blocks) < self.threads:    # too few trials to share out: share out each block's synapses
+        elif few:                           # too few trials to share out: share out each block's synapses
             for block in blocks:
                 block.run(self._pool, self.threads)
         else:
