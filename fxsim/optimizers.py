@@ -93,7 +93,30 @@ def round_sum(fmt: QFormat, base: np.ndarray, change: np.ndarray, shift: int, ra
     return OVERFLOWS["wrap"](full, fmt.min_raw, fmt.max_raw).astype(np.int64)
 
 
-class Adam:
+class OnMasters:
+    """What all optimizers share: the weights, the count of updates, and what of them a checkpoint holds."""
+
+    MOMENTS: tuple[str, ...] = ()       # attributes, layer -> (n_syn,), that the next update depends on
+
+    def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers):
+        self.masters, self.updates = Masters(arithmetic, weights), 0
+
+    @property
+    def weights(self) -> Layers:
+        return self.masters.stored
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"updates": np.int64(self.updates), **{f"master_{layer}": raw for layer, raw in self.masters.raw.items()},
+                **{f"{name}_{layer}": getattr(self, name)[layer] for name in self.MOMENTS for layer in LAYERS}}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        self.updates = int(state["updates"])
+        self.masters.write({layer: state[f"master_{layer}"] for layer in LAYERS}, self.updates)
+        for name in self.MOMENTS:
+            setattr(self, name, {layer: state[f"{name}_{layer}"] for layer in LAYERS})
+
+
+class Adam(OnMasters):
     """Adam on the host, in float64 and model units; only its result is rounded into the weights' format.
 
         m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2
@@ -102,16 +125,14 @@ class Adam:
     g is the batch's mean gradient (Kingma & Ba, arXiv 1412.6980, algorithm 1).
     """
 
+    MOMENTS = ("m", "v")
+
     def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers, rate: float,
                  beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
-        self.masters, self.updates = Masters(arithmetic, weights), 0
+        super().__init__(arithmetic, weights)
         self.rate, self.beta1, self.beta2, self.epsilon = rate, beta1, beta2, epsilon
         self.m = {layer: np.zeros(np.size(weights[layer])) for layer in LAYERS}
         self.v = {layer: np.zeros(np.size(weights[layer])) for layer in LAYERS}
-
-    @property
-    def weights(self) -> Layers:
-        return self.masters.stored
 
     def step(self, gradients: Layers, batch: int) -> Layers:
         self.updates += 1
@@ -125,19 +146,8 @@ class Adam:
         self.masters.move(change, self.updates)
         return self.weights
 
-    def state(self) -> dict[str, np.ndarray]:
-        state = _masters_state(self)
-        for layer in LAYERS:
-            state |= {f"m_{layer}": self.m[layer], f"v_{layer}": self.v[layer]}
-        return state
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        _restore_masters(self, state)
-        self.m = {layer: state[f"m_{layer}"] for layer in LAYERS}
-        self.v = {layer: state[f"v_{layer}"] for layer in LAYERS}
-
-
-class Sgd:
+class Sgd(OnMasters):
     """Plain gradient descent as a chip does it: w' = w - 2^log2_rate * (sum of the batch's gradients), in scaled units.
 
     For fixed-point formats everything is an integer: one subtraction of a shifted sum, rounded once into the weight's (or
@@ -145,11 +155,8 @@ class Sgd:
     """
 
     def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers, log2_rate: int):
-        self.masters, self.updates, self.log2_rate = Masters(arithmetic, weights), 0, log2_rate
-
-    @property
-    def weights(self) -> Layers:
-        return self.masters.stored
+        super().__init__(arithmetic, weights)
+        self.log2_rate = log2_rate
 
     def step(self, gradients: Layers, batch: int) -> Layers:
         self.updates += 1
@@ -164,14 +171,8 @@ class Sgd:
         shift = ar.spec[GRADIENTS[layer]].frac_bits - self.log2_rate - ar.spec[quantity].frac_bits
         return round_sum(ar.spec[quantity], old, -gradient, shift, ar.weight_random(quantity, self.updates, old.size))
 
-    def state(self) -> dict[str, np.ndarray]:
-        return _masters_state(self)
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        _restore_masters(self, state)
-
-
-class AdaMax:
+class AdaMax(OnMasters):
     """AdaMax as a chip can do it: additions, comparisons and shifts of integers, no product and no division.
 
         M' = M - M/2^beta1_shift + g                    leaky sum of gradients
@@ -185,17 +186,15 @@ class AdaMax:
     start and with the power of two in place of u.
     """
 
+    MOMENTS = ("m", "u")
+
     def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers, log2_rate: int, beta1_shift: int, beta2_shift: int):
-        self.masters, self.updates = Masters(arithmetic, weights), 0
+        super().__init__(arithmetic, weights)
         self.beta1_shift, self.beta2_shift = beta1_shift, beta2_shift
         self.log2_rate = {layer: log2_rate + round(math.log2(arithmetic.weight_scale[layer])) for layer in LAYERS}
         dtype = np.int64 if arithmetic.spec else arithmetic.dtype
         self.m = {layer: np.zeros(np.size(weights[layer]), dtype) for layer in LAYERS}
         self.u = {layer: np.zeros(np.size(weights[layer]), dtype) for layer in LAYERS}
-
-    @property
-    def weights(self) -> Layers:
-        return self.masters.stored
 
     def step(self, gradients: Layers, batch: int) -> Layers:
         self.updates += 1
@@ -220,26 +219,6 @@ class AdaMax:
         if self.masters.arithmetic.spec is None:
             return value * value.dtype.type(2.0**-shift)
         return np.sign(value) * ((np.abs(value) + (1 << shift) - 1) >> shift)
-
-    def state(self) -> dict[str, np.ndarray]:
-        state = _masters_state(self)
-        for layer in LAYERS:
-            state |= {f"m_{layer}": self.m[layer], f"u_{layer}": self.u[layer]}
-        return state
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        _restore_masters(self, state)
-        self.m = {layer: state[f"m_{layer}"] for layer in LAYERS}
-        self.u = {layer: state[f"u_{layer}"] for layer in LAYERS}
-
-
-def _masters_state(optimizer) -> dict[str, np.ndarray]:
-    return {"updates": np.int64(optimizer.updates), **{f"master_{layer}": raw for layer, raw in optimizer.masters.raw.items()}}
-
-
-def _restore_masters(optimizer, state: dict[str, np.ndarray]) -> None:
-    optimizer.updates = int(state["updates"])
-    optimizer.masters.write({layer: state[f"master_{layer}"] for layer in LAYERS}, optimizer.updates)
 
 
 def make_optimizer(settings: OptimizerConfig, arithmetic: Arithmetic | ModelUnits, weights: Layers) -> Optimizer:
