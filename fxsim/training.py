@@ -26,7 +26,7 @@ from .topology import build_network
 CURVE_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "split", "loss", "accuracy", "nmse", "rate_hz", "seconds")
 TELEMETRY_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "quantity", "word_bits", "frac_bits", "rounding",
                      "stored", "saturated", "underflowed", "stalled", "max_abs")
-TELEMETRY_TRIALS = 8        # the counting kernel is slow, and these many trials hold millions of stored values
+TELEMETRY_TRIALS = 4        # the counting kernel is slow, and these many trials hold millions of stored values
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 import reprlib
 
 
+LONGEST = 500       # characters of what was found that an error shows
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
@@ -17,7 +18,9 @@ class InputError(ValueError):
     """Refused input. ``str()`` is one line: ``source: field: found X, allowed: Y``."""
 
     def __init__(self, source: object, field: str, found: object, allowed: str):
-        self.source, self.field, self.found, self.allowed = str(source), field, str(found), allowed
+        found = str(found)
+        found = found if len(found) <= LONGEST else found[:LONGEST - 3] + "..."
+        self.source, self.field, self.found, self.allowed = str(source), field, found, allowed
         where = f"{source}: {field}" if field else f"{source}"
         super().__init__(" ".join(f"{where}: found {found}, allowed: {allowed}".split()))
 
