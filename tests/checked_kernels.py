@@ -1,9 +1,12 @@
 """Runs built kernels as plain Python on checked integers: no compilation, and a machine word that overflows raises."""
 from __future__ import annotations
 
+import ast
 import operator
 import sys
 import types
+
+import numpy as np
 
 from fxsim.engine import cpu
 from fxsim.engine.words import OPERATIONS
@@ -31,6 +34,18 @@ def _njit(*_, **__):
     return lambda function: function
 
 
+class _PlainElements(ast.NodeTransformer):
+    """Array elements as Python integers: NumPy 2 adds an int8 and a Python integer in 8 bits, Numba in 64."""
+
+    def visit_Subscript(self, node):
+        self.generic_visit(node)
+        return ast.Call(ast.Name("plain", ast.Load()), [node], []) if isinstance(node.ctx, ast.Load) else node
+
+
+def _plain(x):
+    return int(x) if isinstance(x, np.integer) else x
+
+
 def load_checked(text: str) -> types.ModuleType:
     """Stands in for fxsim.engine.build.load_module."""
     numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
@@ -39,7 +54,9 @@ def load_checked(text: str) -> types.ModuleType:
     saved = sys.modules.get("numba")
     sys.modules["numba"] = numba
     try:
-        exec(compile(text, "<built kernels>", "exec"), module.__dict__)
+        tree = ast.fix_missing_locations(_PlainElements().visit(ast.parse(text)))
+        module.plain = _plain
+        exec(compile(tree, "<built kernels>", "exec"), module.__dict__)
         module.__dict__.update(_checked_operations())
     finally:
         if saved is None:

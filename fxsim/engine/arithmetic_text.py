@@ -142,10 +142,11 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
     return "\n\n".join(text)
 
 
-def random_functions() -> str:
+def random_functions(operators: dict[object, str]) -> str:
     """The hash of :mod:`quant.random` on 32-bit words."""
+    words = Words.always("U32", operators)
     text = [f"M32 = U32({quant_random.M32})"]
-    return "\n\n".join(text + ["@inline\n" + unparse(Wrap(Words.always("U32")).visit(node)) for node in functions(quant_random).values()])
+    return "\n\n".join(text + ["@inline\n" + unparse(Wrap(words).visit(node)) for node in functions(quant_random).values()])
 
 
 class ExpandRandom(ast.NodeTransformer):
@@ -154,25 +155,34 @@ class ExpandRandom(ast.NodeTransformer):
     step_<update>(t)                    key of a step
     counter_<update>(key, element)      counter of one element at that step
     bits_<update>(stream, counter)      31 bits for one trial
+    RANDOM_<update>                     whether it rounds stochastically
+
+    ``signed``: how the dialect takes unsigned words as signed ones.
     """
 
-    def __init__(self, spec: PrecisionSpec | None):
-        self.spec = spec
+    def __init__(self, spec: PrecisionSpec | None, signed: str):
+        self.spec, self.signed = spec, signed
+
+    def _stochastic(self, update: str) -> bool:
+        return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
+
+    def visit_Name(self, node):
+        kind, _, update = node.id.partition("_")
+        return ast.Constant(self._stochastic(update)) if kind == "RANDOM" else node
 
     def visit_Call(self, node):
         self.generic_visit(node)
         kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
         if kind not in ("step", "counter", "bits") or update not in steps.TERMS:
             return node
-        quantity = steps.STORES.get(update, update)
-        if self.spec is None or self.spec[quantity].rounding != "stochastic":
+        if not self._stochastic(update):
             return ast.Constant(0)
         arguments = [ast.unparse(argument) for argument in node.args]
         if kind == "step":
-            return expression(f"step_key(U32({INDEX[quantity]}), U32({arguments[0]}))")
+            return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({arguments[0]}))")
         if kind == "counter":
             return expression(f"element_key({arguments[0]}, U32({arguments[1]}))")
-        return expression(f"I32(random31({arguments[0]}, {arguments[1]}))")
+        return expression(f"{self.signed}(random31({arguments[0]}, {arguments[1]}))")
 
 
 def softmax_functions(spec: PrecisionSpec | None) -> str:

@@ -42,6 +42,7 @@ class Dialect:
     operators   see :class:`fxsim.engine.rewrite.Words`
     atomic      telemetry counts by atomic operations
     footer      lines after the definitions of types
+    signed      what takes an unsigned word of random bits as a signed one
     """
 
     header: tuple[str, ...]
@@ -49,6 +50,7 @@ class Dialect:
     operators: dict[object, str] = field(default_factory=dict)
     atomic: bool = False
     footer: tuple[str, ...] = ()
+    signed: str = "I32"
 
 
 class Build(Protocol):
@@ -67,10 +69,12 @@ class Build(Protocol):
 
 
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.compiler import Inlined", f"from fxsim.engine.words import {', '.join(OPERATIONS)}",
+    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import chunk_memory, claim, like, memory, put",
+    f"from fxsim.engine.words import positive, signed, zero, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy")',
-    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS)
+    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed",
+    footer=("take, take_all, take_each, none, none_all, spread = memory(LANES, TOGETHER)", "take_chunk = chunk_memory(CHUNK)"))
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,15 @@ class Variant:
     """A build for the CPU.
 
     lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
+    together    synapses of a neuron visited side by side, 1 or 2
     chunk       steps between two visits of a synapse
-    unroll      steps of one visit whose state stays in registers; divides chunk
+    unroll      steps of a visit written out; divides chunk
     record      keep every state variable of every step
     telemetry   count saturation, underflow and stalls
     """
 
     lanes: int = 16
+    together: int = 2
     chunk: int = 32
     unroll: int = 4
     record: bool = False
@@ -93,8 +99,9 @@ class Variant:
 
     def constants(self) -> dict[str, object]:
         """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together."""
-        return {"LANES": self.lanes, "CHUNK": self.chunk, "K": self.unroll, "ROW": self.lanes * self.chunk + 32, "M": (1 << 40) - 1,
-                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record, "WATCHED": self.record or self.telemetry}
+        return {"LANES": self.lanes, "TOGETHER": self.together, "CHUNK": self.chunk, "K": self.unroll, "ROW": self.lanes * self.chunk + 32,
+                "M": (1 << 40) - 1, "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
+                "WATCHED": self.record or self.telemetry}
 
 
 @lru_cache(maxsize=64)
@@ -112,6 +119,7 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False)
 
 
 CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
+SUMS = (("add", "CURRENT"), ("mul", "CURRENT"), ("add", "NINE"))     # operations that templates use on lanes: add_CURRENT(a, b), ...
 SIGNED = ("int16", "int32", "int64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
@@ -155,16 +163,24 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
     proof = proof_for(arithmetic, network, build.telemetry) if spec else None
     words = {name: Words(ranges, dialect.bits, dialect.operators) for name, ranges in proof.ranges.items()} if proof \
-        else defaultdict(lambda: Words.always("FLT"))
+        else defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = storage_types(arithmetic, network, proof)
     constants = {"RATE_FRAC": RATE_FRAC, **build.constants()}
-    header = [f"# LLVM options: {' '.join(LLVM_OPTIONS)}", "import math", "import numpy as np", *dialect.header, "",
+    header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
               *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
-              *dialect.footer, *(f"{name} = {value!r}" for name, value in constants.items())]
+              *(f"{operation}_{name} = {operation}{_constructor(types[name], dialect).removeprefix('I')}" for operation, name in SUMS
+                if dialect.operators),
+              *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
-    return "\n\n\n".join(["\n".join(header), random_functions(), softmax_functions(spec), functions_text,
-                          _template_text(template, build, ExpandRandom(spec))]) + "\n"
+    return "\n\n\n".join(["\n".join(header), random_functions(dialect.operators), softmax_functions(spec), functions_text,
+                          _template_text(template, build, ExpandRandom(spec, dialect.signed))]) + "\n"
+
+
+def _digest(dialect: Dialect) -> str:
+    """Changes whenever imported operations do: kernels compiled with others must not be taken from the cache."""
+    modules = ("words.py", "lanes.py") if dialect.operators else ()
+    return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in modules)).hexdigest()[:16]
 
 
 def _constructor(kind: str, dialect: Dialect) -> str:
@@ -199,18 +215,6 @@ def cache_directory() -> Path:
     raise OSError("no writable cache directory; set FXSIM_CACHE_DIR")
 
 
-LLVM_OPTIONS = (        # short loops over lanes: make SIMD code of them, as many lanes as the narrowest type allows, before unrolling them
-    "--vectorizer-min-trip-count=8", "--vectorizer-maximize-bandwidth", "--unroll-full-max-count=4")
-
-
-@lru_cache(maxsize=1)
-def set_llvm_options() -> None:
-    """Set LLVM_OPTIONS in this process."""
-    from llvmlite import binding
-    for option in LLVM_OPTIONS:
-        binding.set_option("fxsim", option)
-
-
 _loaded: dict[str, ModuleType] = {}
 
 
@@ -224,7 +228,6 @@ def load_module(text: str) -> ModuleType:
             with os.fdopen(fd, "w") as file:
                 file.write(text)
             os.replace(temporary, path)
-        set_llvm_options()
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module      # Numba's cache looks it up by name

@@ -134,9 +134,9 @@ class Words:
         self.ranges, self.bits, self.operators = ranges, bits, operators or {}
 
     @staticmethod
-    def always(word: str) -> Words:
+    def always(word: str, operators: dict | None = None) -> Words:
         """The same word for everything: floats, unsigned words."""
-        words = Words({})
+        words = Words({}, operators=operators)
         words.operation = words.constant = lambda _: word
         return words
 
@@ -169,7 +169,7 @@ class Wrap(Operations):
             name = self.words.operators.get(type(node.op))
             operands = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
         if name:
-            wrapped = ast.Call(ast.Name(word.replace("I", name), ast.Load()), operands, [])
+            wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
             wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
         wrapped.range = self.words.ranges.get(number)

@@ -1,9 +1,9 @@
-"""Integer operations in words of 16, 32 and 64 bits, for the CPU kernels: ``add16(a, b)``, ``mul32(a, b)``, ...
+"""Operations in words of 16, 32 and 64 bits and on floats, for the CPU kernels: ``add16(a, b)``, ``mul32(a, b)``, ``mulFLT(a, b)``, ...
 
-Numba computes ``int16 + int16`` in 64 bits, and LLVM cannot always take that back: sums of rounded products would be computed
-in four times as many vector registers as they need. These operations have the width that their name says. Shifts to the
-right, minimum, maximum and abs are taken in the width of their operands and then cut to the word; the builder chooses
-words that hold every result.
+Operands are scalars or :class:`fxsim.engine.lanes.Lanes`; a scalar goes with every lane. Numba computes ``int16 + int16``
+in 64 bits; these operations have the width that their name says. Shifts to the right, minimum, maximum and abs are taken
+in the width of their operands and then cut to the word; the builder chooses words that hold every result. ``U32`` are
+unsigned words, for random bits; FLT is the float type of the operands.
 """
 from __future__ import annotations
 
@@ -14,13 +14,23 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from .lanes import cast, count_of, element_of, lanes_type
+
 _WORDS = {16: types.int16, 32: types.int32, 64: types.int64}
 
 
 def _llvm(name: str, builder, x, *others):
-    """An LLVM intrinsic on words. (Compare and select would do too, but can send LLVM 20 into an endless loop.)"""
+    """An LLVM intrinsic on words or floats. (Compare and select would do too, but can send LLVM 20 into an endless loop.)"""
+    suffix = _name(x.type)
     kind = ir.FunctionType(x.type, [x.type, *(other.type for other in others)])
-    return builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [x.type], kind), [x, *others])
+    return builder.call(builder.module.globals.get(f"llvm.{name}.{suffix}") or ir.Function(builder.module, kind, f"llvm.{name}.{suffix}"),
+                        [x, *others])
+
+
+def _name(kind: ir.Type) -> str:
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{_name(kind.element)}"
+    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
 
 
 def _magnitude(builder, x):
@@ -30,21 +40,43 @@ def _magnitude(builder, x):
 _MODULAR = {"add": lambda b, x, y: b.add(x, y), "sub": lambda b, x, y: b.sub(x, y), "mul": lambda b, x, y: b.mul(x, y),
             "shl": lambda b, x, y: b.shl(x, y), "and": lambda b, x, y: b.and_(x, y), "neg": lambda b, x: b.neg(x)}
 _EXACT = {"shr": lambda b, x, y: b.ashr(x, y), "min": partial(_llvm, "smin"), "max": partial(_llvm, "smax"), "abs": _magnitude}
+_UNSIGNED = {**_MODULAR, "or": lambda b, x, y: b.or_(x, y), "xor": lambda b, x, y: b.xor(x, y), "shr": lambda b, x, y: b.lshr(x, y)}
+_FLOAT = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, y), "mul": lambda b, x, y: b.fmul(x, y),
+          "div": lambda b, x, y: b.fdiv(x, y), "neg": lambda b, x: b.fneg(x), "abs": partial(_llvm, "fabs"),
+          "min": lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), "max": lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)}
 
-NAMES = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "shr", ast.BitAnd: "and", ast.USub: "neg",
-         "min": "min", "max": "max", "abs": "abs"}
+NAMES = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "shr", ast.BitAnd: "and", ast.BitOr: "or",
+         ast.BitXor: "xor", ast.Div: "div", ast.USub: "neg", "min": "min", "max": "max", "abs": "abs"}
 """Syntax (or builtin) -> name of the operation; ``//`` has none."""
 
 
-def _operation(emit, result: types.Integer, exact: bool, one: bool):
-    def make(arguments):
-        width = max([result.bitwidth, *(a.bitwidth for a in arguments if isinstance(a, types.Integer))]) if exact else result.bitwidth
-        work = next(word for bits, word in _WORDS.items() if bits >= width)
+def _word_type(result: types.Integer, exact: bool):
+    """Types of an operation on words: what it returns, and what it computes in."""
+    def choose(kinds):
+        elements = [element_of(kind) for kind in kinds]
+        width = max([result.bitwidth, *(e.bitwidth + (not e.signed) for e in elements)]) if exact else result.bitwidth
+        return result, next(word for bits, word in _WORDS.items() if bits >= width)
+    return choose
+
+
+def _float_type(kinds):
+    found = next(element_of(kind) for kind in kinds if isinstance(element_of(kind), types.Float))
+    return found, found
+
+
+def _unsigned_type(_):
+    return types.uint32, types.uint32
+
+
+def _operation(emit, choose, one: bool):
+    def make(kinds):
+        result, work = choose(kinds)
+        count = count_of(*kinds)
 
         def codegen(context, builder, signature, values):
-            operands = [context.cast(builder, value, kind, work) for value, kind in zip(values, signature.args)]
-            return context.cast(builder, emit(builder, *operands), work, result)
-        return result(*arguments), codegen
+            operands = [cast(context, builder, value, kind, work, count) for value, kind in zip(values, signature.args)]
+            return cast(context, builder, emit(builder, *operands), lanes_type(work, count), result, count)
+        return lanes_type(result, count)(*kinds), codegen
 
     if one:
         @intrinsic
@@ -57,6 +89,34 @@ def _operation(emit, result: types.Integer, exact: bool, one: bool):
     return operation
 
 
-OPERATIONS = {f"{name}{bits}": _operation(emit, word, table is _EXACT, name in ("neg", "abs"))
-              for table in (_MODULAR, _EXACT) for name, emit in table.items() for bits, word in _WORDS.items()}
+def _comparison(integers: str):
+    """A comparison with zero, as 0 or 1 in words of 16 bits."""
+    @intrinsic
+    def compare(context, x):
+        count, element = count_of(x), element_of(x)
+
+        def codegen(context, builder, signature, values):
+            zero = ir.Constant(values[0].type, None)
+            compare = builder.fcmp_ordered if isinstance(element, types.Float) else builder.icmp_signed
+            found = compare(integers, values[0], zero)
+            return builder.zext(found, context.get_value_type(lanes_type(types.int16, count)))
+        return lanes_type(types.int16, count)(x), codegen
+    return compare
+
+
+positive, zero = _comparison(">"), _comparison("==")
+"""1 where x > 0, or x == 0; else 0."""
+
+
+@intrinsic
+def signed(context, x):
+    """Words of 32 bits taken as signed ones: random bits, of which there are 31."""
+    return lanes_type(types.int32, count_of(x))(x), lambda context, builder, signature, values: values[0]
+
+
+OPERATIONS = {
+    **{f"{name}{bits}": _operation(emit, _word_type(word, table is _EXACT), name in ("neg", "abs"))
+       for table in (_MODULAR, _EXACT) for name, emit in table.items() for bits, word in _WORDS.items()},
+    **{f"{name}U32": _operation(emit, _unsigned_type, name == "neg") for name, emit in _UNSIGNED.items()},
+    **{f"{name}FLT": _operation(emit, _float_type, name in ("neg", "abs")) for name, emit in _FLOAT.items()}}
 globals().update(OPERATIONS)

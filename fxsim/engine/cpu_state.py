@@ -1,0 +1,97 @@
+"""What the CPU kernels work on, as named tuples of flat arrays. L: lanes; n neurons, m input lines, K outputs."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Wires(NamedTuple):
+    """The network, the same in all blocks. ``ptr_*``, ``post_*``, ``w_*``: synapses by presynaptic line, weights as stored."""
+
+    ptr_in: np.ndarray
+    post_in: np.ndarray
+    w_in: np.ndarray
+    ptr_rec: np.ndarray
+    post_rec: np.ndarray
+    w_rec: np.ndarray
+    ptr_out: np.ndarray
+    post_out: np.ndarray
+    w_out: np.ndarray
+    element_out: np.ndarray     # a readout synapse's element number
+    feedback: np.ndarray        # (n, K)
+    gain: np.ndarray            # (n,) threshold rise per unit of adaptation
+    drive: np.ndarray           # (n,) drive of U by E
+    leaks: np.ndarray           # of V and X, of a and U, of F, y and Z
+    cell: np.ndarray            # (n,) grid cell of each neuron
+    neuron_at: np.ndarray       # (cells,) its inverse, -1 for empty cells
+    ptr: np.ndarray             # (n+1,) eligibility synapses by postsynaptic neuron
+    slot_ptr: np.ndarray        # (n+1,) their places: each neuron has a multiple of TOGETHER of them
+    line: np.ndarray            # (slots,) presynaptic line of each place
+
+
+class State(NamedTuple):
+    """State of one block of trials, lanes innermost."""
+
+    stream: np.ndarray          # (L,) keys of the trials' random bits
+    V: np.ndarray
+    a: np.ndarray
+    r: np.ndarray
+    z: np.ndarray               # spikes, bytes
+    z_words: np.ndarray         # the same memory
+    count: np.ndarray           # spikes of the trial
+    current_in: np.ndarray
+    current_rec: np.ndarray
+    X: np.ndarray
+    Z: np.ndarray
+    y: np.ndarray
+    current_out: np.ndarray
+    err: np.ndarray
+    probability: np.ndarray
+    d: np.ndarray               # B err
+    grid: np.ndarray            # neuromodulator
+    new: np.ndarray             # and its next step
+    nine: np.ndarray            # (L,) a sum of 3x3 cells
+    U: np.ndarray
+    F: np.ndarray
+    S: np.ndarray
+    G: np.ndarray
+    gout: np.ndarray
+
+
+class History(NamedTuple):
+    """H, X and L of a chunk of steps; rows of neurons or lines, ROW elements apart."""
+
+    h: np.ndarray
+    x: np.ndarray
+    l: np.ndarray
+
+
+class Trials(NamedTuple):
+    """What goes in and comes out."""
+
+    x: np.ndarray               # (T m L,) spikes, bytes
+    x_words: np.ndarray
+    target: np.ndarray          # (S K L,)
+    duration: np.ndarray        # (L,)
+    tables: np.ndarray          # (cells, 9) neighbourhoods, or (S, cells, 9, L) for those of each step and trial, flat
+    y: np.ndarray               # (S K L,)
+    counts: np.ndarray          # (L, n)
+    gsum: np.ndarray            # (n_syn,) gradients, summed over the block's trials
+    gout_sum: np.ndarray
+
+
+class Records(NamedTuple):
+    """Every state variable of every step, if asked for."""
+
+    soma: np.ndarray            # (T, n, 5, L)
+    x: np.ndarray
+    h: np.ndarray
+    y: np.ndarray
+    err: np.ndarray
+    l: np.ndarray
+    m: np.ndarray
+    gout: np.ndarray
+    syn: np.ndarray             # (T, n_syn, 4, L)
+    d: np.ndarray
+    g: np.ndarray
