@@ -38,6 +38,8 @@ class ExpandTerms(ast.NodeTransformer):
         site = next(s for s in self.table.values() if rest.startswith(s.name + "_") and rest[len(s.name) + 1:] in s.terms)
         frac = site.terms[rest[len(site.name) + 1:]]
         over = frac - site.frac
+        if kind == "fine" and site.fine > frac and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
+            return ast.BinOp(_shift(x.left, site.fine - frac), x.op, x.right)       # the left factor is a coefficient: shifted once
         if kind == "fine":
             return _shift(x, site.fine - frac)
         if kind == "whole":

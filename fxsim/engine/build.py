@@ -27,7 +27,7 @@ from .. import steps
 from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import LAYERS, Network
 from .arithmetic_text import ExpandRandom, noted_functions, random_functions, softmax_functions, update_functions
-from .plan import Proof, Ranges, prove
+from .plan import PARTIAL_STEPS, Proof, Ranges, prove, sums_partially
 from .rewrite import PassTelemetry, Unroll, Words, functions, unparse
 from .words import NAMES as OPERATORS
 from .words import OPERATIONS
@@ -72,7 +72,7 @@ CPU = Dialect((
     "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import chunk_memory, claim, like, memory, put",
     f"from fxsim.engine.words import positive, signed, zero, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
-    'compiled = nb.njit(cache=True, nogil=True, error_model="numpy")',
+    'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed",
     footer=("take, take_all, take_each, none, none_all, spread = memory(LANES, TOGETHER)", "take_chunk = chunk_memory(CHUNK)"))
 
@@ -84,7 +84,7 @@ class Variant:
     lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
     together    synapses of a neuron visited side by side, 1 or 2
     chunk       steps between two visits of a synapse
-    unroll      steps of a visit written out; divides chunk
+    unroll      steps of a visit written out, up to PARTIAL_STEPS; divides chunk
     record      keep every state variable of every step
     telemetry   count saturation, underflow and stalls
     """
@@ -92,7 +92,7 @@ class Variant:
     lanes: int = 16
     together: int = 2
     chunk: int = 32
-    unroll: int = 4
+    unroll: int = PARTIAL_STEPS
     record: bool = False
     telemetry: bool = False
     dialect: ClassVar[Dialect] = CPU
@@ -162,10 +162,13 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     """Source of the kernel module for one arithmetic and template."""
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
     proof = proof_for(arithmetic, network, build.telemetry) if spec else None
-    words = {name: Words(ranges, dialect.bits, dialect.operators) for name, ranges in proof.ranges.items()} if proof \
-        else defaultdict(lambda: Words.always("FLT", dialect.operators))
+    if proof:
+        words = {name: Words(ranges, dialect.bits, dialect.operators, _argument_ranges(name, proof)) for name, ranges in proof.ranges.items()}
+    else:
+        words = defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = storage_types(arithmetic, network, proof)
-    constants = {"RATE_FRAC": RATE_FRAC, **build.constants()}
+    partial = proof is not None and not build.telemetry and sums_partially(arithmetic, network, proof)
+    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, **build.constants()}
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
               *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
@@ -175,6 +178,11 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
     return "\n\n\n".join(["\n".join(header), random_functions(dialect.operators), softmax_functions(spec), functions_text,
                           _template_text(template, build, ExpandRandom(spec, dialect.signed))]) + "\n"
+
+
+def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
+    names = [argument.arg for argument in functions(steps)[update].args.args]
+    return {name: (values.lo, values.hi) for name, values in zip(names, proof.arguments[update], strict=True)}
 
 
 def _digest(dialect: Dialect) -> str:

@@ -174,7 +174,7 @@ class Block:
             current_rec=zeros(n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE), U=zeros(slots, k.DT_U),
-            F=zeros(slots, k.DT_F), S=zeros(slots, k.DT_S), G=zeros(slots, k.DT_G), gout=zeros(out, k.DT_GOUT))
+            F=zeros(slots, k.DT_F), S=zeros(slots, k.DT_S), G=zeros(slots, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
     def _trials(self, total) -> BlockTrials:
         engine, k, trials, size = self.engine, self.kernels, self.trials, self.engine.tables.wiring.size
@@ -212,11 +212,15 @@ class Block:
         co, wide = self.engine.arithmetic.coefficients, self.wires.leaks.dtype.type
         return wide(co.rate_target), wide(co.rate_gain)
 
+    def _keys(self) -> tuple[np.ndarray, np.ndarray]:
+        """Room for the keys of one chunk's random bits."""
+        return np.empty(5 * self.kernels.CHUNK, np.uint32), np.empty(10 * self.kernels.CHUNK, np.uint32)
+
     def run(self) -> None:
         """All steps of the block's trials."""
         times, rule = self._rule()
-        self.kernels.run_block(*times, self.trials.size, *rule, *self._rates(), np.zeros(1, np.int64), np.array([0, self.n]), self.wires,
-                               self.state, self._history(), self.io, self.records, self.tel)
+        self.kernels.run_block(*times, self.trials.size, *rule, *self._rates(), np.zeros(1, np.int64), np.array([0, self.n]),
+                               *self._keys(), self.wires, self.state, self._history(), self.io, self.records, self.tel)
 
     def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
         """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
@@ -232,8 +236,8 @@ class Block:
 
         def eligibility(chunk: int) -> None:
             start = chunk * self.kernels.CHUNK
-            self.kernels.eligibility_chunk(start, start + self.kernels.CHUNK > T - S, taken, borders, self.wires, self.state,
-                                           histories[chunk % 2], self.records, self.tel)
+            self.kernels.eligibility_chunk(start, start + self.kernels.CHUNK > T - S, taken, borders, *self._keys(), self.wires,
+                                           self.state, histories[chunk % 2], self.records, self.tel)
 
         def both(chunk: int) -> None:
             forward(chunk + 1)
@@ -292,7 +296,7 @@ class Block:
             current_rec=zeros(n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE), U=zeros(slots, k.DT_U),
-            F=zeros(slots, k.DT_F), S=zeros(slots, k.DT_S), G=zeros(slots, k.DT_G), gout=zeros(out, k.DT_GOUT))
+            F=zeros(slots, k.DT_F), S=zeros(slots, k.DT_S), G=zeros(slots, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
     def _trials(self, total) -> BlockTrials:
         engine, k, trials, size = self.engine, self.kernels, self.trials, self.engine.tables.wiring.size
@@ -330,11 +334,15 @@ class Block:
         co, wide = self.engine.arithmetic.coefficients, self.wires.leaks.dtype.type
         return wide(co.rate_target), wide(co.rate_gain)
 
+    def _keys(self) -> tuple[np.ndarray, np.ndarray]:
+        """Room for the keys of one chunk's random bits."""
+        return np.empty(5 * self.kernels.CHUNK, np.uint32), np.empty(10 * self.kernels.CHUNK, np.uint32)
+
     def run(self) -> None:
         """All steps of the block's trials."""
         times, rule = self._rule()
-        self.kernels.run_block(*times, self.trials.size, *rule, *self._rates(), np.zeros(1, np.int64), np.array([0, self.n]), self.wires,
-                               self.state, self._history(), self.io, self.records, self.tel)
+        self.kernels.run_block(*times, self.trials.size, *rule, *self._rates(), np.zeros(1, np.int64), np.array([0, self.n]),
+                               *self._keys(), self.wires, self.state, self._history(), self.io, self.records, self.tel)
 
     def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
         """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
@@ -350,8 +358,8 @@ class Block:
 
         def eligibility(chunk: int) -> None:
             start = chunk * self.kernels.CHUNK
-            self.kernels.eligibility_chunk(start, start + self.kernels.CHUNK > T - S, taken, borders, self.wires, self.state,
-                                           histories[chunk % 2], self.records, self.tel)
+            self.kernels.eligibility_chunk(start, start + self.kernels.CHUNK > T - S, taken, borders, *self._keys(), self.wires,
+                                           self.state, histories[chunk % 2], self.records, self.tel)
 
         def both(chunk: int) -> None:
             forward(chunk + 1)

@@ -260,13 +260,20 @@ def synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, alif, win
             H, X = take_each(h.h, p + at, p + at), take_each(h.x, q0 + at, q1 + at)
             E = eligibility(H, X, U, bits_eligibility(stream, spread(counters, c, CHUNK + c)))
             F = like(s.F, filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(stream, spread(counters, 2 * CHUNK + c, 3 * CHUNK + c))))
-            S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(counters, 6 * CHUNK + c, 7 * CHUNK + c))))
+            if not PARTIAL:
+                S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(counters, 6 * CHUNK + c, 7 * CHUNK + c))))
+            elif k == 0:
+                some = E
+            else:
+                some = add16(some, E)
             if alif:
                 U = like(s.U, adaptation_eligibility(U, E, drive, leak_a, bits_adaptation_eligibility(
                     stream, spread(counters, 4 * CHUNK + c, 5 * CHUNK + c))))
             if window:
                 G = like(s.G, gradient(G, take_each(h.l, p + at, p + at), F,
                                        bits_gradient(stream, spread(counters, 8 * CHUNK + c, 9 * CHUNK + c))))
+        if PARTIAL:
+            S = like(s.S, eligibility_sum(S, some, 0))
     put(s.F, o, F)
     put(s.S, o, S)
     if alif:
@@ -291,12 +298,12 @@ def count_steps(counters, row, keys, e):
 
 
 @compiled
-def eligibility_chunk(t0, window, taken, borders, net, s, h, rec, tel):
+def eligibility_chunk(t0, window, taken, borders, keys, counters, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
-    Whoever calls it at the same time with the same ``taken`` takes other shares.
+    Whoever calls it at the same time with the same ``taken`` takes other shares. ``keys`` (5 CHUNK) and ``counters`` (10 CHUNK): room of
+    the caller's own for the keys of random bits.
     """
-    keys, counters = np.empty(5 * CHUNK, np.uint32), np.empty(10 * CHUNK, np.uint32)
     leak_a, leak_k = COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for k in range(CHUNK):
         keys[k] = step_eligibility(t0 + k)
@@ -350,19 +357,18 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
             io.counts[l, j] = s.count[j * LANES + l]
     if io.gsum.size == 0:
         return
-    d = np.zeros(LANES, DT_D)
     for j in range(n):
         key = counter_rate_error(step_rate_error(T), j)
         for l in range(lanes):
-            d[l] = rate_error(WIDE(s.count[j * LANES + l]), WIDE(io.duration[l]), WIDE(rate_target), WIDE(rate_gain),
+            s.rate[l] = rate_error(WIDE(s.count[j * LANES + l]), WIDE(io.duration[l]), WIDE(rate_target), WIDE(rate_gain),
                               bits_rate_error(s.stream[l], key))
             if RECORD:
-                rec.d[j, l] = d[l]
+                rec.d[j, l] = s.rate[l]
         for e in range(net.ptr[j], net.ptr[j + 1]):
             o = (net.slot_ptr[j] + e - net.ptr[j]) * LANES
             key = counter_gradient_rate(step_gradient_rate(T), e)
             for l in range(lanes):
-                g = gradient_rate(s.G[o + l], d[l], s.S[o + l], bits_gradient_rate(s.stream[l], key))
+                g = gradient_rate(s.G[o + l], s.rate[l], s.S[o + l], bits_gradient_rate(s.stream[l], key))
                 io.gsum[e] += g
                 if RECORD:
                     rec.g[e, l] = g
@@ -372,11 +378,11 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
 
 
 @compiled
-def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, net, s, h, io, rec, tel):
+def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, keys, counters, net, s, h, io, rec, tel):
     """All steps of a block's trials on one thread."""
     for t0 in range(0, T, CHUNK):
         forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
         if learn:
             taken[0] = 0
-            eligibility_chunk(t0, t0 + CHUNK > T - S, taken, borders, net, s, h, rec, tel)
+            eligibility_chunk(t0, t0 + CHUNK > T - S, taken, borders, keys, counters, net, s, h, rec, tel)
     finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)

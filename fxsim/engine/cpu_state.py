@@ -57,6 +57,7 @@ class State(NamedTuple):
     S: np.ndarray
     G: np.ndarray
     gout: np.ndarray
+    rate: np.ndarray            # (L,) regularisation signal of one neuron
 
 
 class History(NamedTuple):

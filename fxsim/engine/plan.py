@@ -15,6 +15,9 @@ from ..network import Network
 from ..softmax import MAX_READOUT_FRAC, MIN_READOUT_FRAC, PROBABILITY_FRAC
 
 
+PARTIAL_STEPS = 4       # of E that a kernel may add up before they join the sum S, where that is exact
+
+
 @dataclass(frozen=True)
 class Site:
     """One update's binary points. ``shift``: s, from y to the stored value; terms: name -> fraction bits of the term."""
@@ -73,7 +76,7 @@ class Ranges:
     def up_to(self, quantity: str, value) -> Interval:
         """From 0 to a coefficient's largest value, coarsely, so that most networks share one build."""
         usual = 12 if quantity == "adaptation_gain" else 15     # bits of raw values at the paper's constants in 16-bit formats
-        bits = max(usual, 5 * -(-int(np.max(value, initial=0)).bit_length() // 5))
+        bits = max(usual, 3 * -(-int(np.max(value, initial=0)).bit_length() // 3))
         return Interval(0, min((1 << bits) - 1, self.spec[quantity].max_raw))
 
     def arguments(self, exact: dict[str, Interval]) -> dict[str, tuple]:
@@ -82,7 +85,8 @@ class Ranges:
         leak_m, leak_a, leak_k = (self.up_to("decay", leak) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
         signal = self.of("modulator" if rule.diffuses else "learning_signal")
         T, R = self.arithmetic.steps, Interval(0, _power_of_two(max(self.network.constants.refractory, 64)))
-        outputs = _power_of_two(max(self.network.topology.n_out, 4))
+        outputs = self.network.topology.n_out
+        error = exact.get("error_classification" if rule.classification else "error_regression", self.of("error"))
         E = exact.get("eligibility", self.of("eligibility"))
         return {
             "refractory": (R, bit, R),
@@ -95,14 +99,14 @@ class Ranges:
             "eligibility": (exact.get("pseudo_derivative"), self.of("trace"), self.of("adaptation_eligibility"), rnd),
             "filtered_eligibility": (self.of("filtered_eligibility"), E, leak_k, rnd),
             "adaptation_eligibility": (self.of("adaptation_eligibility"), E, self.up_to("adaptation_drive", co.adaptation_drive), leak_a, rnd),
-            "eligibility_sum": (self.sum_of(E), E, rnd),
+            "eligibility_sum": (self.sum_of(E), E * PARTIAL_STEPS, rnd),
             "gradient": (self.of("gradient"), signal, self.of("filtered_eligibility"), rnd),
-            "direct": (self.of("feedback") * self.of("error") * (outputs - 1), self.of("feedback"), self.of("error")),
+            "error_classification": (Interval(0, 1 << PROBABILITY_FRAC), bit, rnd),
+            "error_regression": (self.of("readout"), self.of("readout"), rnd),
+            "direct": (self.of("feedback") * error * (outputs - 1), self.of("feedback"), error),
             "learning_signal": (exact.get("direct"), rnd),
             "modulator": (self.of("modulator") * 9, exact.get("direct"), self.up_to("diffusion_gain", co.diffusion_gain), rnd),
             "readout": (self.of("readout"), self.current("out"), leak_k, rnd),
-            "error_classification": (Interval(0, 1 << PROBABILITY_FRAC), bit, rnd),
-            "error_regression": (self.of("readout"), self.of("readout"), rnd),
             "gradient_out": (self.of("gradient_out"), self.of("error"), self.of("readout_trace"), rnd),
             "rate_error": (Interval(0, T), Interval(1, T), Interval(0, int(co.rate_target)), Interval(0, int(co.rate_gain)), rnd),
             "gradient_rate": (self.of("gradient"), self.of("rate_error"), self.of("eligibility_sum"), rnd),
@@ -117,10 +121,11 @@ def _power_of_two(value: int) -> int:
 @dataclass
 class Proof:
     """What the interval analysis found. ``ranges``: update function -> operation -> (lowest, highest) value;
-    ``results``: update function -> the values that it returns."""
+    ``results``: update function -> the values that it returns; ``arguments``: update function -> the values that it is given."""
 
     ranges: dict[str, dict[int, tuple[int, int]]]
     results: dict[str, Interval]
+    arguments: dict[str, tuple[Interval, ...]]
 
     def bits(self, name: str) -> int:
         """Width of the signed word that holds every intermediate of an update function."""
@@ -145,18 +150,28 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
         noted[number] = (value_.lo, value_.hi)
         return value
 
-    made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {})
+    made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {}, {})
     for name in ranges.arguments({}):
         arguments = ranges.arguments(proof.results)[name]
         noted = {}
         proof.results[name] = Interval.of(made[name](*arguments))
-        proof.ranges[name] = noted
+        proof.ranges[name], proof.arguments[name] = noted, arguments
         widest = max([proof.bits(name), *(word_bits(a.lo, a.hi) for a in arguments)])
         if widest > 63:
             quantity = steps.STORES.get(name, name)
             raise InputError(spec.name, f"quantities.{quantity}", f"formats whose intermediates need {widest} bits",
                              "at most 63: fewer word or fraction bits for " + ", ".join(_operands(name)))
     return proof
+
+
+def sums_partially(arithmetic: Arithmetic, network: Network, proof: Proof) -> bool:
+    """Whether PARTIAL_STEPS values of E can be added up in 16 bits before they join S, to the same result: S then neither rounds nor clips."""
+    site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["eligibility_sum"], arithmetic.spec["eligibility_sum"]
+    S, E = proof.arguments["eligibility_sum"][:2]
+    if site.shift or word_bits(E.lo, E.hi) > 16:
+        return False
+    total = S + (E << site.fine - site.terms["drive"])
+    return fmt.min_raw <= total.lo and total.hi <= fmt.max_raw
 
 
 def word_bits(low: int, high: int) -> int:

@@ -127,11 +127,12 @@ class Words:
 
     ``ranges``: operation -> (lowest, highest) value; ``bits``: widths to choose from, signed, narrowest first.
     ``operators``: syntax -> name of an operation on words, as in :data:`fxsim.engine.words.NAMES`; where it has none, or
-    without it, the result of Python's operator is cut to the word.
+    without it, the result of Python's operator is cut to the word. ``names``: values of the function's arguments.
     """
 
-    def __init__(self, ranges: dict[int, tuple[int, int]], bits: tuple[int, ...] = (16, 32, 64), operators: dict | None = None):
-        self.ranges, self.bits, self.operators = ranges, bits, operators or {}
+    def __init__(self, ranges: dict[int, tuple[int, int]], bits: tuple[int, ...] = (16, 32, 64), operators: dict | None = None,
+                 names: dict[str, tuple[int, int]] | None = None):
+        self.ranges, self.bits, self.operators, self.names = ranges, bits, operators or {}, names or {}
 
     @staticmethod
     def always(word: str, operators: dict | None = None) -> Words:
@@ -150,17 +151,31 @@ class Words:
         return f"I{next(b for b in self.bits if -(1 << (b - 1)) <= low and high < 1 << (b - 1))}"
 
 
+WORD = (-(1 << 15), (1 << 15) - 1)
+
+
+def _within(limits: tuple[int, int] | None) -> bool:
+    """Whether all values fit a 16-bit word."""
+    return limits is not None and WORD[0] <= limits[0] and limits[1] <= WORD[1]
+
+
 class Wrap(Operations):
-    """Wraps every number and every operation in a machine word's or float's constructor; drops clips that never clip."""
+    """Wraps every number and every operation in a machine word's or float's constructor; drops clips that never clip.
+
+    Where a sum is clipped just where a 16-bit word ends, and both terms fit one, the sum is taken in that word, saturating: one
+    instruction for sixteen lanes.
+    """
 
     def __init__(self, words: Words):
         super().__init__()
-        self.words = words
+        self.words, self.names = words, dict(words.names)
 
     def operation(self, node, number):
         if isinstance(node, ast.Call):
             if self._idle(node):
                 return node.args[0]
+            if saturated := self._saturated(node):
+                return saturated
             self._same_word(node.args)
         word = self.words.operation(number)
         if isinstance(node, ast.Call):
@@ -173,7 +188,42 @@ class Wrap(Operations):
         else:
             wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
         wrapped.range = self.words.ranges.get(number)
+        wrapped.terms = operands if name == "add" else ()
         return wrapped
+
+    def _saturated(self, node: ast.Call) -> ast.expr | None:
+        """max(a + b, low) or min(max(a + b, low), high) as a saturating sum, if it is one; the outermost clip comes last."""
+        if node.func.id not in ("min", "max") or not self.words.operators.get("saturating sum"):
+            return None
+        inner, bound = node.args[0], getattr(node.args[-1], "bound", None)
+        low = None
+        if node.func.id == "min" and isinstance(inner, ast.Call) and inner.func.id.startswith("max") and bound == WORD[1]:
+            inner, low = inner.args[0], getattr(inner.args[-1], "bound", None)
+            if low is None:
+                return None
+        elif bound != (WORD[1] if node.func.id == "min" else WORD[0]):
+            return None
+        terms, limits = getattr(inner, "terms", ()), getattr(inner, "range", None)
+        if not terms or any(not _within(getattr(term, "range", None)) for term in terms):
+            return None
+        if low is None and (limits[0] < WORD[0] if node.func.id == "min" else limits[1] > WORD[1]):
+            return None         # the other end would be clipped too
+        total = ast.Call(ast.Name(self.words.operators["saturating sum"] + "16", ast.Load()), list(terms), [])
+        total.range = WORD
+        if low is None or low <= WORD[0]:
+            return total
+        clipped = ast.Call(ast.Name(self.words.operators["max"] + "16", ast.Load()), [total, ast.Call(ast.Name("I16", ast.Load()), [ast.Constant(low)], [])], [])
+        clipped.range = (low, WORD[1])
+        return clipped
+
+    def visit_Name(self, node):
+        node.range = self.names.get(node.id)
+        return node
+
+    def visit_Assign(self, node):
+        self.generic_visit(node)
+        self.names[node.targets[0].id] = getattr(node.value, "range", None)
+        return node
 
     @staticmethod
     def _idle(node: ast.Call) -> bool:
@@ -196,7 +246,7 @@ class Wrap(Operations):
         if not isinstance(node.value, int):
             return node
         wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
-        wrapped.bound = node.value
+        wrapped.bound, wrapped.range = node.value, (node.value, node.value)
         return wrapped
 
 

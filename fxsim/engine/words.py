@@ -39,6 +39,7 @@ def _magnitude(builder, x):
 
 _MODULAR = {"add": lambda b, x, y: b.add(x, y), "sub": lambda b, x, y: b.sub(x, y), "mul": lambda b, x, y: b.mul(x, y),
             "shl": lambda b, x, y: b.shl(x, y), "and": lambda b, x, y: b.and_(x, y), "neg": lambda b, x: b.neg(x)}
+_SATURATING = {"ads": partial(_llvm, "sadd.sat")}
 _EXACT = {"shr": lambda b, x, y: b.ashr(x, y), "min": partial(_llvm, "smin"), "max": partial(_llvm, "smax"), "abs": _magnitude}
 _UNSIGNED = {**_MODULAR, "or": lambda b, x, y: b.or_(x, y), "xor": lambda b, x, y: b.xor(x, y), "shr": lambda b, x, y: b.lshr(x, y)}
 _FLOAT = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, y), "mul": lambda b, x, y: b.fmul(x, y),
@@ -46,7 +47,8 @@ _FLOAT = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, 
           "min": lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), "max": lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)}
 
 NAMES = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "shr", ast.BitAnd: "and", ast.BitOr: "or",
-         ast.BitXor: "xor", ast.Div: "div", ast.USub: "neg", "min": "min", "max": "max", "abs": "abs"}
+         ast.BitXor: "xor", ast.Div: "div", ast.USub: "neg", "min": "min", "max": "max", "abs": "abs",
+         "saturating sum": "ads"}
 """Syntax (or builtin) -> name of the operation; ``//`` has none."""
 
 
@@ -116,7 +118,7 @@ def signed(context, x):
 
 OPERATIONS = {
     **{f"{name}{bits}": _operation(emit, _word_type(word, table is _EXACT), name in ("neg", "abs"))
-       for table in (_MODULAR, _EXACT) for name, emit in table.items() for bits, word in _WORDS.items()},
+       for table in (_MODULAR, _EXACT, _SATURATING) for name, emit in table.items() for bits, word in _WORDS.items()},
     **{f"{name}U32": _operation(emit, _unsigned_type, name == "neg") for name, emit in _UNSIGNED.items()},
     **{f"{name}FLT": _operation(emit, _float_type, name in ("neg", "abs")) for name, emit in _FLOAT.items()}}
 globals().update(OPERATIONS)
