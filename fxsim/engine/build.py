@@ -69,12 +69,12 @@ class Build(Protocol):
 
 
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import chunk_memory, claim, like, memory, put",
+    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import claim, like, loader, memory, put",
     f"from fxsim.engine.words import positive, signed, zero, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed",
-    footer=("take, take_all, take_each, none, none_all, spread = memory(LANES, TOGETHER)", "take_chunk = chunk_memory(CHUNK)"))
+    footer=("take, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)", "take_chunk = loader(CHUNK)"))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Variant:
     """A build for the CPU.
 
     lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
-    together    synapses of a neuron visited side by side, 1 or 2
+    together    synapses of a neuron visited side by side, a power of two
     chunk       steps between two visits of a synapse
     unroll      steps of a visit written out, up to PARTIAL_STEPS; divides chunk
     record      keep every state variable of every step
@@ -187,7 +187,7 @@ def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
 
 def _digest(dialect: Dialect) -> str:
     """Changes whenever imported operations do: kernels compiled with others must not be taken from the cache."""
-    modules = ("words.py", "lanes.py") if dialect.operators else ()
+    modules = ("words.py", "lanes.py", "lane_order.py") if dialect.operators else ()
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in modules)).hexdigest()[:16]
 
 

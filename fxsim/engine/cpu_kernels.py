@@ -21,6 +21,9 @@ Arguments: net Wires, s State, h History, io Trials, rec Records of :mod:`fxsim.
 """
 # ruff: noqa: F821   (names supplied by the builder)
 
+OF_E, OF_F, OF_U, OF_S, OF_G = 0, TOGETHER * CHUNK, 2 * TOGETHER * CHUNK, 3 * TOGETHER * CHUNK, 4 * TOGETHER * CHUNK
+# where each update's counters begin
+
 
 # ---- spikes ----------------------------------------------------------------------------------------------------------
 @inline
@@ -248,30 +251,28 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
 
 # ---- synapses --------------------------------------------------------------------------------------------------------
 @inline
-def synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, alif, window):
+def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, alif, window):
     """All steps of the chunk for the synapses at o: E, then F, U and the sum S; in the window also the gradient G."""
-    stream = take_each(s.stream, 0, 0)
+    stream = take_same(s.stream, 0)
     F, S = take_all(s.F, o), take_all(s.S, o)
     U = take_all(s.U, o) if alif else none_all(s.U)
     G = take_all(s.G, o) if window else none_all(s.G)
     for k0 in range(0, CHUNK, K):
         for k in UNROLL:
             at, c = (k0 + k) * LANES, k0 + k
-            H, X = take_each(h.h, p + at, p + at), take_each(h.x, q0 + at, q1 + at)
-            E = eligibility(H, X, U, bits_eligibility(stream, spread(counters, c, CHUNK + c)))
-            F = like(s.F, filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(stream, spread(counters, 2 * CHUNK + c, 3 * CHUNK + c))))
+            H, X = take_same(h.h, p + at), take_each(h.x, lines, at)
+            E = eligibility(H, X, U, bits_eligibility(stream, spread(counters, OF_E + c)))
+            F = like(s.F, filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(stream, spread(counters, OF_F + c))))
             if not PARTIAL:
-                S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(counters, 6 * CHUNK + c, 7 * CHUNK + c))))
+                S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(counters, OF_S + c))))
             elif k == 0:
                 some = E
             else:
                 some = add16(some, E)
             if alif:
-                U = like(s.U, adaptation_eligibility(U, E, drive, leak_a, bits_adaptation_eligibility(
-                    stream, spread(counters, 4 * CHUNK + c, 5 * CHUNK + c))))
+                U = like(s.U, adaptation_eligibility(U, E, drive, leak_a, bits_adaptation_eligibility(stream, spread(counters, OF_U + c))))
             if window:
-                G = like(s.G, gradient(G, take_each(h.l, p + at, p + at), F,
-                                       bits_gradient(stream, spread(counters, 8 * CHUNK + c, 9 * CHUNK + c))))
+                G = like(s.G, gradient(G, take_same(h.l, p + at), F, bits_gradient(stream, spread(counters, OF_G + c))))
         if PARTIAL:
             S = like(s.S, eligibility_sum(S, some, 0))
     put(s.F, o, F)
@@ -286,23 +287,24 @@ def synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, alif, win
 def count_steps(counters, row, keys, e):
     """Counters of synapse e at the steps of the chunk, for the updates that round stochastically."""
     if RANDOM_eligibility:
-        put(counters, row, counter_eligibility(take_chunk(keys, 0), e))
+        put(counters, OF_E + row, counter_eligibility(take_chunk(keys, 0), e))
     if RANDOM_filtered_eligibility:
-        put(counters, 2 * CHUNK + row, counter_filtered_eligibility(take_chunk(keys, CHUNK), e))
+        put(counters, OF_F + row, counter_filtered_eligibility(take_chunk(keys, CHUNK), e))
     if RANDOM_adaptation_eligibility:
-        put(counters, 4 * CHUNK + row, counter_adaptation_eligibility(take_chunk(keys, 2 * CHUNK), e))
+        put(counters, OF_U + row, counter_adaptation_eligibility(take_chunk(keys, 2 * CHUNK), e))
     if RANDOM_eligibility_sum:
-        put(counters, 6 * CHUNK + row, counter_eligibility_sum(take_chunk(keys, 3 * CHUNK), e))
+        put(counters, OF_S + row, counter_eligibility_sum(take_chunk(keys, 3 * CHUNK), e))
     if RANDOM_gradient:
-        put(counters, 8 * CHUNK + row, counter_gradient(take_chunk(keys, 4 * CHUNK), e))
+        put(counters, OF_G + row, counter_gradient(take_chunk(keys, 4 * CHUNK), e))
 
 
 @compiled
-def eligibility_chunk(t0, window, taken, borders, keys, counters, net, s, h, rec, tel):
+def eligibility_chunk(t0, window, first, taken, borders, keys, counters, lines, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
-    Whoever calls it at the same time with the same ``taken`` takes other shares. ``keys`` (5 CHUNK) and ``counters`` (10 CHUNK): room of
-    the caller's own for the keys of random bits.
+    Whoever calls it at the same time with the same ``taken`` takes other shares; each begins with the share ``first`` of its own, whose
+    synapses it had in its cache. ``keys`` (5 CHUNK), ``counters`` (5 TOGETHER CHUNK) and
+    ``lines`` (TOGETHER): room of the caller's own, for keys of random bits and for where the synapses' lines have their history.
     """
     leak_a, leak_k = COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for k in range(CHUNK):
@@ -311,31 +313,31 @@ def eligibility_chunk(t0, window, taken, borders, keys, counters, net, s, h, rec
         keys[2 * CHUNK + k] = step_adaptation_eligibility(t0 + k)
         keys[3 * CHUNK + k] = step_eligibility_sum(t0 + k)
         keys[4 * CHUNK + k] = step_gradient(t0 + k)
-    share = claim(taken)
-    while share < borders.size - 1:
+    for i in range(taken.size):
+        share = (first + i) % taken.size
+        if claim(taken, share) > 0:
+            continue
         for j in range(borders[share], borders[share + 1]):
             p, drive = j * ROW, COEFFICIENT(net.drive[j])
-            for i in range(net.slot_ptr[j], net.slot_ptr[j + 1], TOGETHER):
-                o, e = i * LANES, net.ptr[j] + i - net.slot_ptr[j]
-                q0, q1 = net.line[i & M] * ROW, net.line[(i + TOGETHER - 1) & M] * ROW
-                count_steps(counters, 0, keys, e)
-                if TOGETHER > 1:
-                    count_steps(counters, CHUNK, keys, e + 1)
+            for slot in range(net.slot_ptr[j], net.slot_ptr[j + 1], TOGETHER):
+                o, e = slot * LANES, net.ptr[j] + slot - net.slot_ptr[j]
+                for q in range(TOGETHER):
+                    lines[q] = net.line[(slot + q) & M] * ROW
+                    count_steps(counters, q * CHUNK, keys, e + q)
                 if drive == 0 and window:
-                    synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, False, True)
+                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, False, True)
                 elif drive == 0:
-                    synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, False, False)
+                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, False, False)
                 elif window:
-                    synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, True, True)
+                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, True, True)
                 else:
-                    synapse_chunk(s, o, h, p, q0, q1, drive, leak_a, leak_k, counters, True, False)
+                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, True, False)
                 if RECORD:
                     for l in range(LANES):
                         rec.syn[t0, e, 0, l] = s.U[o + l]
                         rec.syn[t0, e, 1, l] = s.F[o + l]
                         rec.syn[t0, e, 2, l] = s.S[o + l]
                         rec.syn[t0, e, 3, l] = s.G[o + l]
-        share = claim(taken)
 
 
 # ---- trials ----------------------------------------------------------------------------------------------------------
@@ -343,9 +345,10 @@ def eligibility_chunk(t0, window, taken, borders, keys, counters, net, s, h, rec
 def interleave(values, lanes):
     """(B, size) values to the first B of (size, LANES) lanes."""
     B, size = values.shape
-    for i in range(size):
+    for start in range(0, size, 256):       # what is written stays in the nearest cache
         for b in range(B):
-            lanes[i * LANES + b] = values[b, i]
+            for i in range(start, min(start + 256, size)):
+                lanes[i * LANES + b] = values[b, i]
 
 
 @compiled
@@ -378,11 +381,11 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
 
 
 @compiled
-def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, keys, counters, net, s, h, io, rec, tel):
+def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, keys, counters, lines, net, s, h, io, rec, tel):
     """All steps of a block's trials on one thread."""
     for t0 in range(0, T, CHUNK):
         forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
         if learn:
             taken[0] = 0
-            eligibility_chunk(t0, t0 + CHUNK > T - S, taken, borders, keys, counters, net, s, h, rec, tel)
+            eligibility_chunk(t0, t0 + CHUNK > T - S, 0, taken, borders, keys, counters, lines, net, s, h, rec, tel)
     finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)

@@ -2,7 +2,8 @@
 
 Kernels name the vectors they want instead of hoping that LLVM finds them in a loop: what is loaded as 16 lanes stays in
 registers as 16 lanes, through every operation of :mod:`fxsim.engine.words`. LLVM cuts longer vectors into those that the
-processor has. With one lane everything here is a scalar.
+processor has. With one lane everything here is a scalar. Wide words may be held in another order than narrow ones, see
+:mod:`fxsim.engine.lane_order`; :func:`cast`, loads and stores are the places that know.
 
 No index is checked or counted from the end: kernels stay inside their arrays.
 """
@@ -13,6 +14,9 @@ from typing import Callable, NamedTuple
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
+
+from . import lane_order
+from .lane_order import reorder, unpacked
 
 
 class Lanes(types.Type):
@@ -47,8 +51,11 @@ def count_of(*kinds: types.Type) -> int:
     return counts.pop()
 
 
-def cast(context, builder, value, kind: types.Type, to: types.Number, count: int):
-    """A scalar or lanes as ``count`` lanes of element type ``to``: integers by their sign, scalars repeated."""
+def cast(context, builder, value, kind: types.Type, to: types.Number, count: int, fits: bool = False):
+    """A scalar or lanes as ``count`` lanes of element type ``to``: integers by their sign, scalars repeated.
+
+    ``fits``: the values are known to be within ``to``; else what is too large loses its high bits.
+    """
     if not isinstance(kind, Lanes):
         value = context.cast(builder, value, kind, to)
         return value if count == 1 else repeat(builder, value, count)
@@ -56,12 +63,26 @@ def cast(context, builder, value, kind: types.Type, to: types.Number, count: int
     if source == to:
         return value
     target = ir.VectorType(context.get_value_type(to), count)
+    if isinstance(source, types.Float):
+        return builder.fpext(value, target) if to.bitwidth > source.bitwidth else builder.fptrunc(value, target)
     if isinstance(to, types.Float):
-        if isinstance(source, types.Float):
-            return builder.fpext(value, target) if to.bitwidth > source.bitwidth else builder.fptrunc(value, target)
+        if source.bitwidth > 16 and unpacked(count):
+            value = reorder(builder, value)
         return builder.sitofp(value, target) if source.signed else builder.uitofp(value, target)
-    if source.bitwidth >= to.bitwidth:
-        return builder.trunc(value, target) if source.bitwidth > to.bitwidth else value
+    if unpacked(count) and source.bitwidth <= 16 < to.bitwidth:
+        value, source = lane_order.widen(builder, _resized(builder, value, source, 16), source.signed), types.int32
+    elif unpacked(count) and to.bitwidth <= 16 < source.bitwidth:
+        value = _resized(builder, value, source, 32)
+        signed = to.signed or to.bitwidth < 16
+        value, source = lane_order.narrow(builder, value, signed) if fits else lane_order.truncate(builder, value), types.int16
+    return _resized(builder, value, source, to.bitwidth)
+
+
+def _resized(builder, value, source: types.Integer, bits: int):
+    """Lanes cut or extended, in the order that they have."""
+    target = ir.VectorType(ir.IntType(bits), value.type.count)
+    if bits <= source.bitwidth:
+        return builder.trunc(value, target) if bits < source.bitwidth else value
     return builder.sext(value, target) if source.signed else builder.zext(value, target)
 
 
@@ -72,15 +93,14 @@ def repeat(builder, value, count: int):
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count))
 
 
-def joined(builder, a, b):
-    """The lanes (or scalars) of a, then those of b."""
-    count = 2 * (a.type.count if isinstance(a.type, ir.VectorType) else 1)
-    if count == 2:
-        both = ir.Constant(ir.VectorType(a.type, 2), ir.Undefined)
-        for index, value in enumerate((a, b)):
-            both = builder.insert_element(both, value, ir.Constant(ir.IntType(32), index))
-        return both
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(count))))
+def joined(builder, parts: list):
+    """Scalars, or vectors of lanes, one after the other (a power of two of them)."""
+    if len(parts) == 1 or isinstance(parts[0].type, ir.VectorType):
+        return lane_order.whole(builder, parts)
+    together = ir.Constant(ir.VectorType(parts[0].type, len(parts)), ir.Undefined)
+    for index, value in enumerate(parts):
+        together = builder.insert_element(together, value, ir.Constant(ir.IntType(32), index))
+    return together
 
 
 def word_of(dtype: types.Number) -> types.Number:
@@ -103,9 +123,16 @@ def _load(context, builder, kind: types.Array, array, index, count: int):
     return builder.load(pointer, align=kind.dtype.bitwidth // 8)
 
 
-def _loaded(context, builder, kind, array, index, count):
-    raw = _load(context, builder, kind, array, index, count)
+def _as_word(context, builder, kind: types.Array, raw, count: int):
+    """Elements of an array as the words that they are computed with."""
+    if _wide(kind.dtype) and unpacked(count):
+        raw = reorder(builder, raw)
     return cast(context, builder, raw, lanes_type(kind.dtype, count), word_of(kind.dtype), count)
+
+
+def _wide(dtype: types.Number) -> bool:
+    """Whether an array's elements are wide words, in natural order there and maybe not in registers."""
+    return isinstance(dtype, types.Integer) and dtype.bitwidth > 16
 
 
 @intrinsic
@@ -117,7 +144,9 @@ def put(context, array, index, value):
         kind, index_kind, value_kind = signature.args
         data, index, value = arguments
         index = context.cast(builder, index, index_kind, types.intp)
-        value = cast(context, builder, value, value_kind, kind.dtype, count)
+        value = cast(context, builder, value, value_kind, kind.dtype, count, fits=True)
+        if _wide(kind.dtype) and unpacked(count):
+            value = reorder(builder, value)
         pointer = _address(context, builder, kind, data, index)
         if count > 1:
             pointer = builder.bitcast(pointer, value.type.as_pointer())
@@ -132,17 +161,18 @@ def like(context, array, value):
     result = lanes_type(word_of(array.dtype), count_of(value))
 
     def codegen(context, builder, signature, arguments):
-        return cast(context, builder, arguments[1], signature.args[1], element_of(result), count_of(value))
+        return cast(context, builder, arguments[1], signature.args[1], element_of(result), count_of(value), fits=True)
     return result(array, value), codegen
 
 
 @intrinsic
-def claim(context, array):
-    """array[0], which is then one higher: no two threads get the same number."""
+def claim(context, array, index):
+    """Add one to array[index]; what was there before. Of threads that do it at the same time only one finds a zero."""
     def codegen(context, builder, signature, arguments):
-        pointer = _address(context, builder, signature.args[0], arguments[0], ir.Constant(ir.IntType(64), 0))
+        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _address(context, builder, signature.args[0], arguments[0], index)
         return builder.atomic_rmw("add", pointer, ir.Constant(pointer.type.pointee, 1), "monotonic")
-    return array.dtype(array), codegen
+    return array.dtype(array, index), codegen
 
 
 class Memory(NamedTuple):
@@ -150,38 +180,16 @@ class Memory(NamedTuple):
 
     take: Callable          # take(a, o): lanes elements from o on
     take_all: Callable      # take_all(a, o): together * lanes of them
-    take_each: Callable     # take_each(a, o, p): lanes elements at o, then lanes at p (only those at o where together is 1)
+    take_each: Callable     # take_each(a, places, o): lanes elements at places[0] + o, then at places[1] + o, ...
+    take_same: Callable     # take_same(a, o): lanes elements at o, for each of the synapses
+    spread: Callable        # spread(a, o): a[o] in the lanes of the first synapse, a[o + apart] in those of the second, ...
     none: Callable          # none(a): zeros, as take would load them
     none_all: Callable      # none_all(a): zeros, as take_all would
-    spread: Callable        # spread(a, i, j): a[i] in the first lanes, a[j] in the second
 
 
-def memory(lanes: int, together: int) -> Memory:
-    """``together``: 1 or 2."""
-    def loads(count):
-        @intrinsic
-        def load(context, array, index):
-            def codegen(context, builder, signature, arguments):
-                index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-                return _loaded(context, builder, signature.args[0], arguments[0], index, count)
-            return lanes_type(word_of(array.dtype), count)(array, index), codegen
-        return load
-
-    def pairs(each, widen):
-        @intrinsic
-        def load(context, array, first, second):
-            def codegen(context, builder, signature, arguments):
-                kind, *index_kinds = signature.args
-                data, *indices = arguments
-                found = []
-                for index, index_kind in list(zip(indices, index_kinds))[:together]:
-                    index = context.cast(builder, index, index_kind, types.intp)
-                    value = _load(context, builder, kind, data, index, each)
-                    found.append(repeat(builder, value, lanes) if widen and lanes > 1 else value)
-                raw = found[0] if together == 1 else joined(builder, *found)
-                return cast(context, builder, raw, lanes_type(kind.dtype, together * lanes), word_of(kind.dtype), together * lanes)
-            return lanes_type(word_of(array.dtype), together * lanes)(array, first, second), codegen
-        return load
+def memory(lanes: int, together: int, apart: int) -> Memory:
+    """``together``: a power of two."""
+    everything = lanes * together
 
     def zeros(count):
         @intrinsic
@@ -193,10 +201,42 @@ def memory(lanes: int, together: int) -> Memory:
             return result(array), codegen
         return none
 
-    return Memory(take=loads(lanes), take_all=loads(lanes * together), take_each=pairs(lanes, False), none=zeros(lanes),
-                  none_all=zeros(lanes * together), spread=pairs(1, True))
+    def each(context, builder, kind, data, indices, widen):
+        parts = [_load(context, builder, kind, data, index, 1 if widen else lanes) for index in indices]
+        if widen and lanes > 1:
+            parts = [repeat(builder, part, lanes) for part in parts]
+        return _as_word(context, builder, kind, joined(builder, parts), everything)
+
+    def one_index(places, widen):
+        @intrinsic
+        def load(context, array, index):
+            def codegen(context, builder, signature, arguments):
+                first = context.cast(builder, arguments[1], signature.args[1], types.intp)
+                indices = [builder.add(first, ir.Constant(first.type, place)) for place in places]
+                return each(context, builder, signature.args[0], arguments[0], indices, widen)
+            return lanes_type(word_of(array.dtype), everything)(array, index), codegen
+        return load
+
+    @intrinsic
+    def take_each(context, array, places, index):
+        def codegen(context, builder, signature, arguments):
+            data, where, index = arguments
+            index = context.cast(builder, index, signature.args[2], types.intp)
+            starts = [_load(context, builder, signature.args[1], where, ir.Constant(index.type, i), 1) for i in range(together)]
+            return each(context, builder, signature.args[0], data, [builder.add(start, index) for start in starts], False)
+        return lanes_type(word_of(array.dtype), everything)(array, places, index), codegen
+
+    return Memory(take=loader(lanes), take_all=loader(everything), take_each=take_each, take_same=one_index([0] * together, False),
+                  spread=one_index([i * apart for i in range(together)], True), none=zeros(lanes), none_all=zeros(everything))
 
 
-def chunk_memory(count: int) -> Callable:
-    """take_chunk(a, o): ``count`` elements from o on."""
-    return memory(count, 1).take
+def loader(count: int) -> Callable:
+    """load(a, o): ``count`` elements from o on."""
+    @intrinsic
+    def load(context, array, index):
+        def codegen(context, builder, signature, arguments):
+            kind = signature.args[0]
+            index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            return _as_word(context, builder, kind, _load(context, builder, kind, arguments[0], index, count), count)
+        return lanes_type(word_of(array.dtype), count)(array, index), codegen
+    return load

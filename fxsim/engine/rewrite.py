@@ -151,12 +151,48 @@ class Words:
         return f"I{next(b for b in self.bits if -(1 << (b - 1)) <= low and high < 1 << (b - 1))}"
 
 
+WORD_BITS = 16
 WORD = (-(1 << 15), (1 << 15) - 1)
 
 
 def _within(limits: tuple[int, int] | None) -> bool:
     """Whether all values fit a 16-bit word."""
     return limits is not None and WORD[0] <= limits[0] and limits[1] <= WORD[1]
+
+
+def fused(node: ast.Call, limits: tuple[int, int] | None) -> ast.Call:
+    """Products of 16-bit words written as the operations that processors have for them; other operations as they are."""
+    name, operands = node.func.id, node.args
+    if name == "mul32" and all(_within(getattr(x, "range", None)) for x in operands):
+        return _renamed("narrowmul32", operands)
+    if name == "shr16" and _is(operands[0], "narrowmul32") and getattr(operands[1], "bound", None) == WORD_BITS:
+        return _renamed("mulhi16", operands[0].args)
+    if name == "add32" and (factors := [_factors(x) for x in operands]) and all(factors):
+        return _renamed("dot32", [*factors[0], *factors[1]])
+    return node
+
+
+def _factors(node: ast.expr) -> list[ast.expr] | None:
+    """Two 16-bit factors of a product; one that is shifted out of 16 bits hands its shift to the other if that fits."""
+    if _is(node, "narrowmul32"):
+        return node.args
+    if not _is(node, "mul32") or not _is(node.args[0], "shl32"):
+        return None
+    (factor, shift), other = node.args[0].args, node.args[1]
+    limits = [bound << shift.bound for bound in getattr(other, "range", None) or WORD]
+    if not _within(getattr(factor, "range", None)) or not _within(tuple(limits)):
+        return None
+    shifted = _renamed("shl16", [other, shift])
+    shifted.range = tuple(limits)
+    return [factor, shifted]
+
+
+def _is(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _renamed(name: str, operands: list[ast.expr]) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(operands), [])
 
 
 class Wrap(Operations):
@@ -187,6 +223,8 @@ class Wrap(Operations):
             wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
             wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
+        if name and "fused" in self.words.operators:
+            wrapped = fused(wrapped, self.words.ranges.get(number))
         wrapped.range = self.words.ranges.get(number)
         wrapped.terms = operands if name == "add" else ()
         return wrapped

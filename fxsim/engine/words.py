@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from . import lane_order
 from .lanes import cast, count_of, element_of, lanes_type
 
 _WORDS = {16: types.int16, 32: types.int32, 64: types.int64}
@@ -48,8 +49,8 @@ _FLOAT = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, 
 
 NAMES = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "shr", ast.BitAnd: "and", ast.BitOr: "or",
          ast.BitXor: "xor", ast.Div: "div", ast.USub: "neg", "min": "min", "max": "max", "abs": "abs",
-         "saturating sum": "ads"}
-"""Syntax (or builtin) -> name of the operation; ``//`` has none."""
+         "saturating sum": "ads", "fused": ""}
+"""Syntax (or builtin) -> name of the operation; ``//`` has none. The last two: operations for which Python has no syntax are there."""
 
 
 def _word_type(result: types.Integer, exact: bool):
@@ -77,7 +78,7 @@ def _operation(emit, choose, one: bool):
 
         def codegen(context, builder, signature, values):
             operands = [cast(context, builder, value, kind, work, count) for value, kind in zip(values, signature.args)]
-            return cast(context, builder, emit(builder, *operands), lanes_type(work, count), result, count)
+            return cast(context, builder, emit(builder, *operands), lanes_type(work, count), result, count, fits=True)
         return lanes_type(result, count)(*kinds), codegen
 
     if one:
@@ -101,7 +102,10 @@ def _comparison(integers: str):
             zero = ir.Constant(values[0].type, None)
             compare = builder.fcmp_ordered if isinstance(element, types.Float) else builder.icmp_signed
             found = compare(integers, values[0], zero)
-            return builder.zext(found, context.get_value_type(lanes_type(types.int16, count)))
+            if count == 1 or isinstance(element, types.Float):
+                return builder.zext(found, context.get_value_type(lanes_type(types.int16, count)))
+            mask = cast(context, builder, builder.sext(found, values[0].type), x, types.int16, count, fits=True)
+            return builder.and_(mask, ir.Constant(mask.type, [1] * count))
         return lanes_type(types.int16, count)(x), codegen
     return compare
 
@@ -116,7 +120,53 @@ def signed(context, x):
     return lanes_type(types.int32, count_of(x))(x), lambda context, builder, signature, values: values[0]
 
 
+def _product(builder, x, y):
+    """The high 16 bits of products of 16-bit words."""
+    wide = ir.VectorType(ir.IntType(32), x.type.count) if isinstance(x.type, ir.VectorType) else ir.IntType(32)
+    sixteen = ir.Constant(wide, [16] * x.type.count) if isinstance(x.type, ir.VectorType) else ir.Constant(wide, 16)
+    return builder.trunc(builder.ashr(builder.mul(builder.sext(x, wide), builder.sext(y, wide)), sixteen), x.type)
+
+
+def _multiplied(builder, x, y):
+    """Products of 16-bit words, in words of 32 bits."""
+    if isinstance(x.type, ir.VectorType) and lane_order.unpacked(x.type.count):
+        return lane_order.interleave(builder, builder.mul(x, y), _product(builder, x, y))
+    wide = ir.VectorType(ir.IntType(32), x.type.count) if isinstance(x.type, ir.VectorType) else ir.IntType(32)
+    return builder.mul(builder.sext(x, wide), builder.sext(y, wide))
+
+
+def _dot(builder, a, b, c, d):
+    if isinstance(a.type, ir.VectorType) and lane_order.unpacked(a.type.count):
+        return lane_order.dot(builder, a, b, c, d)
+    return builder.add(_multiplied(builder, a, b), _multiplied(builder, c, d))
+
+
+def _of_narrow(emit, result: types.Integer, operands: int):
+    """An operation on words of 16 bits."""
+    def make(kinds):
+        count = count_of(*kinds)
+
+        def codegen(context, builder, signature, values):
+            return emit(builder, *(cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values, signature.args)))
+        return lanes_type(result, count)(*kinds), codegen
+
+    if operands == 2:
+        @intrinsic
+        def operation(context, x, y):
+            return make((x, y))
+    else:
+        @intrinsic
+        def operation(context, a, b, c, d):
+            return make((a, b, c, d))
+    return operation
+
+
+FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "narrowmul32": _of_narrow(_multiplied, types.int32, 2),
+         "dot32": _of_narrow(_dot, types.int32, 4)}
+"""mulhi16(a, b) = a b >> 16, narrowmul32(a, b) = a b and dot32(a, b, c, d) = a b + c d, of words of 16 bits."""
+
 OPERATIONS = {
+    **FUSED,
     **{f"{name}{bits}": _operation(emit, _word_type(word, table is _EXACT), name in ("neg", "abs"))
        for table in (_MODULAR, _EXACT, _SATURATING) for name, emit in table.items() for bits, word in _WORDS.items()},
     **{f"{name}U32": _operation(emit, _unsigned_type, name == "neg") for name, emit in _UNSIGNED.items()},
