@@ -51,19 +51,19 @@ def refractory(r, z, R):
 
 def adaptation(a, z, leak, rnd):
     """a(t) = rho a + z(t-1), a leaky spike count."""
-    return store_adaptation(fine_adaptation_leak(-leak * a), a + whole_adaptation_spike(z), rnd)
+    return store_adaptation(part_adaptation_spike(z) + fine_adaptation_leak(-leak * a), a + whole_adaptation_spike(z), rnd)
 
 
 def membrane(V, z, current_in, current_rec, leak, rnd):
     """V(t) = alpha V + Win x(t) + Wrec z(t-1) - z(t-1)."""
-    y = part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V)
+    y = part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V) - part_membrane_spike(z)
     base = V + whole_membrane_in(current_in) + whole_membrane_rec(current_rec) - whole_membrane_spike(z)
     return store_membrane(y, base, rnd)
 
 
 def trace(X, s, leak, rnd):
     """X(t) = alpha X + s(t); s is x(t) for an input line and z(t-1) for a neuron's line."""
-    return store_trace(fine_trace_leak(-leak * X), X + whole_trace_spike(s), rnd)
+    return store_trace(part_trace_spike(s) + fine_trace_leak(-leak * X), X + whole_trace_spike(s), rnd)
 
 
 def distance(V, a, gain):
@@ -79,7 +79,8 @@ def pseudo_derivative(distance, ready, rnd):
 
 def readout_trace(Z, z, leak, rnd):
     """Z(t) = kappa Z + z(t)."""
-    return store_readout_trace(fine_readout_trace_leak(-leak * Z), Z + whole_readout_trace_spike(z), rnd)
+    return store_readout_trace(
+        part_readout_trace_spike(z) + fine_readout_trace_leak(-leak * Z), Z + whole_readout_trace_spike(z), rnd)
 
 
 def readout(y, current, leak, rnd):

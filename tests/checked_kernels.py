@@ -26,8 +26,34 @@ def _checked(bits: int):
 def _checked_operations() -> dict:
     """fxsim.engine.words on Python integers."""
     plain = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "shl": operator.lshift, "shr": operator.rshift,
-             "and": operator.and_, "neg": operator.neg, "min": min, "max": max, "abs": abs}
-    return {name: lambda *operands, name=name: _checked(int(name[3:]))(plain[name[:3]](*map(int, operands))) for name in OPERATIONS}
+             "and": operator.and_, "or": operator.or_, "xor": operator.xor, "neg": operator.neg, "min": min, "max": max, "abs": abs}
+    words = {name: lambda *operands, name=name: _checked(int(name[3:]))(plain[name[:3]](*map(int, operands)))
+             for name in OPERATIONS if name[3:] in ("16", "32", "64") and name[:3] in plain}
+    unsigned = {f"{name}U32": lambda *operands, name=name: plain[name](*map(int, operands)) & 0xFFFFFFFF for name in plain}
+    unsigned |= {"orU32": lambda a, b: (int(a) | int(b)) & 0xFFFFFFFF}
+    narrow, wide = _checked(16), _checked(32)
+    return {**words, **unsigned,
+            "ads16": lambda a, b: max(-(1 << 15), min((1 << 15) - 1, narrow(a) + narrow(b))),
+            "mulhi16": lambda a, b: narrow(narrow(a) * narrow(b) >> 16),
+            "narrowmul32": lambda a, b: wide(narrow(a) * narrow(b)),
+            "dot32": lambda a, b, c, d: wide(narrow(a) * narrow(b) + narrow(c) * narrow(d)),
+            "positive": lambda x: int(x > 0), "zero": lambda x: int(x == 0), "signed": int}
+
+
+def _checked_memory() -> dict:
+    """fxsim.engine.lanes with one lane on Python integers."""
+    def put(array, index, value):
+        array[index] = value
+        assert array[index] == value, f"{value} does not fit {array.dtype}"
+
+    def claim(array, index):
+        array[index] += 1
+        return int(array[index]) - 1
+
+    load = lambda array, index: int(array[index])       # noqa: E731
+    return {"take": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
+            "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),
+            "none": lambda array: 0, "none_all": lambda array: 0}
 
 
 def _njit(*_, **__):
@@ -57,7 +83,10 @@ def load_checked(text: str) -> types.ModuleType:
         tree = ast.fix_missing_locations(_PlainElements().visit(ast.parse(text)))
         module.plain = _plain
         exec(compile(tree, "<built kernels>", "exec"), module.__dict__)
-        module.__dict__.update(_checked_operations())
+        checked = _checked_operations()
+        compiled = {id(OPERATIONS[name]): function for name, function in checked.items() if name in OPERATIONS}
+        aliases = {name: compiled[id(value)] for name, value in module.__dict__.items() if id(value) in compiled}
+        module.__dict__.update(checked | aliases | _checked_memory())
     finally:
         if saved is None:
             del sys.modules["numba"]

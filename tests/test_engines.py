@@ -1,7 +1,7 @@
 """The CPU engine and the oracle agree bit for bit, whatever the network, formats, threads and blocking."""
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from checked_kernels import use_checked_kernels
@@ -18,6 +18,8 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(seed=196)          # a membrane potential in steps of two: a spike is less than its last bit
+@example(seed=5465)
 @given(seed=SEEDS)
 def test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows(seed, monkeypatch):
     """Random formats on the built source itself, each 32- or 64-bit operation checked."""
@@ -51,7 +53,8 @@ def test_compiled_engine_agrees_bit_for_bit_on_other_formats():
     assert len({r.formats for r in reports}) >= 3
 
 
-@pytest.mark.parametrize("variant", [Variant(lanes=16, chunk=8, unroll=2), Variant(lanes=32, chunk=16, unroll=1)])
+@pytest.mark.parametrize("variant", [
+    Variant(lanes=16, together=1, chunk=8, unroll=2), Variant(lanes=32, together=1, chunk=16, unroll=1), Variant(lanes=8, together=4, chunk=4)])
 def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
     case = random_case(np.random.default_rng(11), "diffusion")
     arithmetic = arithmetic_for(case, load_spec("q16"))

@@ -18,6 +18,7 @@ from ..wiring import eligibility_wiring, neighbour_tables, neuron_at, row_pointe
 from .build import Variant, load_module, module_text
 from .cpu_state import History, Records, State, Wires
 from .cpu_state import Trials as BlockTrials
+from .interleave import interleaved
 from .interface import RULE_NUMBER, Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
@@ -154,10 +155,7 @@ class Block:
 
     def _lanes(self, values: np.ndarray, dtype) -> np.ndarray:
         """(B, ...) values as (... L,), unused lanes zero."""
-        values = np.ascontiguousarray(values, dtype).reshape(self.trials.size, -1)
-        out = np.zeros(values.shape[1] * self.kernels.LANES, dtype)
-        self.kernels.interleave(values, out)
-        return out
+        return interleaved(values, dtype, self.kernels.LANES)
 
     def _state(self) -> State:
         topo, k, trials = self.engine.network.topology, self.kernels, self.trials

@@ -342,16 +342,6 @@ def eligibility_chunk(t0, window, first, taken, borders, keys, counters, lines, 
 
 # ---- trials ----------------------------------------------------------------------------------------------------------
 @compiled
-def interleave(values, lanes):
-    """(B, size) values to the first B of (size, LANES) lanes."""
-    B, size = values.shape
-    for start in range(0, size, 256):       # what is written stays in the nearest cache
-        for b in range(B):
-            for i in range(start, min(start + 256, size)):
-                lanes[i * LANES + b] = values[b, i]
-
-
-@compiled
 def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
     """End of the trials: the regularisation joins the gradients; sums over the first `lanes` lanes are added to io.gsum, io.gout_sum."""
     n = net.cell.size
