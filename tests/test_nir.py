@@ -134,7 +134,8 @@ STEPS = 300
 def euler(tmp_path_factory):
     """A file, the spikes that go into it, and what the float64 oracle says of its neurons with Euler steps: decay 1 - dt/tau where
     fxsim has exp(-dt/tau)."""
-    config = short(**{"network.n_lif": 12, "network.n_alif": 0, "network.refractory": 0, "network.gains.recurrent": 2.0})
+    config = short(**{"network.n_lif": 12, "network.n_alif": 0, "network.refractory": 0, "network.gains.recurrent": 2.0,
+                       "network.gains.input": 1.0})       # small steps: a threshold that is 1 % off gives other spikes
     base = build_network(config)
     constants = replace(base.constants, alpha=1 - 1 / config.network.tau_m, kappa=1 - 1 / config.network.tau_out, refractory=0)
     network = replace(base, constants=constants)
