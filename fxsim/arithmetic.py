@@ -28,12 +28,12 @@ WEIGHT_STREAM = 0xFFFFFFFF  # the trial id that keys the rounding of weights (no
 class Coefficients:
     """The constants of the update equations in scaled units: floats, or raw integers of their formats."""
 
-    leak_membrane: object               # 1 - alpha
-    leak_adaptation: object             # 1 - rho
-    leak_readout: object                # 1 - kappa
+    leak_membrane: Any                  # 1 - alpha
+    leak_adaptation: Any                # 1 - rho
+    leak_readout: Any                   # 1 - kappa
     adaptation_gain: np.ndarray         # (n,) beta (1-rho)/thr
     adaptation_drive: np.ndarray        # (n,) beta (1-rho) gamma/thr
-    diffusion_gain: object              # k/9
+    diffusion_gain: Any                 # k/9
     rate_target: Any                    # f_target; fixed: raw with RATE_FRAC fraction bits
     rate_gain: Any                      # c_reg S/(1-kappa); fixed: raw with RATE_GAIN_FRAC fraction bits
 

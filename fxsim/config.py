@@ -350,7 +350,7 @@ class Config(Section):
         data = self.model_dump(mode="json")
         for path, value in changes.items():
             *parents, last = path.split(".")
-            place = data
+            place: Any = data
             for parent in parents:
                 if place is data["formats"]:
                     place.setdefault(parent, {})        # formats name only what they change

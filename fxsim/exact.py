@@ -6,6 +6,8 @@ Axes: trial first, then neuron, synapse, output or cell.
 """
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from quant.formats import QFormat
@@ -132,7 +134,8 @@ class Real(Exact):
 
     def scatter(self, groups):
         out = np.zeros((*self.raw.shape[:-1], groups.size), self.raw.dtype)
-        np.add.at(out, (..., groups.index), self.raw)       # one after the other: float sums depend on the order
+        where: Any = (..., groups.index)            # NumPy's types know no ellipsis here
+        np.add.at(out, where, self.raw)     # one after the other: float sums depend on the order
         return Real(out)
 
 
@@ -197,21 +200,18 @@ class Numbers:
             full, kept = round_into(fmt, exact, random)
             new = self.value(quantity, kept)
         if self.counters is not None:
-            self._count(quantity, exact, start, full, new.raw, slice(None) if count is None else count)
+            self._count(self.counters[INDEX[quantity]], quantity, exact, start, full, new.raw, slice(None) if count is None else count)
         return new
 
     def _element_keys(self, quantity: int, size: int) -> np.ndarray:
         """(size,) keys of the elements of a quantity at this step. They are the same in all trials; a block of steps is made at a time."""
-        block, keys = self._keys.get((quantity, size), (-1, None))
-        if block != self.t // KEY_BLOCK:
-            block = self.t // KEY_BLOCK
+        block, kept = self.t // KEY_BLOCK, self._keys.get((quantity, size))
+        if kept is None or kept[0] != block:
             steps = step_key(quantity, np.arange(block * KEY_BLOCK, (block + 1) * KEY_BLOCK, dtype=np.uint64)).astype(np.uint32)
-            keys = element_key(steps[:, None], np.arange(size, dtype=np.uint32))
-            self._keys[quantity, size] = block, keys
-        return keys[self.t % KEY_BLOCK]
+            kept = self._keys[quantity, size] = block, element_key(steps[:, None], np.arange(size, dtype=np.uint32))
+        return kept[1][self.t % KEY_BLOCK]
 
-    def _count(self, quantity: str, exact: Exact, start, full, kept, which) -> None:
-        row = self.counters[INDEX[quantity]]
+    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start, full, kept, which) -> None:
         full, kept = np.broadcast_to(full, exact.raw.shape)[..., which], kept[..., which]
         row[Counters.STORED] += full.size
         row[Counters.LARGEST] = max(row[Counters.LARGEST], abs(full).max(initial=0))

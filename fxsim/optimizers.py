@@ -105,6 +105,9 @@ class OnMasters:
     def weights(self) -> Layers:
         return self.masters.stored
 
+    def step(self, gradients: Layers, batch: int) -> Layers:
+        raise NotImplementedError
+
     def state(self) -> dict[str, np.ndarray]:
         return {"updates": np.int64(self.updates), **{f"master_{layer}": raw for layer, raw in self.masters.raw.items()},
                 **{f"{name}_{layer}": getattr(self, name)[layer] for name in self.MOMENTS for layer in LAYERS}}
@@ -221,7 +224,7 @@ class AdaMax(OnMasters):
         return np.sign(value) * ((np.abs(value) + (1 << shift) - 1) >> shift)
 
 
-def make_optimizer(settings: OptimizerConfig, arithmetic: Arithmetic | ModelUnits, weights: Layers) -> Optimizer:
+def make_optimizer(settings: OptimizerConfig, arithmetic: Arithmetic | ModelUnits, weights: Layers) -> OnMasters:
     """``settings``: the configuration's ``learning.optimizer``; ``weights``: initial weights, layer -> (n_syn,), model units."""
     if settings.name == "adam":
         return Adam(arithmetic, weights, settings.rate, settings.beta1, settings.beta2, settings.epsilon)

@@ -44,7 +44,7 @@ class Somata:
         B = self.numbers.streams.size
         self.V, self.a = self.numbers.zero("membrane", self.n), self.numbers.zero("adaptation", self.n)
         self.z, self.r, self.count = (np.zeros((B, self.n), np.int64) for _ in range(3))
-        self.before, self.arrived = self.z, None
+        self.before = self.z
 
     def step(self, x: np.ndarray) -> np.ndarray:
         """Input spikes x(t), (B, m) 0 or 1, to spikes z(t), (B, n).
@@ -135,6 +135,7 @@ class Signal:
         direct = (self.feedback * error[:, None, :]).sum(2)
         if not self.diffuses:
             return self.numbers.store("learning_signal", direct)
+        assert self.M is not None
         nine = self.M[np.arange(self.M.raw.shape[0])[:, None, None], neighbours].sum(2)
         self.M = self.numbers.store("modulator", self.gain * nine + direct.scatter(self.at_cell))
         return self.M.take(self.cells)
@@ -153,7 +154,7 @@ class Eligibility:
 
     def rest(self) -> None:
         zero, size = self.numbers.zero, self.wiring.size
-        self.X, self.H = zero("trace", self.lines), None
+        self.X = zero("trace", self.lines)
         self.E, self.U, self.F, self.Esum, self.G = (zero(quantity, size) for quantity in (
             "eligibility", "adaptation_eligibility", "filtered_eligibility", "eligibility_sum", "gradient"))
 
@@ -216,8 +217,8 @@ class Oracle:
         tables, target = neighbour_tables(topo, rule, net.permutation, self.seed, trials.ids, T), ar.target_to_raw(trials.target)
         for part in (somata, readout):
             part.program(weights)
-        for part in (somata, readout, signal, synapses):
-            part.rest()
+        for stateful in (somata, readout, signal, synapses):
+            stateful.rest()
         out, recorder = np.zeros((trials.size, S, topo.n_out)), Recorder() if record else None
 
         for t in range(T):
@@ -250,7 +251,7 @@ class Oracle:
             gradients = {**synapses.wiring.split(synapses.G.raw.sum(0)), "out": readout.G.raw.sum(0)}
             if recorder:
                 recorder.add(D=synapses.D, G=synapses.G)
-        counters = Counters(numbers.counters, ar.spec).report() if telemetry else None
+        counters = Counters(numbers.counters, ar.spec).report() if numbers.counters is not None else None
         return Result(out, somata.count, gradients, counters, recorder.stacked() if recorder else None)
 
 

@@ -18,7 +18,7 @@ from .backend import make_backend
 from .config import Config
 from .metrics import measure
 from .network import Trials
-from .optimizers import make_optimizer
+from .optimizers import Optimizer, make_optimizer
 from .progress import Progress
 from .tasks import make_task
 from .topology import build_network
@@ -72,7 +72,7 @@ class Training:
         self.learning = config.learning_spec()
         backend = make_backend(config, self.network, self.learning, self.task.steps)
         self.engine, self.arithmetic = backend.engine, backend.arithmetic
-        self.optimizer = make_optimizer(config.learning.optimizer, self.arithmetic, self.network.weights)
+        self.optimizer: Optimizer = make_optimizer(config.learning.optimizer, self.arithmetic, self.network.weights)
         self.result = TrainingResult(weights=self._weights("initial"))
         self.seconds_before, self._start, self._progress = 0.0, time.perf_counter(), Progress()
         self.labels = {"task": config.task.name, "rule": config.learning.rule, "precision": self.arithmetic.name, "seed": config.seed}

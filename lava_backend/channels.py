@@ -8,6 +8,7 @@ This is enough for circuits in which each process waits for one channel at a tim
 from __future__ import annotations
 
 from multiprocessing import Semaphore
+from typing import Any
 
 import numpy as np
 from lava.magma.compiler.channels.interfaces import ChannelType
@@ -18,7 +19,15 @@ from lava.magma.runtime.runtime import Runtime
 
 
 class _Places:
-    """The places of a channel in shared memory."""
+    """The places of a channel in shared memory, as Lava's port, the other base class, has been told of them."""
+
+    _shm: Any
+    _nbytes: int
+    _shape: tuple[int, ...]
+    _dtype: Any
+    _size: int
+    _idx: int
+    _array: list[np.ndarray]
 
     def start(self) -> None:
         buffer, step = self._shm.buf, self._nbytes

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
@@ -26,6 +27,11 @@ class TrialCircuit:
 
     Subclasses connect processes, call :meth:`launch`, and name the Vars ``counted`` (spikes of the trial) and ``target``.
     """
+
+    source: Source
+    sink: Sink
+    counted: Any
+    target: Any
 
     def launch(self, package: Package, processes: tuple, run_config) -> None:
         """Start the processes, the first of them Source, one of them Sink; Vars can be written from then on."""

@@ -41,7 +41,8 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine:
         raise InputError("fxsim export lava", "--engine", "--stock as well", "one of them")
     if period != 1 and not engine:
         raise InputError("fxsim export lava", "--period", period, "1 (it needs --engine)")
-    package, dropped = package_of_run(run_dir, weights), []
+    dropped: list[str] = []
+    package = package_of_run(run_dir, weights)
     if engine:
         from .three_factor import engine_package, without_regularisation
         if approximate:

@@ -7,7 +7,7 @@ from typing import Callable
 
 import numpy as np
 
-from fxsim.engine.interface import Result
+from fxsim.engine.interface import Result, given
 from fxsim.metrics import measure
 from fxsim.network import LAYERS, Trials
 from fxsim.optimizers import Optimizer
@@ -72,7 +72,7 @@ def run_package(package: Package, trials: int, learn: bool = False, check: bool 
             result = session.run(batch, learn, update=on_chip, on_record=checker.begin(batch) if checker else None)
             updates += learn
             if learn and optimizer:
-                optimizer.step(result.gradients, batch.size)
+                optimizer.step(given(result.gradients), batch.size)
                 if not on_chip:
                     session.program(optimizer.weights)
             report.seconds += time.perf_counter() - start
@@ -98,7 +98,9 @@ class Checker:
 
     def begin(self, trials: Trials) -> Callable[[int, dict[str, np.ndarray]], None]:
         """Start a batch; returns what compares the record of each of its trials."""
-        self.trials, self.results, self.difference = trials, [], None
+        self.trials = trials
+        self.results: list[Result] = []
+        self.difference: Difference | None = None
         return self._compare
 
     def _expected(self, trial: Trials, found: dict[str, np.ndarray]) -> Result:
@@ -120,15 +122,14 @@ class Checker:
         """After the batch: readouts, spike counts, and gradients summed over it."""
         gradients = None
         if self.results[0].gradients is not None:
-            gradients = {layer: np.sum([r.gradients[layer] for r in self.results], 0) for layer in LAYERS}
+            gradients = {layer: np.sum([given(r.gradients)[layer] for r in self.results], 0) for layer in LAYERS}
         self.expected = Result(np.concatenate([r.readout for r in self.results]), np.concatenate([r.spike_counts for r in self.results]),
                                gradients, None, None)
         return self.difference or compare_results(self.expected, found)
 
     def updated(self, batch_size: int) -> dict[str, np.ndarray]:
         """The simulator's weights after the batch."""
-        assert self.expected.gradients is not None
-        return self.optimizer.step(self.expected.gradients, batch_size)
+        return self.optimizer.step(given(self.expected.gradients), batch_size)
 
 
 class EngineChecker(Checker):

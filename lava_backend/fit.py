@@ -160,7 +160,8 @@ def fill_cores(pre: np.ndarray, post: np.ndarray, bits: np.ndarray, n_units: int
     order = np.argsort(post, kind="stable")
     sources, bounds = np.split(pre[order], np.searchsorted(post[order], np.arange(1, n_units))), np.bincount(post, bits, n_units)
     core, closed, oversized = np.zeros(n_units, np.int64), [], False
-    used, memory, axons = 0, 0.0, set()
+    axons: set[int] = set()
+    used, memory = 0, 0.0
     for unit in range(n_units):
         both = axons | set(sources[unit].tolist())
         full = [name for name, need in zip(top, (used + 1, memory + bounds[unit], len(both))) if need > top[name]]

@@ -115,7 +115,7 @@ class LoihiSomata(Somata):
 
     def rest(self) -> None:
         super().rest()
-        self.waiting = None
+        self.waiting: np.ndarray | None = None
 
     def step(self, x: np.ndarray) -> np.ndarray:
         """x(t) to z(t); x(t-1) and z(t-1) arrive."""
@@ -137,7 +137,7 @@ class LoihiReadout(Readout):
 
     def rest(self) -> None:
         super().rest()
-        self.waiting, self.late = None, None
+        self.waiting: np.ndarray | None = None
 
     def step(self, z: np.ndarray) -> Exact:
         self.late, self.waiting = np.zeros_like(z) if self.waiting is None else self.waiting, z

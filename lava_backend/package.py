@@ -23,7 +23,7 @@ from fxsim.config_io import parse_yaml, read_text
 from fxsim.errors import InputError
 from fxsim.files import make_directory, write_atomic, write_npz
 from fxsim.network import LAYERS, Constants, Learning, Network, Synapses, Topology
-from fxsim.optimizers import Optimizer, make_optimizer
+from fxsim.optimizers import OnMasters, make_optimizer
 from fxsim.tasks import make_task
 from fxsim.topology import build_network
 from fxsim.verify.npz import Archive
@@ -83,20 +83,20 @@ class Package:
             raise InputError(self.name, "config", "nothing", "a package that was exported from a run")
         return make_task(self.config)
 
-    def make_optimizer(self) -> Optimizer:
+    def make_optimizer(self) -> OnMasters:
         """The run's optimizer with these weights. Moments of gradients are not part of a run directory: they start at zero."""
         return resumed(self.optimizer, self.arithmetic, self.masters, self.updates)
 
-    def trained(self, optimizer: Optimizer) -> Package:
+    def trained(self, optimizer: OnMasters) -> Package:
         """This package with the weights that an optimizer holds."""
         return replace(self, weights=dict(optimizer.weights), masters=dict(optimizer.masters.raw), updates=optimizer.updates)
 
 
-def resumed(settings: OptimizerConfig, arithmetic: Arithmetic, masters: dict[str, np.ndarray], updates: int) -> Optimizer:
+def resumed(settings: OptimizerConfig, arithmetic: Arithmetic, masters: dict[str, np.ndarray], updates: int) -> OnMasters:
     """An optimizer that goes on from these masters (layers that are not there: no synapses)."""
     masters = {layer: np.asarray(masters.get(layer, np.zeros(0)), np.int64) for layer in LAYERS}
     optimizer = make_optimizer(settings, arithmetic, {layer: np.zeros(raw.size) for layer, raw in masters.items()})
-    optimizer.restore({**optimizer.state(), "updates": np.int64(updates), **{f"master_{layer}": raw for layer, raw in masters.items()}})
+    optimizer.restore({**optimizer.state(), "updates": np.array(updates, np.int64), **{f"master_{layer}": raw for layer, raw in masters.items()}})
     return optimizer
 
 
@@ -124,8 +124,10 @@ def package_of_training(training: Training) -> Package:
     config, spec = training.config, training.arithmetic.spec
     if spec is None:
         raise InputError(config.name, "precision", config.precision, FIXED_POINT)
-    return Package(config.name, spec, training.network, training.learning, config.seed, training.task.steps, dict(training.optimizer.weights),
-                   dict(training.optimizer.masters.raw), training.iteration, config.learning.optimizer, config)
+    optimizer = training.optimizer
+    assert isinstance(optimizer, OnMasters)     # another one holds no masters
+    return Package(config.name, spec, training.network, training.learning, config.seed, training.task.steps, dict(optimizer.weights),
+                   dict(optimizer.masters.raw), training.iteration, config.learning.optimizer, config)
 
 
 def package_of_run(directory: Path, when: str = "final") -> Package:
@@ -221,8 +223,8 @@ def load_package(directory: str | Path) -> Package:
         weights, masters = ({layer: _stored(archive, f"{kind}_{layer}", topology.synapses(layer).size, spec.formats.get(
             f"shadow_{layer}" if kind == "master" else "", spec[f"weight_{layer}"])) for layer in LAYERS} for kind in ("weight", "master"))
         network = Network(
-            Constants(*(constants.number(name, *limits) for name, limits in CONSTANTS.items()),
-                      constants.integer("refractory", 0), archive.floats("beta", (n,))),
+            Constants(**{name: constants.number(name, *limits) for name, limits in CONSTANTS.items()},
+                      refractory=constants.integer("refractory", 0), beta=archive.floats("beta", (n,))),
             topology, {}, archive.floats("feedback", (n, K)), _indices(archive, "permutation", (topology.n_cells,), topology.n_cells))
     config = build_config(meta["config"], f"{source}: config") if meta.get("config") is not None else None
     optimizer = _optimizer(meta.get("optimizer"), source)
@@ -257,7 +259,7 @@ class _Fields:
 
     def number(self, name: str, least: float, largest: float) -> float:
         value = self.data.get(name)
-        if type(value) not in (int, float) or not least <= value <= largest:     # NaN is refused, too
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= largest:     # NaN is refused, too
             raise InputError(self.source, self.path + name, repr(value)[:80], f"a number from {least} to {largest}")
         return float(value)
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Callable
 
 from fxsim.progress import describe
 
@@ -11,7 +12,7 @@ class TrialBar:
 
     def __init__(self, trials: int):
         self.done, self.bar = 0, None
-        self.print_line = print
+        self.print_line: Callable[[str], None] = print
         if sys.stdout.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
             self.bar = Progress(TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

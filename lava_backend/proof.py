@@ -23,7 +23,7 @@ from .curves import draw_curves
 from .package import package_of_training
 from .session import TIMEOUT, Session
 
-LOOKS = {"simulator": {"lw": 5, "alpha": 0.35}, "lava": {"lw": 1.2, "ls": "--", "color": "black"}}     # one over the other
+LOOKS: dict[str, dict] = {"simulator": {"lw": 5, "alpha": 0.35}, "lava": {"lw": 1.2, "ls": "--", "color": "black"}}     # one over the other
 
 
 class OnLava:
@@ -51,6 +51,12 @@ class OnLava:
     def step(self, gradients: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
         self.updates += 1
         return self.weights
+
+    def state(self) -> dict[str, np.ndarray]:
+        raise NotImplementedError("a proof is not resumed: its weights are on Lava")
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        raise NotImplementedError("a proof is not resumed: its weights are on Lava")
 
 
 def prove(config: Config, directory: Path, announce: Callable[[str], None] = print, progress: Callable[[], Progress] = Progress) -> dict:

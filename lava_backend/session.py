@@ -74,6 +74,7 @@ class Child:
 
     def answer(self, timeout: float) -> dict:
         """The next answer. Raises LavaError if there is none in time or the child ends."""
+        assert self.process is not None
         until = time.monotonic() + timeout
         while b"\n" not in self.unread:
             new = os.read(self.reading, 1 << 16) if select.select([self.reading], [], [], CHECK)[0] else None
@@ -96,6 +97,7 @@ class Child:
     def end(self) -> None:
         """End every process of the group, orderly or not, and remove what they left."""
         if self.process is not None:
+            assert self.process.stdin is not None
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)     # the child is not reaped yet, so the number is still its own
             except ProcessLookupError:
@@ -202,7 +204,7 @@ class Session:
 
     def _record(self, trial: int) -> dict[str, np.ndarray]:
         """What the processes wrote about one trial."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for path in self.child.scratch.glob(f"record-{trial + 1}-*.npz"):
             with np.load(path, allow_pickle=False) as record:
                 found |= dict(record)

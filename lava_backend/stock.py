@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from fxsim.config import Config
-from fxsim.engine.interface import Result
+from fxsim.arithmetic import Arithmetic
+from fxsim.engine.interface import Result, given
 from fxsim.errors import InputError
 from fxsim.files import make_directory, write_atomic, write_csv, write_json
 from fxsim.metrics import measure
@@ -20,6 +21,7 @@ from fxsim.progress import Progress
 from fxsim.runs import command_line, machine, versions
 from fxsim.training import CURVE_COLUMNS, Training
 from fxsim.verify.backends import Difference, compare_records, compare_results
+from quant import PrecisionSpec
 
 from .deployment import Report
 from .loihi_lif import LoihiLifOracle, approximated, obstacles, oracle_of, settings, stock_spec
@@ -55,17 +57,20 @@ def run_stock(package: Package, trials: int, check: bool = False, timeout: float
 def stock_difference(package: Package, batch, found: Result) -> tuple[Difference | None, int]:
     """The first spike or readout that differs from mode loihi_lif of the simulator, and how many numbers were compared."""
     expected = oracle_of(package).run(package.weights, batch, learn=False, record=True)
-    spikes, readouts = {"z": expected.record["z"]}, Result(expected.readout, expected.spike_counts, None, None, None)
-    return compare_records(spikes, found.record) or compare_results(readouts, found), spikes["z"].size + expected.readout.size
+    spikes, readouts = {"z": given(expected.record)["z"]}, Result(expected.readout, expected.spike_counts, None, None, None)
+    return compare_records(spikes, given(found.record)) or compare_results(readouts, found), spikes["z"].size + expected.readout.size
 
 
 # ---- training in the mode that deploys -----------------------------------------------------------------------------
 def stock_training(config: Config, directory: Path) -> Training:
     """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""
-    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(config.resolved_precision()).to_dict(), sort_keys=False).encode())
+    precision = config.resolved_precision()
+    assert isinstance(precision, PrecisionSpec)
+    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(precision).to_dict(), sort_keys=False).encode())
     changed = config.changed({"network.n_lif": config.network.n, "network.n_alif": 0, "network.refractory": 0, "engine": "oracle",
                               "precision": str(directory / "precision.yaml"), "formats": {}})
     training = Training(changed)
+    assert isinstance(training.arithmetic, Arithmetic)
     training.engine = LoihiLifOracle(training.network, training.learning, training.arithmetic, config.seed)
     return training
 

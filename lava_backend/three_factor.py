@@ -80,7 +80,7 @@ class Product:
 
     def value(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """The engine's integer for factors by name, before it is clipped. No factor exceeds its width: see HELD and SENT."""
-        product = np.int64(self.multiplier)
+        product = np.array(self.multiplier, np.int64)
         for name in self.factors:
             product = product * values[name]
         return (product >> self.shift) << self.exponent
@@ -88,18 +88,17 @@ class Product:
 
 def nearest_product(what: str, factors: tuple[str, ...], gain: float) -> Product:
     """The product whose gain is nearest; of those within 1 % the one that is rounded least. InputError if none is within 10 %."""
-    found, numbers = None, range(1, LARGEST_CONSTANT + 1)
+    numbers, found = range(1, LARGEST_CONSTANT + 1), []
     for constants in ((), *((c,) for c in numbers), *((1, c) for c in numbers)):
         for size in range(1, LARGEST_MANTISSA + 1):
             one = Product(factors, int(math.copysign(size, gain)), 0, constants)
             product = replace(one, exponent=min(max(round(math.log2(gain / one.gain)), 0), EXPONENTS - 1))
             error = abs(product.gain / gain - 1)
-            key = (max(error, GOOD_ENOUGH), product.exponent, constants, error)
-            if found is None or key < found[0]:
-                found = key, product
-    if found[0][0] > WORST:
+            found.append(((max(error, GOOD_ENOUGH), product.exponent, constants, error), product))
+    key, nearest = min(found, key=lambda candidate: candidate[0])
+    if key[0] > WORST:
         raise InputError("three-factor engine", what, f"{gain:.3g} for {' * '.join(factors)}", "a gain that the engine can express")
-    return found[1]
+    return nearest
 
 
 @dataclass(frozen=True)
@@ -169,6 +168,8 @@ def engine_package(package: Package, period: int) -> Package:
 
 def rules_of(package: Package) -> dict[str, Rule]:
     """layer -> the rule of its LearningDense. InputError for coefficients that the engine cannot express."""
+    if not isinstance(package.optimizer, SgdConfig):
+        raise InputError(package.name, "optimizer", package.optimizer.name, "sgd")
     spec, c, rate = package.spec, package.network.constants, package.period * 2.0**package.optimizer.log2_rate
     trace, H, F, U = (spec[name].frac_bits for name in ("trace", "pseudo_derivative", "filtered_eligibility", "adaptation_eligibility"))
     signal = spec[signal_quantity(package)].frac_bits
@@ -201,10 +202,10 @@ class Gathered:
 
     def __init__(self, package: Package, quantity: str):
         self.fmt = replace(package.spec[quantity], rounding="nearest_even")
-        self.period, self.steps, self.sum = package.period, package.steps, 0
+        self.period, self.steps, self.sum = package.period, package.steps, np.zeros((), np.int64)
 
     def rest(self) -> None:
-        self.sum = 0
+        self.sum = np.zeros((), np.int64)
 
     def step(self, t: int, raw: np.ndarray) -> np.ndarray:
         """The stored signal (...,) of step ``t`` to what is sent: 0 but at the end of a period."""
@@ -212,7 +213,7 @@ class Gathered:
         if (self.steps - 1 - t) % self.period:
             return np.zeros_like(raw)
         mean = round_into(self.fmt, Exact(self.sum, self.fmt.frac_bits + self.period.bit_length() - 1))[1]
-        self.sum = 0
+        self.rest()
         return mean
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.engine.interface import Result
+from fxsim.engine.interface import Result, given
 from fxsim.exact import Exact, Groups, Numbers
 from fxsim.network import LAYERS, Synapses, Trials
 from fxsim.oracle import Readout, Recorder, Signal, Somata, neighbours_at, pseudo_derivative
@@ -107,7 +107,7 @@ class EngineSimulator:
     def run(self, trials: Trials, learn: bool = True, record: bool = False) -> Result:
         """Trials one after the other, as the engine runs them: weights change at every step of a trial's window if it learns."""
         results = [self._run(trials.take(slice(b, b + 1)), learn, True, record) for b in range(trials.size)]
-        joined = {name: np.concatenate([r.record[name] for r in results], 1) for name in results[0].record} if record else None
+        joined = {name: np.concatenate([given(r.record)[name] for r in results], 1) for name in given(results[0].record)} if record else None
         return Result(np.concatenate([r.readout for r in results]), np.concatenate([r.spike_counts for r in results]), None, None, joined)
 
     def evaluate(self, trials: Trials) -> Result:
@@ -141,7 +141,8 @@ class EngineSimulator:
             if plastic:
                 H = pseudo_derivative(numbers, somata.distance, somata.r == 0)
                 silent = np.zeros_like(z[0]), np.zeros_like(y.raw[0])
-                self._learn(x[0], z[0], H.raw[0], *((self.to_neurons.step(t, L.raw[0]), self.to_readouts.step(t, err.raw[0])) if L else silent))
+                signals = silent if err is None or L is None else (self.to_neurons.step(t, L.raw[0]), self.to_readouts.step(t, err.raw[0]))
+                self._learn(x[0], z[0], H.raw[0], *signals)
             if record:
                 recorder.add(V=somata.V, a=somata.a, r=somata.r, z=z, H=H, y=y)
                 for layer, connection in connections.items():

@@ -28,10 +28,16 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .groups import cpu_seconds, is_alive, remove_shared_memory
+
+if TYPE_CHECKING:       # Lava is imported late, when somebody listens to what goes wrong
+    from .circuit import Circuit
+    from .engine_circuit import EngineCircuit
+    from .package import Package
 
 CHECK = 0.1         # s between two looks at Lava's processes
 
@@ -103,8 +109,8 @@ def _last_words(actor) -> str:
 
 def name_shared_memory(prefix: str) -> None:
     """Let every segment that this process and its children make begin with ``prefix``, so that they can be found again."""
-    shared_memory._SHM_NAME_PREFIX = f"/{prefix}"
-    shared_memory._SHM_SAFE_NAME_LENGTH = len(prefix) + 17
+    shared_memory._SHM_NAME_PREFIX = f"/{prefix}"                   # type: ignore[attr-defined]    # private: no types
+    shared_memory._SHM_SAFE_NAME_LENGTH = len(prefix) + 17          # type: ignore[attr-defined]
 
 
 def main() -> None:
@@ -125,11 +131,7 @@ def serve(host: Host, directory: Path) -> None:
     if package.neuron == "loihi_lif":
         serve_stock(package, host, directory)
         return
-    if package.neuron == "three_factor":
-        from .engine_circuit import EngineCircuit as Circuit
-    else:
-        from .circuit import Circuit
-    circuit = Circuit(package, directory)
+    circuit = built(package, directory)
     host.names, host.actors = circuit.actor_names(), [(actor, actor.pid) for actor in circuit.actors()]
     host.answer(done=True)
     while "stop" not in (order := host.orders.get()):
@@ -145,6 +147,15 @@ def serve(host: Host, directory: Path) -> None:
     host.actors = []        # they may end now
     circuit.stop()
     host.answer(done=True)
+
+
+def built(package: Package, directory: Path) -> Circuit | EngineCircuit:
+    """The circuit of the package's neurons, started."""
+    if package.neuron == "three_factor":
+        from .engine_circuit import EngineCircuit
+        return EngineCircuit(package, directory)
+    from .circuit import Circuit
+    return Circuit(package, directory)
 
 
 def serve_stock(package, host: Host, directory: Path) -> None:

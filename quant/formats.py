@@ -41,8 +41,8 @@ class QFormat:
             object.__setattr__(self, field, int(value))
         if not isinstance(self.signed, bool):
             raise InputError("QFormat", "signed", shown(self.signed), "true or false")
-        for field, names in {"rounding": ROUNDINGS, "overflow": OVERFLOWS}.items():
-            if getattr(self, field) not in tuple(names):        # tuple: the value may be unhashable
+        for field, names in {"rounding": tuple(ROUNDINGS), "overflow": tuple(OVERFLOWS)}.items():
+            if getattr(self, field) not in names:       # in a tuple: the value may be unhashable
                 raise InputError("QFormat", field, shown(getattr(self, field)), "one of " + ", ".join(names))
 
     @property

@@ -127,27 +127,63 @@ class NirOracle(Oracle):
         return ResetToZero(numbers, self.network), Readout(numbers, self.network, self.learning)
 
 
-def test_norse_runs_the_file_as_the_float64_twin_of_its_neurons_does(tmp_path):
-    """Norse 1.1 reads LIF and Linear (not LI), in float32, with Euler steps: decay 1 - dt/tau where fxsim has exp(-dt/tau)."""
-    norse = pytest.importorskip("norse.torch", reason="norse is not installed: pip install --no-deps norse nirtorch")
+STEPS = 300
+
+
+@pytest.fixture(scope="module")
+def euler(tmp_path_factory):
+    """A file, the spikes that go into it, and what the float64 oracle says of its neurons with Euler steps: decay 1 - dt/tau where
+    fxsim has exp(-dt/tau)."""
+    config = short(**{"network.n_lif": 12, "network.n_alif": 0, "network.refractory": 0, "network.gains.recurrent": 2.0,
+                       "network.gains.input": 1.0})       # small steps: a threshold that is 1 % off gives other spikes
+    base = build_network(config)
+    constants = replace(base.constants, alpha=1 - 1 / config.network.tau_m, kappa=1 - 1 / config.network.tau_out, refractory=0)
+    network = replace(base, constants=constants)
+    path = tmp_path_factory.mktemp("euler") / "net.nir"
+    nir.write(path, graph_of(network, config))
+    x = (np.random.default_rng(0).random((1, STEPS, base.topology.n_in)) < 0.1).astype(np.uint8)
+    arithmetic = Arithmetic("float64", None, network.constants, config.learning_spec(), STEPS)
+    trials = Trials(x, np.zeros((1, 5, 2)), np.array([STEPS]), np.zeros(1, np.uint32))
+    record = NirOracle(network, config.learning_spec(), arithmetic).run(arithmetic.weights_to_raw(network.weights), trials, learn=False, record=True).record
+    assert record["z"].sum() > 20 and np.abs(record["y"]).max() > 0.1
+    return path, x, record["z"], record["V"] * config.network.threshold, record["y"]
+
+
+def norse_steps(model, x, dtype):
+    """Norse's output and state after each step."""
     import torch
-    config = short(**{"network.n_lif": 12, "network.n_alif": 0, "network.refractory": 0, "network.gains.recurrent": 2.0})
-    base, steps = build_network(config), 300
-    network = replace(base, constants=replace(base.constants, alpha=1 - 1 / config.network.tau_m, refractory=0))
-    nir.write(tmp_path / "net.nir", graph_of(network, config))
-    model = norse.from_nir(nir.read(tmp_path / "net.nir"), ignore_warnings=True, dt=1e-3)
-    x = (np.random.default_rng(0).random((1, steps, base.topology.n_in)) < 0.1).astype(np.uint8)
-    arithmetic = Arithmetic("float64", None, network.constants, config.learning_spec(), steps)
-    trials = Trials(x, np.zeros((1, 5, 2)), np.array([steps]), np.zeros(1, np.uint32))
-    found = NirOracle(network, config.learning_spec(), arithmetic).run(arithmetic.weights_to_raw(network.weights), trials, learn=False, record=True)
-    membrane, spikes, state = [], [], None
-    for t in range(steps):
+    state = None
+    for x_t in x.swapaxes(0, 1):
         with torch.no_grad():
-            _, state = model(torch.from_numpy(x[:, t].astype(np.float32)), state)
-        spikes.append(state.cache["neurons"].numpy())
-        membrane.append(state.state["neurons"].v.numpy() if hasattr(state.state["neurons"], "v") else state.state["neurons"][0].v.numpy())
-    assert found.record["z"].sum() > 20
-    assert np.array_equal(np.stack(spikes), found.record["z"])
-    difference = np.abs(np.stack(membrane) / config.network.threshold - found.record["V"]).max()
-    print(f"largest difference {difference:.2g} thresholds, {found.record['z'].sum()} spikes")
-    assert difference < 1e-4
+            output, state = model(torch.from_numpy(x_t).to(dtype), state)
+        yield output.numpy(), state
+
+
+def test_norse_reads_the_file_and_fires_the_same_spikes(euler):
+    """Norse's own reader takes all but LI, in float32."""
+    norse = pytest.importorskip("norse.torch", reason="norse is not installed (extra dev, Python 3.10)")
+    import torch
+    path, x, z, v, _ = euler
+    model = norse.from_nir(nir.read(path), ignore_warnings=True, dt=1e-3)
+    states = [(state.cache["neurons"].numpy(), state.state["neurons"][0].v.numpy()) for _, state in norse_steps(model, x, torch.float32)]
+    assert np.array_equal(np.stack([spikes for spikes, _ in states]), z)
+    assert np.abs(np.stack([membrane for _, membrane in states]) - v).max() < 1e-6
+
+
+def test_norse_runs_the_whole_file_readout_included_in_float64(euler):
+    """nirtorch wires the graph, Norse's cells compute it: the reader of Norse itself has no LI."""
+    norse, nirtorch = (pytest.importorskip(name, reason="norse is not installed (extra dev, Python 3.10)") for name in ("norse.torch", "nirtorch"))
+    import torch
+    path, x, z, v, y = euler
+
+    def parameters(node, *names):
+        return {"tau_mem_inv": 1 / torch.from_numpy(node.tau), **{new: torch.from_numpy(getattr(node, old)) for new, old in names}}
+
+    model = nirtorch.nir_to_torch(path, {
+        nir.LIF: lambda node: norse.LIFBoxCell(norse.LIFBoxParameters(
+            **parameters(node, ("v_leak", "v_leak"), ("v_th", "v_threshold"), ("v_reset", "v_reset"))), dt=1e-3),
+        nir.LI: lambda node: norse.LIBoxCell(norse.LIBoxParameters(**parameters(node, ("v_leak", "v_leak"))), dt=1e-3)}, dtype=torch.float64)
+    steps = [(output, state["neurons_prev_output"].numpy(), state["neurons"].v.numpy()) for output, state in norse_steps(model, x, torch.float64)]
+    readout, spikes, membrane = (np.stack(values) for values in zip(*steps))
+    assert readout.dtype == np.float64 and np.array_equal(spikes, z)
+    assert np.abs(membrane - v).max() < 1e-13 and np.abs(readout - y).max() < 1e-13

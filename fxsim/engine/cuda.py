@@ -168,5 +168,5 @@ def jitted(module, plan: Plan):
     key = module.__name__, plan.launch_bounds
     if key not in _jitted:
         from numba import cuda
-        _jitted[key] = cuda.jit(module.simulate) if simulated() else cuda.jit(module.simulate, launch_bounds=plan.launch_bounds)
+        _jitted[key] = cuda.jit(module.simulate, **({} if simulated() else {"launch_bounds": plan.launch_bounds}))
     return _jitted[key]

@@ -7,6 +7,6 @@ from numba import cuda
 @cuda.jit
 def sum_trials(trials, size, rows, total):
     """total[e] = sum over trials b of rows[b size + e], in the order of the trials: float sums do not depend on the schedule."""
-    for e in range(cuda.grid(1), size, cuda.gridsize(1)):
+    for e in range(cuda.grid(1), size, cuda.gridsize(1)):       # type: ignore[call-arg]    # intrinsics, typed as their own builders
         for b in range(trials):
             total[e] += rows[b * size + e]

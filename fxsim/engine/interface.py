@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ..network import Trials
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,12 @@ class Result:
     gradients: dict[str, np.ndarray] | None     # layer -> (n_syn,) stored gradients summed over trials; None without learning
     telemetry: dict[str, dict] | None           # quantity -> counters, see fxsim.telemetry
     record: dict[str, np.ndarray] | None        # quantity -> (steps, B, ...) stored values, every step
+
+
+def given(value: T | None) -> T:
+    """What a run was asked for, so that it is there: ``given(result.gradients)`` of one that learned."""
+    assert value is not None
+    return value
 
 
 RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}

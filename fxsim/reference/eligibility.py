@@ -32,6 +32,7 @@ def eligibility_gradients(model: ReferenceModel, path: Trajectories, trials: Tri
     err = error(path.y[:, first:], model.tensor(trials.target), learning)
     L = _by_time(learning_signal(model, err, trials, learning, seed))   # (S, n, B)
 
+    assert path.v is not None and path.A is not None and path.r is not None     # run_and_learn has them recorded
     psi = _by_time(pseudo_derivative(path.v - path.A, path.r, c.threshold, c.gamma))   # (T, n, B)
     x, z = _by_time(model.tensor(trials.x)), _by_time(path.z)           # (T, m, B), (T, n, B)
     pre = torch.cat([model.pre_in, model.pre_rec + x.shape[1]])

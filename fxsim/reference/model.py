@@ -42,6 +42,22 @@ class ReferenceModel(nn.Module):
         dtype: ``"float32"`` or ``"float64"``.
     """
 
+    # registered below; named here because nn.Module knows them only as Tensor or Module
+    w_in: nn.Parameter
+    w_rec: nn.Parameter
+    w_out: nn.Parameter
+    pre_in: Tensor
+    pre_rec: Tensor
+    pre_out: Tensor
+    post_in: Tensor
+    post_rec: Tensor
+    post_out: Tensor
+    beta: Tensor
+    feedback: Tensor
+    cell: Tensor
+    moore: Tensor
+    permutation: Tensor
+
     def __init__(self, network: Network, dtype: str = "float64"):
         super().__init__()
         self.constants, self.topology, self.dtype = network.constants, network.topology, DTYPES[dtype]

@@ -65,7 +65,7 @@ def _diffuse(model: ReferenceModel, M: Tensor, k: float) -> Tensor:
     return (k / 9) * M[:, model.moore].sum(-1)
 
 
-def _shuffles(model: ReferenceModel, trials: Trials, learning: Learning, seed: int):
+def _shuffles(model: ReferenceModel, trials: Trials, learning: Learning, seed: int) -> Tensor | None:
     """The permutations p of the rule, (B or 1, S, cells), or None if it does not shuffle."""
     if learning.rule == "diffusion":
         return None

@@ -19,7 +19,8 @@ class Spike(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        return gradient * pseudo_derivative(*ctx.saved_tensors, ctx.threshold, ctx.gamma), None, None, None
+        excess, refractory = ctx.saved_tensors
+        return gradient * pseudo_derivative(excess, refractory, ctx.threshold, ctx.gamma), None, None, None
 
 
 def pseudo_derivative(excess, refractory, threshold: float, gamma: float):

@@ -13,7 +13,7 @@ from quant import InputError, PrecisionSpec, load_spec
 from ..arithmetic import Arithmetic
 from ..engine import ENGINES, make_engine
 from ..engine.device import simulated
-from ..engine.interface import Result
+from ..engine.interface import Result, given
 from ..network import Trials
 from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
 
@@ -77,7 +77,6 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
 def draw_cases(cases: int, seed: int, per_spec: int = CASES_PER_SPEC) -> Iterator[tuple[RandomCase, Arithmetic]]:
     """Cases with formats that the interval analysis accepts."""
     rng, turn = np.random.default_rng(seed), -1
-    spec: PrecisionSpec | None = None
     for number in range(cases):
         if number % per_spec == 0:
             turn += 1
@@ -86,10 +85,10 @@ def draw_cases(cases: int, seed: int, per_spec: int = CASES_PER_SPEC) -> Iterato
             case = random_case(rng)
             arithmetic = arithmetic_for(case, spec)
             if arithmetic is not None:
+                yield case, arithmetic
                 break
             turn += attempt % REFUSALS == 0     # formats too wide for most constants: the next ones
             spec = _formats(rng, turn)
-        yield case, arithmetic
 
 
 def _formats(rng: np.random.Generator, turn: int) -> PrecisionSpec:
@@ -112,13 +111,13 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
     few = case.trials.take(slice(0, 3))
     if name == LAVA:
         return compare_lava(case, arithmetic, weights, oracle.run(weights, few, record=True), few)
-    counted = oracle.run(weights, few, telemetry=True).telemetry
+    counted = given(oracle.run(weights, few, telemetry=True).telemetry)
     for threads in (1, 2):
         engine = make_engine(name, case.network, case.learning, arithmetic, case.seed, threads)
         if threads == 1:
             found = engine.run(weights, few, record=True)
-            difference = compare_records(oracle.run(weights, few, record=True).record, found.record) \
-                or compare_telemetry(counted, engine.run(weights, few, telemetry=True).telemetry)
+            difference = compare_records(given(oracle.run(weights, few, record=True).record), given(found.record)) \
+                or compare_telemetry(counted, given(engine.run(weights, few, telemetry=True).telemetry))
             if difference:
                 return difference
             silent = engine.run(weights, case.trials, learn=False)
@@ -136,7 +135,7 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
     from ..engine.cuda import CudaEngine
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     weights = arithmetic.weights_to_raw(case.network.weights)
-    expected, counted = oracle.run(weights, case.trials, record=True), oracle.run(weights, case.trials, telemetry=True).telemetry
+    expected, counted = oracle.run(weights, case.trials, record=True), given(oracle.run(weights, case.trials, telemetry=True).telemetry)
     before = sys.getswitchinterval()
     try:
         for number, (threads, interval) in enumerate(BLOCK_SIZES.items()):
@@ -144,8 +143,8 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
             engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads)
             difference = compare_results(expected, engine.run(weights, case.trials))
             if number == 0 and not difference:
-                difference = compare_records(expected.record, engine.run(weights, case.trials, record=True).record) \
-                    or compare_telemetry(counted, engine.run(weights, case.trials, telemetry=True).telemetry) \
+                difference = compare_records(given(expected.record), given(engine.run(weights, case.trials, record=True).record)) \
+                    or compare_telemetry(counted, given(engine.run(weights, case.trials, telemetry=True).telemetry)) \
                     or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
             if difference:
                 return difference
@@ -162,32 +161,33 @@ def compare_lava(case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np
         silent, found = engine.run(weights, few, learn=False), engine.run(weights, few, record=True)
     finally:
         engine.close()
-    missing = sorted(set(expected.record) ^ set(found.record))
+    records = given(expected.record), given(found.record)
+    missing = sorted(set(records[0]) ^ set(records[1]))
     if missing:
-        return Difference(missing[0], None, None, (), missing[0] in expected.record, missing[0] in found.record)
-    return compare_results(replace(expected, gradients=None), silent) or compare_records(expected.record, found.record) \
+        return Difference(missing[0], None, None, (), missing[0] in records[0], missing[0] in records[1])
+    return compare_results(replace(expected, gradients=None), silent) or compare_records(*records) \
         or compare_results(expected, found)
 
 
 def compare_records(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> Difference | None:
     """The earliest difference of two records (steps, B, ...); quantities that an engine does not keep are skipped."""
-    first = None
+    first, earliest = None, sys.maxsize
     for name, values in expected.items():
         if name not in found:
             continue
         if values.shape != found[name].shape:
             return Difference(name, None, None, (), f"shape {values.shape}", f"shape {found[name].shape}")
         where = np.argwhere(values != found[name])
-        if where.size and (first is None or where[0][0] < first.step):
-            step, trial, *index = (int(i) for i in where[0])
-            first = Difference(name, step, trial, tuple(index), values[tuple(where[0])], found[name][tuple(where[0])])
+        if where.size and where[0][0] < earliest:
+            earliest, trial, *index = (int(i) for i in where[0])
+            first = Difference(name, earliest, trial, tuple(index), values[tuple(where[0])], found[name][tuple(where[0])])
     return first
 
 
 def compare_results(expected: Result, found: Result) -> Difference | None:
     """Readouts, spike counts and gradients."""
     pairs = [("spike_counts", expected.spike_counts, found.spike_counts), ("readout", expected.readout, found.readout)]
-    pairs += [(f"gradient_{layer}", g, found.gradients[layer]) for layer, g in (expected.gradients or {}).items()]
+    pairs += [(f"gradient_{layer}", g, given(found.gradients)[layer]) for layer, g in (expected.gradients or {}).items()]
     for name, a, b in pairs:
         where = np.argwhere(a != b)
         if where.size:

@@ -14,6 +14,7 @@ from quant import PrecisionSpec, load_spec
 from quant.quantities import QUANTITIES
 
 from ..arithmetic import Arithmetic
+from ..engine.interface import given
 from ..network import LAYERS
 from ..oracle import Oracle
 from .random_case import RandomCase, random_case
@@ -78,8 +79,9 @@ def verify_convergence(networks: int = 8, seed: int = 0) -> Convergence:
 def _run(case: RandomCase, arithmetic: Arithmetic) -> dict[str, np.ndarray]:
     result = Oracle(case.network, case.learning, arithmetic, case.seed).run(
         arithmetic.weights_to_raw(case.network.weights), case.trials, record=True)
-    gradient = arithmetic.gradient_to_model(result.gradients, case.trials.size)
-    return {"spikes": result.record["z"].astype(np.int64), "membrane": arithmetic.to_scaled("membrane", result.record["V"]),
+    gradient = arithmetic.gradient_to_model(given(result.gradients), case.trials.size)
+    record = given(result.record)
+    return {"spikes": record["z"].astype(np.int64), "membrane": arithmetic.to_scaled("membrane", record["V"]),
             "readout": result.readout, "gradient": np.concatenate([gradient[layer] for layer in LAYERS])}
 
 

@@ -18,6 +18,8 @@ WARP, SECTOR = 32, 32
 WAITING, LEFT = 1 << 30, 1 << 40        # in place of the number of its next block: a thread waits at a barrier (added), has returned
 BEGIN, GUARD = 256, 64  # first address; bytes between two arrays, that nobody may touch
 
+ATOMICS: dict[str, np.ufunc] = {"add": np.add, "max": np.maximum}
+
 
 class DeviceError(RuntimeError):
     """A kernel did what no kernel may do."""
@@ -88,17 +90,19 @@ class Machine:
         index = np.arange(lanes)
         self.cta, thread = np.divmod(index, block)
         self.warp = self.cta * -(-block // WARP) + thread // WARP
-        word = lambda values: np.broadcast_to(np.uint32(values) if np.isscalar(values) else values.astype(np.uint32), lanes)   # noqa: E731
-        self.tid, self.ctaid, self.ntid, self.nctaid, self.dynamic = map(word, (thread, self.cta, block, grid, dynamic))
+        self.tid, self.ctaid, self.ntid, self.nctaid, self.dynamic = (
+            np.broadcast_to(np.asarray(values).astype(np.uint32), lanes) for values in (thread, self.cta, block, grid, dynamic))
         self.block, self.lanes, self.epoch = block, lanes, 0
         self.counts = Counts(np.zeros((int(self.warp[-1]) + 1, len(kernel.blocks)), np.int64), np.zeros(len(kernel.blocks), np.int64))
         self._seen = np.zeros_like(self.counts.visits)      # visits up to the last barrier
-        self.symbols, self.arrays = {}, []
+        self.symbols: dict[str, int] = {}
+        self.arrays: list[tuple[int, np.ndarray]] = []
         self._lay_out(arguments, grid, dynamic)
 
     def _lay_out(self, arguments: list, grid: int, dynamic: int) -> None:
         """Parameters as Numba passes them: scalars, and of an array meminfo, parent, size, item size, address, shape, strides."""
-        at, blocks, self.parameters = BEGIN, [], []
+        at, blocks = BEGIN, []
+        self.parameters: list[int] = []
 
         def place(data: np.ndarray) -> int:
             nonlocal at
@@ -114,8 +118,8 @@ class Machine:
                 self.parameters += [0, 0, argument.size, argument.itemsize, start, *argument.shape, *argument.strides]
             else:
                 self.parameters.append(int(argument))
-        for name, data in self.kernel.constants.items():
-            self.symbols[name] = place(np.frombuffer(data, np.uint8))
+        for name, constant in self.kernel.constants.items():
+            self.symbols[name] = place(np.frombuffer(constant, np.uint8))
         self.memory = Space(np.zeros(-(-at // 16) * 16, np.uint8), "global")
         for start, data in blocks:
             self.memory.data[start:start + data.size] = data
@@ -164,7 +168,7 @@ class Machine:
 
     def atomic(self, operation: str, space: Space, address, value, kind: str, i) -> None:
         where = np.broadcast_to(address, i.shape).astype(np.int64) // np.dtype(kind).itemsize
-        {"add": np.add, "max": np.maximum}[operation].at(space.view(kind), where, np.asarray(value).astype(kind))
+        ATOMICS[operation].at(space.view(kind), where, np.asarray(value).astype(kind))
 
     # ---- running
     def run(self) -> Counts:
@@ -183,6 +187,7 @@ class Machine:
                     continue
                 block = blocks[number]
                 i = everyone[pc == number]
+                assert block.run is not None
                 taken = block.run(self, registers, i)
                 self.counts.threads[number] += i.size
                 self.counts.visits[self.warp[i], number] += 1       # once for each warp: an indexed sum does not repeat
@@ -190,10 +195,10 @@ class Machine:
                     pc[i] = WAITING + number + 1
                 elif block.end == "ret":
                     pc[i] = LEFT
-                elif block.end == "bra" and block.condition:
-                    pc[i] = np.where(taken, labels[block.target], number + 1)
+                elif block.target is None:
+                    pc[i] = number + 1
                 else:
-                    pc[i] = labels[block.target] if block.end == "bra" else number + 1
+                    pc[i] = np.where(taken, labels[block.target], number + 1) if block.condition else labels[block.target]
         for start, array in self.arrays:
             array.reshape(-1).view(np.uint8)[:] = self.memory.data[start:start + array.nbytes]
         return self.counts

@@ -76,7 +76,10 @@ def _line(kernel: Kernel, line: str) -> None:
         return
     if block.end:
         block = _begin(kernel)
-    predicate, rest = re.match(r"(?:@(!?%p\d+)\s+)?(.*);$", line).groups()
+    found = re.match(r"(?:@(!?%p\d+)\s+)?(.*);$", line)
+    if found is None:
+        raise NotImplementedError(line)
+    predicate, rest = found.groups()
     opcode, _, operands = rest.partition("\t") if "\t" in rest else rest.partition(" ")
     opcode, operands = opcode.strip(), [o.strip() for o in operands.split(",")] if operands.strip() else []
     if opcode.startswith("bra"):
@@ -116,7 +119,7 @@ def _read_elsewhere(kernel: Kernel) -> set[str]:
     for block in kernel.blocks:
         written, early = _uses(block)
         found |= early
-        kernel.registers |= {name: REGISTERS[NAME.match(name)[1]] for name in [*written, *early]}
+        kernel.registers |= {name: _register(name) for name in [*written, *early]}
     return found
 
 
@@ -138,13 +141,20 @@ def numpy_type(ptx: str) -> str:
     return {"s": "int", "u": "uint", "b": "uint", "f": "float"}[ptx[0]] + ptx[1:]
 
 
+def _register(name: str) -> str:
+    """The NumPy type of a register."""
+    found = NAME.match(name)
+    if found is None:
+        raise NotImplementedError(name)
+    return REGISTERS[found[1]]
+
+
 def _value(operand: str, kind: str) -> str:
     """An operand as a Python expression of a PTX type."""
     if operand in SPECIAL:
         return f"m.{SPECIAL[operand]}[i]"
     if NAME.match(operand):
-        register = REGISTERS[NAME.match(operand)[1]]
-        name = operand[1:]
+        register, name = _register(operand), operand[1:]
         return name if kind == "pred" else f"as_type({name}, {numpy_type(kind)!r}, {register!r})"
     if kind == "pred":
         return str(operand == "1")
@@ -158,7 +168,10 @@ def _value(operand: str, kind: str) -> str:
 
 
 def _address(operand: str) -> str:
-    base, offset = re.match(r"\[([%\w]+)\+?(-?\d+)?\]", operand).groups()
+    found = re.match(r"\[([%\w]+)\+?(-?\d+)?\]", operand)
+    if found is None:
+        raise NotImplementedError(operand)
+    base, offset = found.groups()
     start = base[1:] if base.startswith("%") else f"np.uint64(m.symbols[{base!r}])"
     return f"{start} + np.uint64({int(offset or 0) & (1 << 64) - 1})"
 
@@ -169,7 +182,7 @@ def _statement(opcode: str, operands: list[str], kernel: Kernel) -> str:
     if name in ("st", "red", "atom"):
         return _store(name, rest, operands)
     d = operands[0]
-    target, register = d[1:], REGISTERS[NAME.match(d)[1]]
+    target, register = d[1:], _register(d)
     done = lambda expression: f"{target} = to_register({expression}, {register!r})"     # noqa: E731
     if name == "ld" and rest[0] == "param":
         return done(f"m.parameter({kernel.parameters.index(operands[1].strip('[]'))})")
@@ -193,8 +206,8 @@ def _statement(opcode: str, operands: list[str], kernel: Kernel) -> str:
         a, b = (_value(o, kind) for o in operands[1:3])
         return done(f"np.where({operands[3][1:]}, {a}, {b})")
     if kind == "pred":
-        a = [_value(o, "pred") for o in operands[1:]]
-        return f"{target} = " + {"mov": "{0}", "not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}", "xor": "{0} ^ {1}"}[name].format(*a)
+        values = [_value(o, "pred") for o in operands[1:]]
+        return f"{target} = " + {"mov": "{0}", "not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}", "xor": "{0} ^ {1}"}[name].format(*values)
     return done(_arithmetic(opcode, name, rest, kind, operands[1:]))
 
 

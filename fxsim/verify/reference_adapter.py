@@ -1,6 +1,8 @@
 """The PyTorch reference as seen by :mod:`fxsim.verify.golden`."""
 from __future__ import annotations
 
+from typing import Mapping
+
 import numpy as np
 import torch
 
@@ -28,5 +30,5 @@ class ReferenceAdapter:
         return _dense(model, model.weights())
 
 
-def _dense(model: ReferenceModel, values: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+def _dense(model: ReferenceModel, values: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
     return {layer: model.topology.synapses(layer).dense(values[layer].detach().numpy()) for layer in LAYERS}

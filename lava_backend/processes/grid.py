@@ -11,6 +11,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from fxsim.exact import Exact
 from fxsim.oracle import Signal, neighbours_at
 from fxsim.wiring import neighbour_tables
 from lava_backend.trial_model import ORDER_SIZE, TRIAL, TrialModel
@@ -49,7 +50,7 @@ class GridModel(TrialModel):
     def at_rest(self) -> None:
         package = self.package
         self.signal.rest()
-        self.L = None
+        self.L: Exact | None = None
         if self.learns:
             self.tables = neighbour_tables(package.network.topology, package.learning, package.network.permutation, package.seed,
                                            self.order[TRIAL:TRIAL + 1], self.steps)
@@ -57,8 +58,8 @@ class GridModel(TrialModel):
     def step(self) -> None:
         if self.learns and self.in_window:
             error = self.numbers.value("error", self.e_in.recv()[None])
-            self.L = self.signal.step(error, neighbours_at(self.tables, self.t - (self.steps - self.window)))
-            self.m_out.send(self.L.raw[0])
+            L = self.L = self.signal.step(error, neighbours_at(self.tables, self.t - (self.steps - self.window)))
+            self.m_out.send(L.raw[0])
 
     def states(self) -> dict:
         return {"L": self.L, "M": self.signal.M} if self.learns and self.in_window else {}

@@ -12,6 +12,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim import oracle
+from fxsim.exact import Exact
 from lava_backend.package import resumed
 from lava_backend.trial_model import FIRST, LAST, ORDER_SIZE, TrialModel
 
@@ -66,21 +67,22 @@ class ReadoutModel(TrialModel):
     def step(self) -> None:
         z = self.s_in.recv()[None]
         y = self.readout.step(z)
-        self.error = None
+        self.error: Exact | None = None
         if self.in_window:
             self.y_out.send(y.raw[0])
         if self.learns:
             self.readout.trace(z)
             if self.in_window:
                 s = self.t - (self.steps - self.window)
-                self.error = self.readout.error(self.target[s][None])
-                self.e_out.send(self.error.raw[0])
+                error = self.error = self.readout.error(self.target[s][None])
+                self.e_out.send(error.raw[0])
 
     def learn(self) -> None:
+        assert self.error is not None       # there is a learning phase only in the window
         self.readout.learn(self.error)
 
     def states(self) -> dict:
-        states = {"y": self.readout.y}
+        states: dict[str, Exact | None] = {"y": self.readout.y}
         if self.learns:
             states |= {"Z": self.readout.Z, "Gout": self.readout.G, "err": self.error}
         return states
