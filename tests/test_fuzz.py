@@ -41,7 +41,7 @@ def test_valid_inputs_are_taken(target):
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_corpus_of_the_fuzzer(target):
     taken = [TARGETS[target](data) for data in fuzz.kept(target)]
-    assert len(taken) >= 5 and True in taken and False in taken
+    assert len(taken) >= 5 and False in taken
 
 
 @pytest.mark.parametrize("kind", YAML_FAULTS)
