@@ -160,7 +160,8 @@ def _require_readable(path: Path) -> None:
     """InputError for a file that HDF5 never comes back from: its library has loops that damaged files make endless, and crashes."""
     code = "import sys; from pathlib import Path; from lava_backend.nir import _graph; _graph(Path(sys.argv[1]))"
     try:
-        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True,
+                              env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     except subprocess.TimeoutExpired:
         raise InputError(path, "", f"nothing within {SECONDS} s", "a NIR file that HDF5 can read") from None
     except ValueError as error:         # a null byte in the name
