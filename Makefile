@@ -1,6 +1,7 @@
 # make demo   set up, train the main comparison, leave reports/demo/report.html
 # make test   set up and run all tests
 # make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
+# make fuzz   5 minutes of coverage-guided fuzzing for every loader (FUZZ_SECONDS=60: a minute); see docs/robustness.md
 # make env    only set up (.venv);  make lint  ruff, mypy;  make wheels  build and try them;  make clean  remove environments
 
 SHELL := /bin/bash
@@ -10,7 +11,7 @@ PYTHON_NEW := $(shell ./.ci/find-python 3.12 3.13)
 PYTHON_ANY := $(or $(PYTHON310),$(PYTHON_NEW),$(shell ./.ci/find-python 3.11))
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test test-full test-core bench lint wheels clean
+.PHONY: env demo test test-full test-core bench fuzz lint wheels clean
 
 env: .venv/.ready
 
@@ -34,7 +35,7 @@ test-core:
 	@if [ -z "$(PYTHON_NEW)" ]; then echo "No Python 3.12 or 3.13 found: the core tests on a newer Python are left out"; \
 	else $(MAKE) --no-print-directory .venv-core/.ready && echo "core tests on $$(.venv-core/bin/python --version)" \
 	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 tests/test_quant_formats.py tests/test_quant_rounding.py \
-	     tests/test_quant_random.py tests/test_quant_spec.py tests/test_quant_interval.py tests/test_softmax.py tests/test_config.py tests/test_topology.py tests/test_tasks.py tests/test_permutations.py \
+	     tests/test_quant_random.py tests/test_rounding_statistics.py tests/test_quant_spec.py tests/test_quant_interval.py tests/test_softmax.py tests/test_config.py tests/test_topology.py tests/test_tasks.py tests/test_permutations.py \
 	     tests/test_optimizers.py tests/test_metrics.py tests/test_interval_refusal.py tests/test_convergence.py tests/test_same_bits.py tests/test_cost.py \
 	     tests/test_engines.py::test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows \
 	     tests/test_engines.py::test_float_engines_agree; fi
@@ -50,6 +51,10 @@ bench: env
 	$(BIN)/fxsim bench --latency
 	$(BIN)/fxsim bench --scaling --out reports/scaling
 	$(BIN)/fxsim bench --compile
+
+fuzz: env
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fuzz]"
+	$(ONE_THREAD) $(BIN)/python tests/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests

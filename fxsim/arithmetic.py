@@ -16,11 +16,13 @@ from quant import PrecisionSpec, load_spec
 from quant.quantities import INDEX
 from quant.random import element_key, random31, step_key, trial_key
 
+from .errors import InputError
 from .network import Constants, Learning, Network
 
 FLOATS = {"float32": np.float32, "float64": np.float64}
 RATE_FRAC = 24              # fraction bits in which the target rate enters the integer rate error
 RATE_GAIN_FRAC = 14         # and those of its gain c_reg S/(1-kappa)
+LARGEST = 2.0**45           # of a coefficient in fixed point: beyond every format, and a 64-bit word with RATE_GAIN_FRAC bits
 WEIGHT_STREAM = 0xFFFFFFFF  # the trial id that keys the rounding of weights (no trial has it)
 
 
@@ -54,11 +56,16 @@ class Arithmetic:
         self.coefficients = self._coefficients(c)
 
     def _coefficients(self, c: Constants) -> Coefficients:
-        gain = c.beta * (1 - c.rho) / c.threshold
+        with np.errstate(over="ignore"):
+            gain = c.beta * (1 - c.rho) / c.threshold
+            drive = gain * c.gamma
         rate_gain = self.learning.c_reg * self.learning.window / (1 - c.kappa)
+        for field, values in (("beta / threshold", gain), ("beta gamma / threshold", drive), ("c_reg", rate_gain)):
+            if self.spec and not (np.abs(values) < LARGEST).all():
+                raise InputError(self.name, field, f"a coefficient of {np.max(np.abs(values)):.3g}", f"below {LARGEST:.3g} in the simulator's units")
         return Coefficients(
             self.to_raw("decay", 1 - c.alpha), self.to_raw("decay", 1 - c.rho), self.to_raw("decay", 1 - c.kappa),
-            self.to_raw("adaptation_gain", gain), self.to_raw("adaptation_drive", gain * c.gamma),
+            self.to_raw("adaptation_gain", gain), self.to_raw("adaptation_drive", drive),
             self.to_raw("diffusion_gain", self.learning.k / 9),
             self._constant(self.learning.f_target, RATE_FRAC), self._constant(rate_gain, RATE_GAIN_FRAC))
 

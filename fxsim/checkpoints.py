@@ -10,6 +10,7 @@ them: ``threads``, ``checkpoint.every``, in fixed point ``engine``, and ``iterat
 """
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -83,14 +84,15 @@ def _header(content: bytes) -> bytes:
 def read(path: Path, training: Training) -> State:
     """The state in a file. InputError if the file is damaged, OtherRun if it is no state of this very training."""
     try:
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, "no regular file")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(path, "", error.strerror, "a readable checkpoint") from None
     size = data.find(b"\n") + 1
     if data[:size] != _header(data[size:]):
         raise InputError(path, "", "damaged: its SHA-256 is not that of its content", "an undamaged checkpoint")
-    with Archive(path, io.BytesIO(data[size:])) as archive:
-        archive.limit_size(len(data))       # written without compression
+    with Archive(path, io.BytesIO(data[size:]), size=len(data)) as archive:     # written without compression
         meta = _meta(archive)
         require_same(path, meta["config"], training.config, more=True)
         _require_same_bits(path, meta, training)

@@ -8,39 +8,12 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 import yaml
 
-from quant.files import read_regular
+from quant.files import parse_yaml, read_text
 
 from .errors import InputError
 
 if TYPE_CHECKING:
     from .config import Config
-
-MAX_FILE_BYTES = 1 << 20
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases (they can blow up) and without repeated keys (one of them would be lost)."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("an alias (*name), which is not supported")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
-                raise yaml.YAMLError(f"the key {key!r} twice")
-        return super().construct_mapping(node, deep)
-
-
-def parse_yaml(text: str, source: str) -> Any:
-    """Plain YAML as data. Raises InputError on anything else."""
-    try:
-        return yaml.load(text, Loader=_PlainLoader)     # noqa: S506  (a SafeLoader)
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError, OverflowError, LookupError, AttributeError) as error:
-        raise InputError(source, "", f"invalid YAML: {error}"[:300], "plain YAML: mappings, lists, numbers and text") from None
-
 
 def config_names() -> list[str]:
     """Names of the shipped configurations."""
@@ -74,15 +47,7 @@ def _read(name: str) -> tuple[str, str]:
         return resources.files("fxsim.configs").joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
     near = difflib.get_close_matches(name, config_names(), 1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    return read_text(Path(name), "a readable YAML file, or one of " + ", ".join(config_names()) + hint), name
-
-
-def read_text(path: Path, allowed: str = "a readable YAML file", limit: int = MAX_FILE_BYTES) -> str:
-    """The text of a small YAML file. Raises InputError for a file that cannot be read or is none."""
-    try:
-        return read_regular(path, limit, "", allowed).decode()
-    except UnicodeDecodeError:
-        raise InputError(path, "", "bytes that are not text", "a YAML file") from None
+    return read_text(name, allowed="a readable YAML file, or one of " + ", ".join(config_names()) + hint), name
 
 
 def dump_config(config: Config) -> str:

@@ -24,12 +24,12 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from .arithmetic import make_arithmetic
 from .backend import ModelUnits
 from .checkpoints import Checkpoints, require_same
 from .config import Config, dump_config
+from .config_io import parse_yaml, read_text
 from .errors import InputError
 from .files import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from .interrupts import interruptible
@@ -107,17 +107,18 @@ def is_finished(directory: Path, config: Config, more: bool = False) -> bool:
 
     InputError if it holds another one. ``more``: a run with fewer iterations is one that is not finished.
     """
+    if not (directory / "config.yaml").exists():
+        return False
     try:
-        stored = yaml.safe_load((directory / "config.yaml").read_text())
+        stored = parse_yaml(read_text(directory / "config.yaml"), str(directory / "config.yaml"))
         require_same(directory / "config.yaml", stored, config, more)
         if stored["iterations"] != config.iterations:
             return False
-        return json.loads((directory / "manifest.json").read_text())["finished"] is True
-    except FileNotFoundError:
-        return False
+        manifest = directory / "manifest.json"
+        return manifest.exists() and json.loads(read_text(manifest))["finished"] is True
     except InputError:
         raise
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(directory, "config.yaml, manifest.json", type(error).__name__, "files that fxsim wrote") from None
 
 

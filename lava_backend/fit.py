@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.config_io import parse_yaml
+from fxsim.config_io import parse_yaml, read_text
 from fxsim.errors import InputError
 
 from .package import Package
@@ -85,10 +85,7 @@ def load_limits(chip: str, path: Path | None = None) -> dict[str, Limit]:
     """The table of one chip, with what a file replaces in it. Raises InputError."""
     table = dict(parse_yaml(resources.files("lava_backend").joinpath("limits.yaml").read_text(), "limits.yaml")[chip])
     if path is not None:
-        try:
-            given = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(path, "--limits", getattr(error, "strerror", None) or "bytes that are not text", "a readable YAML file") from None
+        given = parse_yaml(read_text(path, "--limits"), str(path))
         if not isinstance(given, dict) or not all(name in CHIPS and isinstance(limits, dict) for name, limits in given.items()):
             raise InputError(path, "--limits", "something else", f"a mapping {{chip: {{limit: {{value: N}}}}}} with chips {', '.join(CHIPS)}")
         for name, entry in given.get(chip, {}).items():

@@ -7,6 +7,9 @@ What these nodes cannot say is refused by name, or kept beside them, in the grap
 """
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,7 @@ from fxsim.verify.npz import Archive
 if TYPE_CHECKING:
     import nir
 
+MAX_ITEMS, MAX_BYTES, SECONDS = 1000, 1 << 30, 60
 DT = 1e-3                       # seconds of a step
 CONFIG, ACCEPT = "fxsim_config", "--lossy-ok"
 NODES = {"input": "Input", "w_in": "Linear", "w_rec": "Linear", "w_out": "Linear", "neurons": "LIF", "readout": "LI", "output": "Output"}
@@ -120,9 +124,12 @@ def import_nir(path: Path, config: Config | None = None, lossy: bool = False) ->
 
 
 def _read(path: Path) -> nir.NIRGraph:
-    nir = library()
+    library()
+    _require_readable(path)
     try:
-        graph = nir.read(str(path))
+        graph = _graph(path)
+    except InputError:
+        raise
     except Exception as error:      # h5py and nir raise whatever a damaged file makes them meet
         raise InputError(path, "", f"{type(error).__name__}: {error}".splitlines()[0][:160], "a NIR file") from None
     found = {name: type(node).__name__ for name, node in getattr(graph, "nodes", {}).items()}
@@ -142,6 +149,51 @@ def _read(path: Path) -> nir.NIRGraph:
             if not getattr(node, field)[0] > 0:
                 raise InputError(path, f"{name}.{field}", getattr(node, field)[0], "a positive number")
     return graph
+
+
+def _graph(path: Path) -> nir.NIRGraph:
+    _require_plain(path)
+    return library().read(str(path))
+
+
+def _require_readable(path: Path) -> None:
+    """InputError for a file that HDF5 never comes back from: its library has loops that damaged files make endless, and crashes."""
+    code = "import sys; from pathlib import Path; from lava_backend.nir import _graph; _graph(Path(sys.argv[1]))"
+    try:
+        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True,
+                              env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    except subprocess.TimeoutExpired:
+        raise InputError(path, "", f"nothing within {SECONDS} s", "a NIR file that HDF5 can read") from None
+    except ValueError as error:         # a null byte in the name
+        raise InputError(path, "", error, "a NIR file") from None
+    if done.returncode < 0:             # a refusal is that of the same call in this process
+        raise InputError(path, "", f"a crash of HDF5, signal {-done.returncode}", "a NIR file that HDF5 can read")
+
+
+def _require_plain(path: Path) -> None:
+    """InputError for what HDF5 can hold and a NIR file has no use for: links, data in other files, arrays of any size from a few bytes."""
+    import h5py
+
+    def refuse(name: str, found: object) -> None:
+        raise InputError(path, name, found, f"at most {MAX_ITEMS} groups and arrays of at most {MAX_BYTES} bytes, in the file itself")
+    if not path.is_file():
+        refuse("", "no regular file")
+    left, total = MAX_ITEMS, 0
+    with h5py.File(path, "r") as file:
+        groups = [file]
+        while groups:
+            group = groups.pop()
+            for name in group:
+                left -= 1
+                if left < 0 or not isinstance(group.get(name, getlink=True), h5py.HardLink):      # hard links may form loops, which the number ends
+                    refuse(name, "a link" if left >= 0 else "more")
+                item = group[name]
+                if isinstance(item, h5py.Group):
+                    groups.append(item)
+                elif isinstance(item, h5py.Dataset):
+                    total += item.size * max(item.dtype.itemsize, 1) if item.shape is not None else 0
+                    if item.is_virtual or item.external or total > MAX_BYTES or (item.dtype.hasobject and item.size > MAX_ITEMS):
+                        refuse(name, f"{total} bytes" if total > MAX_BYTES else "data that are elsewhere, or too many texts")
 
 
 def _matrix(path: Path, graph: nir.NIRGraph, layer: str, shape: tuple[int, int] | None = None) -> np.ndarray:

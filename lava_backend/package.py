@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt", "three_factor": "run_engine_template.txt"}
 NEURONS = tuple(SCRIPTS)
 KIND, VERSION = "fxsim Lava package", 1
-MAX_FILE_BYTES = 1 << 22
 FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
 ARRAYS = """cell (n,), permutation (n_cells,), beta (n,), feedback (n, K) float64 in model units;
 for each layer in, rec, out: pre_, post_ (n_syn,), and weight_, master_ (n_syn,) stored integers (masters differ from
@@ -151,7 +150,7 @@ def package_of_run(directory: Path, when: str = "final") -> Package:
 
 def _mapping(path: Path) -> dict:
     """A YAML (or JSON) file as a mapping."""
-    data = parse_yaml(read_text(path, "a file that fxsim wrote", MAX_FILE_BYTES), str(path))
+    data = parse_yaml(read_text(path, allowed="a file that fxsim wrote"), str(path))
     if not isinstance(data, dict):
         raise InputError(path, "", type(data).__name__, "a mapping")
     return data

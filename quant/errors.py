@@ -4,7 +4,7 @@ from __future__ import annotations
 import reprlib
 
 
-LONGEST = 500       # characters of what was found that an error shows
+LONGEST = 500       # characters that an error shows of a field and of what was found
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
@@ -18,8 +18,7 @@ class InputError(ValueError):
     """Refused input. ``str()`` is one line: ``source: field: found X, allowed: Y``."""
 
     def __init__(self, source: object, field: str, found: object, allowed: str):
-        found = str(found)
-        found = found if len(found) <= LONGEST else found[:LONGEST - 3] + "..."
+        field, found = (text if len(text) <= LONGEST else text[:LONGEST - 3] + "..." for text in (field, str(found)))
         self.source, self.field, self.found, self.allowed = str(source), field, found, allowed
         where = f"{source}: {field}" if field else f"{source}"
         super().__init__(" ".join(f"{where}: found {found}, allowed: {allowed}".split()))

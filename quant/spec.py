@@ -16,14 +16,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Mapping
 
-import yaml
-
-from .files import read_regular
+from .files import parse_yaml, read_text
 from .errors import InputError, shown
 from .formats import QFormat
 from .quantities import QUANTITIES, SHADOWS
 
-MAX_FILE_BYTES = 1 << 20
 _TOP = ("name", "description", "extends", "defaults", "quantities")
 _FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
 
@@ -91,24 +88,17 @@ def load_spec(name_or_path: str | Path) -> PrecisionSpec:
 def _preset(name: str) -> PrecisionSpec:
     """A shipped precision; parsed once, because studies ask for it with every run."""
     text = resources.files("quant.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return spec_from_dict(yaml.safe_load(text), f"preset {name}")
+    return spec_from_dict(parse_yaml(text, f"preset {name}"), f"preset {name}")
 
 
 def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
     if name_or_path in preset_names():
         return _preset(name_or_path)
     source = name_or_path
-    data = read_regular(name_or_path, MAX_FILE_BYTES, "precision",
-                        "a readable YAML file, or one of " + ", ".join(["float32", "float64", *preset_names()]))
+    text = read_text(name_or_path, "precision", "a readable YAML file, or one of " + ", ".join(["float32", "float64", *preset_names()]))
     if source in seen or len(seen) > 8:
         raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
-    try:
-        content = yaml.safe_load(data.decode())
-    except UnicodeDecodeError:
-        raise InputError(source, "", "bytes that are not text", "a YAML file") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(source, "", f"invalid YAML ({error})", "plain YAML without tags") from None
-    return spec_from_dict(content, source, seen)
+    return spec_from_dict(parse_yaml(text, source), source, seen)
 
 
 def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> PrecisionSpec:

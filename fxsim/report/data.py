@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..training import CURVE_COLUMNS, TELEMETRY_COLUMNS
+from ..verify.npz import Archive
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
 PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")
@@ -97,7 +97,7 @@ def read_manifest(path: Path) -> dict:
     """A manifest.json. Raises InputError."""
     try:
         manifest = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(path, "manifest", getattr(error, "strerror", None) or type(error).__name__, "a readable JSON manifest") from None
     if not isinstance(manifest, dict):
         raise InputError(path, "manifest", type(manifest).__name__, "a JSON object")
@@ -120,16 +120,8 @@ def _snapshots(folder: Path, curves: pd.DataFrame) -> Snapshots:
 
 
 def _snapshot(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in SNAPSHOT}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(path, "snapshot", type(error).__name__, "the arrays " + ", ".join(SNAPSHOT)) from None
-    for name, dimensions in SNAPSHOT.items():
-        if arrays[name].ndim != dimensions:
-            raise InputError(path, name, f"{arrays[name].ndim} dimensions", f"{dimensions}")
-        if arrays[name].dtype.kind not in "biuf" or not np.isfinite(arrays[name]).all():
-            raise InputError(path, name, "values that are no finite numbers", "finite numbers")
+    with Archive(path) as archive:
+        arrays = {name: archive.numbers(name, (None,) * dimensions) for name, dimensions in SNAPSHOT.items()}
     steps, window, cells = len(arrays["spikes"]), len(arrays["readout"]), int(np.prod(arrays["grid"]))
     allowed = {"input": (steps, arrays["input"].shape[1]), "target": (window, arrays["readout"].shape[1]), "grid": (2,),
                "modulator": (len(arrays["modulator"]) and window, cells)}

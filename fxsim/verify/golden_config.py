@@ -59,13 +59,13 @@ def parse_config(archive: Archive) -> CaseConfig:
     text = archive.text("config_json")
     try:
         config = CaseConfig.model_validate(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise archive.error("config_json", error, "valid JSON") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, ("config_json", *first["loc"])))
         found = "nothing" if first["type"] == "missing" else repr(first["input"])
         raise archive.error(field, found, first["msg"]) from None
+    except (ValueError, RecursionError) as error:       # a ValidationError is a ValueError, too; so is a number of thousands of digits
+        raise archive.error("config_json", error, "valid JSON") from None
     h, w = config.net_arch.gridshape
     if config.n < 1 or min(h, w) < 1 or config.n > h * w:
         raise archive.error("config_json.net_arch.gridshape", f"{h} x {w} for {config.n} neurons",

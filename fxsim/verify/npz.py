@@ -1,6 +1,7 @@
 """Reading npz archives of unknown origin: every array checked for presence, kind, shape and finiteness."""
 from __future__ import annotations
 
+import math
 import os
 import struct
 import tokenize
@@ -16,16 +17,19 @@ from fxsim.errors import InputError
 UNREADABLE = (ValueError, EOFError, LookupError, MemoryError, NotImplementedError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError,
               zipfile.BadZipFile, zlib.error, struct.error)
 """What numpy and zipfile raise for files that are none of theirs."""
+MAX_BYTES, MAX_RATIO = 1 << 30, 100
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}     # numbers have no other
 
 
 class Archive:
     """An npz file whose arrays are asked for one by one. Everything wrong with it is an InputError.
 
-    ``file`` is read instead of ``path``, which then only names it in errors.
+    ``file`` is read instead of ``path``, which then only names it in errors. Arrays that unpack to more than ``size`` bytes together
+    are refused (default: to more than a GiB and a hundred times the file, which no file of numbers does).
     ``shapes`` in its methods is one shape or several allowed ones; None stands for any length.
     """
 
-    def __init__(self, path: str | Path, file: BinaryIO | None = None):
+    def __init__(self, path: str | Path, file: BinaryIO | None = None, size: int | None = None):
         self.path = str(path)
         if file is None and os.path.exists(path) and not os.path.isfile(path):
             raise InputError(path, "", "no regular file", "a readable npz file")
@@ -37,6 +41,7 @@ class Archive:
             raise InputError(path, "", f"no npz archive ({error})", "an npz file without pickled objects") from None
         if not isinstance(self._file, np.lib.npyio.NpzFile):
             raise InputError(path, "", "a single array", "an npz file")
+        self._limit_size(max(MAX_BYTES, MAX_RATIO * os.path.getsize(path)) if size is None else size)
 
     def __enter__(self) -> Archive:
         return self
@@ -54,8 +59,7 @@ class Archive:
     def names(self) -> list[str]:
         return self._file.files
 
-    def limit_size(self, size: int) -> None:
-        """Refuse arrays that unpack to more than ``size`` bytes together."""
+    def _limit_size(self, size: int) -> None:
         unpacked = sum(member.file_size for member in self._file.zip.infolist())
         if unpacked > size:
             raise self.error("", f"arrays of {unpacked} bytes", f"at most {size}")
@@ -65,16 +69,32 @@ class Archive:
         if name not in self:
             raise self.error(name, "nothing", allowed)
         try:
-            values = self._file[name]
+            shape, dtype, there = self._header(name)
         except (OSError, *UNREADABLE) as error:
             raise self.error(name, error, f"{allowed}, readable and not pickled") from None
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
-            raise self.error(name, getattr(values, "dtype", "no array"), allowed)
+        if dtype.kind not in kinds or not dtype.itemsize:
+            raise self.error(name, dtype, allowed)
         if shapes is not None:
             options = [shapes] if not shapes or not isinstance(shapes[0], tuple) else list(shapes)
-            if not any(_fits(values.shape, shape) for shape in options):
-                raise self.error(name, f"shape {values.shape}", "shape " + " or ".join(map(_text, options)))
-        return values
+            if not any(_fits(shape, wanted) for wanted in options):
+                raise self.error(name, f"shape {shape}", "shape " + " or ".join(map(_text, options)))
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != there:
+            raise self.error(name, f"{there} bytes for shape {shape} of {dtype}", f"{allowed}, complete")
+        try:
+            return self._file[name]
+        except (OSError, *UNREADABLE) as error:
+            raise self.error(name, error, f"{allowed}, readable and not pickled") from None
+
+    def _header(self, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
+        """Shape and dtype that an array claims, and how many bytes follow: to be checked before memory is given to it."""
+        archive = self._file.zip
+        member = archive.getinfo(name if name in archive.namelist() else f"{name}.npy")
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            if version not in HEADERS:
+                raise ValueError(f"npy version {version}")
+            shape, _, dtype = HEADERS[version](file)
+            return shape, dtype, member.file_size - file.tell()
 
     def text(self, name: str) -> str:
         """A string, stored as an array of shape ()."""
