@@ -114,7 +114,7 @@ class CpuEngine:
 
     def _wires(self, kernels, weights: dict[str, np.ndarray]) -> Wires:
         tables, co = self.tables, self.arithmetic.coefficients
-        out = {}
+        out: dict[str, np.ndarray] = {}
         for layer, (pointer, post, order) in tables.out.items():
             out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)}
         coefficients = {name: np.asarray(value).astype(kernels.DT_COEFFICIENT)
@@ -168,7 +168,7 @@ class Block:
         z = zeros(n, np.uint8)
         return State(
             stream=self._lanes(trial_key(self.engine.seed, trials.ids.astype(np.uint64)), np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A),
-            r=zeros(n, k.DT_NUM), z=z, z_words=z.view(WORDS[k.LANES_PER_WORD]), count=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
+            r=zeros(n, k.DT_NUM), z=z, z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
             current_rec=zeros(n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE), U=zeros(slots, k.DT_U),

@@ -225,7 +225,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
             neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
             if any_spike(s.z_words, j * LANES):
                 z = take(s.z, j * LANES)
-                put(s.count, j * LANES, add32(take(s.count, j * LANES), z))
+                put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
                 deliver(s.current_out, z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, net.w_out)
         for o in range(n_out):
             y = readout(take(s.y, o * LANES), take(s.current_out, o * LANES), leak_k,
@@ -347,13 +347,13 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
     n = net.cell.size
     for j in range(n):
         for l in range(LANES):
-            io.counts[l, j] = s.count[j * LANES + l]
+            io.counts[l, j] = s.spikes[j * LANES + l]
     if io.gsum.size == 0:
         return
     for j in range(n):
         key = counter_rate_error(step_rate_error(T), j)
         for l in range(lanes):
-            s.rate[l] = rate_error(WIDE(s.count[j * LANES + l]), WIDE(io.duration[l]), WIDE(rate_target), WIDE(rate_gain),
+            s.rate[l] = rate_error(WIDE(s.spikes[j * LANES + l]), WIDE(io.duration[l]), WIDE(rate_target), WIDE(rate_gain),
                               bits_rate_error(s.stream[l], key))
             if RECORD:
                 rec.d[j, l] = s.rate[l]

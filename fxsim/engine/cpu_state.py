@@ -39,7 +39,7 @@ class State(NamedTuple):
     r: np.ndarray
     z: np.ndarray               # spikes, bytes
     z_words: np.ndarray         # the same memory
-    count: np.ndarray           # spikes of the trial
+    spikes: np.ndarray          # of the trial, counted
     current_in: np.ndarray
     current_rec: np.ndarray
     X: np.ndarray

@@ -9,7 +9,7 @@ No index is checked or counted from the end: kernels stay inside their arrays.
 """
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -19,10 +19,15 @@ from . import lane_order
 from .lane_order import reorder, unpacked
 
 
+Kind = Any      # a type of Numba's, which say nothing of their attributes
+Element = Any   # that of a scalar
+WORDS: tuple[Element, ...] = (types.int16, types.int32, types.int64)
+
+
 class Lanes(types.Type):
     """``count`` values of a scalar type side by side."""
 
-    def __init__(self, element: types.Number, count: int):
+    def __init__(self, element: Element, count: int):
         self.element, self.count = element, count
         super().__init__(f"lanes({count} x {element})")
 
@@ -33,17 +38,17 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.element).get_value_type(), kind.count))
 
 
-def lanes_type(element: types.Number, count: int) -> types.Type:
+def lanes_type(element: Element, count: int) -> Kind:
     """``count`` lanes; one lane is the scalar itself."""
     return Lanes(element, count) if count > 1 else element
 
 
-def element_of(kind: types.Type) -> types.Number:
+def element_of(kind: Kind) -> Element:
     """The scalar type of a scalar or of lanes."""
     return kind.element if isinstance(kind, Lanes) else kind
 
 
-def count_of(*kinds: types.Type) -> int:
+def count_of(*kinds: Kind) -> int:
     """How many lanes the operands of one operation have; scalars go with any."""
     counts = {kind.count for kind in kinds if isinstance(kind, Lanes)} or {1}
     if len(counts) > 1:
@@ -51,7 +56,7 @@ def count_of(*kinds: types.Type) -> int:
     return counts.pop()
 
 
-def cast(context, builder, value, kind: types.Type, to: types.Number, count: int, fits: bool = False):
+def cast(context, builder, value, kind: Kind, to: Element, count: int, fits: bool = False):
     """A scalar or lanes as ``count`` lanes of element type ``to``: integers by their sign, scalars repeated.
 
     ``fits``: the values are known to be within ``to``; else what is too large loses its high bits.
@@ -78,7 +83,7 @@ def cast(context, builder, value, kind: types.Type, to: types.Number, count: int
     return _resized(builder, value, source, to.bitwidth)
 
 
-def _resized(builder, value, source: types.Integer, bits: int):
+def _resized(builder, value, source: Element, bits: int):
     """Lanes cut or extended, in the order that they have."""
     target = ir.VectorType(ir.IntType(bits), value.type.count)
     if bits <= source.bitwidth:
@@ -103,36 +108,36 @@ def joined(builder, parts: list):
     return together
 
 
-def word_of(dtype: types.Number) -> types.Number:
+def word_of(dtype: Element) -> Element:
     """What an array's elements are computed with: the narrowest signed word, of 16 bits at least, that holds them; floats as they are."""
     if isinstance(dtype, types.Float) or dtype == types.uint32:
         return dtype            # uint32: random keys
-    return next(word for word in (types.int16, types.int32, types.int64) if word.bitwidth >= dtype.bitwidth + (not dtype.signed))
+    return next(word for word in WORDS if word.bitwidth >= dtype.bitwidth + (not dtype.signed))
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
-def _address(context, builder, kind: types.Array, array, index):
+def _address(context, builder, kind: Kind, array, index):
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index], inbounds=True)
 
 
-def _load(context, builder, kind: types.Array, array, index, count: int):
+def _load(context, builder, kind: Kind, array, index, count: int):
     pointer = _address(context, builder, kind, array, index)
     if count > 1:
         pointer = builder.bitcast(pointer, ir.VectorType(context.get_data_type(kind.dtype), count).as_pointer())
     return builder.load(pointer, align=kind.dtype.bitwidth // 8)
 
 
-def _as_word(context, builder, kind: types.Array, raw, count: int):
+def _as_word(context, builder, kind: Kind, raw, count: int):
     """Elements of an array as the words that they are computed with."""
     if _wide(kind.dtype) and unpacked(count):
         raw = reorder(builder, raw)
     return cast(context, builder, raw, lanes_type(kind.dtype, count), word_of(kind.dtype), count)
 
 
-def _wide(dtype: types.Number) -> bool:
+def _wide(dtype: Element) -> bool:
     """Whether an array's elements are wide words, in natural order there and maybe not in registers."""
-    return isinstance(dtype, types.Integer) and dtype.bitwidth > 16
+    return not isinstance(dtype, types.Float) and dtype.bitwidth > 16
 
 
 @intrinsic

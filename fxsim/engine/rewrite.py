@@ -246,11 +246,11 @@ class Wrap(Operations):
             return None
         if low is None and (limits[0] < WORD[0] if node.func.id == "min" else limits[1] > WORD[1]):
             return None         # the other end would be clipped too
-        total = ast.Call(ast.Name(self.words.operators["saturating sum"] + "16", ast.Load()), list(terms), [])
+        total = _renamed(self.words.operators["saturating sum"] + "16", terms)
         total.range = WORD
         if low is None or low <= WORD[0]:
             return total
-        clipped = ast.Call(ast.Name(self.words.operators["max"] + "16", ast.Load()), [total, ast.Call(ast.Name("I16", ast.Load()), [ast.Constant(low)], [])], [])
+        clipped = _renamed(self.words.operators["max"] + "16", [total, _renamed("I16", [ast.Constant(low)])])
         clipped.range = (low, WORD[1])
         return clipped
 
