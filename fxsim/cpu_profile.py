@@ -1,7 +1,8 @@
 """Where an iteration's time goes on one thread of the CPU engine, and how far that is from what the machine's SIMD units can do.
 
 Operations are those of the update functions as written (additions, products, shifts, comparisons of one lane); loads, stores, random
-bits and loop control are extra work. The ceiling is measured: 16-bit multiply-high and add on registers, 16 lanes at a time.
+bits, changes of width and loop control are extra work. The ceilings are measured on registers: multiply-high and add of 16 bits,
+multiply and add of float32.
 """
 from __future__ import annotations
 
@@ -36,28 +37,31 @@ def operations(spec, diffuses: bool) -> dict[str, int]:
     return counts
 
 
-def ceiling() -> float:
-    """16-bit integer operations per second of one thread: (a * b >> 16) + c on eight vectors of 16 lanes in registers."""
+def ceiling(precision: str) -> float:
+    """Operations per second of one thread: a * b + c in eight registers, with integers a * b >> 16 of 16 bits."""
     import numba as nb
 
-    from .engine.build import set_llvm_options
-    from .engine.compiler import Inlined
+    from .engine.lanes import loader, put
     from .engine.words import OPERATIONS
-    set_llvm_options()
-    add16, mul32, shr16 = OPERATIONS["add16"], OPERATIONS["mul32"], OPERATIONS["shr16"]
+    multiply, add, dtype, lanes = (OPERATIONS["mulhi16"], OPERATIONS["add16"], np.int16, 16) if precision == "q16" else \
+        (OPERATIONS["mulFLT"], OPERATIONS["addFLT"], np.float32, 8)
+    take = loader(lanes)
 
-    def turns(x, y, factor, offset, count):
+    @nb.njit(nogil=True, error_model="numpy")
+    def run(x, factor, offset, count):
+        a, b, c, d = take(x, 0), take(x, lanes), take(x, 2 * lanes), take(x, 3 * lanes)
+        e, f, g, h = take(x, 4 * lanes), take(x, 5 * lanes), take(x, 6 * lanes), take(x, 7 * lanes)
         for _ in range(count):
-            for l in range(64):
-                x[l] = add16(shr16(mul32(x[l], factor), 16), offset)
-                y[l] = add16(shr16(mul32(y[l], factor), 16), offset)
+            a, b = add(multiply(a, factor), offset), add(multiply(b, factor), offset)
+            c, d = add(multiply(c, factor), offset), add(multiply(d, factor), offset)
+            e, f = add(multiply(e, factor), offset), add(multiply(f, factor), offset)
+            g, h = add(multiply(g, factor), offset), add(multiply(h, factor), offset)
+        put(x, 0, add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h))))
 
-    kernel = nb.njit(nogil=True, error_model="numpy", pipeline_class=Inlined, forceinline=True)(turns)
-    run = nb.njit(lambda x, y, factor, offset, count: kernel(x, y, factor, offset, count))
-    x, y, count = np.arange(64, dtype=np.int16), np.arange(64, dtype=np.int16), 400_000
-    call = lambda turns_: run(x, y, np.int16(31000), np.int16(77), turns_)      # noqa: E731
+    x, count = np.arange(8 * lanes).astype(dtype), 2_000_000
+    call = lambda turns: run(x, dtype(0.5 if dtype == np.float32 else 31000), dtype(77), turns)      # noqa: E731
     call(1)
-    return 2 * 128 * count / _best(lambda: call(count))
+    return 2 * 8 * lanes * count / _best(lambda: call(count))
 
 
 def profile(task: str, precision: str) -> dict:
@@ -68,10 +72,11 @@ def profile(task: str, precision: str) -> dict:
     variant: Variant = FEW if trials.size <= FEW.lanes else PLAIN
     trials = trials.take(slice(0, variant.lanes))
     kernels, learning, T = engine.module(variant), engine.learning, trials.steps
-    block = Block(engine, kernels, training.optimizer.weights, trials, True, False)
-    starts = range(0, T, kernels.CHUNK)
-    forward = _best(lambda: [block._forward(t, min(kernels.CHUNK, T - t), T, learning.window) for t in starts])
-    synapses = _best(lambda: [block._eligibility(t, 0, engine.network.topology.n, t + kernels.CHUNK > T - learning.window) for t in starts])
+    block = Block(engine, kernels, engine.wires(kernels, training.optimizer.weights), trials, True, False)
+    run = block.parts(1)
+    starts = range(-(-T // kernels.CHUNK))
+    forward = _best(lambda: [run.forward(chunk) for chunk in starts])
+    synapses = _best(lambda: [run.eligibility(chunk, 0) for chunk in starts])
     counts = operations(engine.arithmetic.spec, learning.diffuses)
     wiring, drive = engine.tables.wiring, np.asarray(engine.arithmetic.coefficients.adaptation_drive)
     each = sum(counts[name] for name in SYNAPSE) + float((drive[wiring.post] != 0).mean()) * counts["adaptation_eligibility"]
@@ -92,16 +97,16 @@ def _best(call: Callable[[], object]) -> float:
 
 
 def table(tasks: tuple[str, ...], precisions: tuple[str, ...] = ("float32", "q16")) -> list[list[str]]:
-    """All tasks; the last column is a share of the measured ceiling (for q16 only: floats have another one)."""
-    peak = ceiling()
+    """All tasks; the last column is a share of the measured ceiling of that precision."""
+    peak = {precision: ceiling(precision) for precision in precisions}
     rows = [["task", "precision", "lanes", "forward ms", "synapses ms", "G synapse updates / s", "operations each", "G operations / s",
              "of the ceiling"]]
     for task in tasks:
         for precision in precisions:
             p = profile(task, precision)
-            share = f"{100 * p['operations_per_second'] / peak:.0f} %" if precision == "q16" else ""
+            share = f"{100 * p['operations_per_second'] / peak[precision]:.0f} %"
             rows.append([task, precision, str(p["lanes"]), f"{p['forward_seconds'] * 1e3:.1f}", f"{p['synapse_seconds'] * 1e3:.1f}",
                          f"{p['synapse_updates_per_second'] / 1e9:.2f}", f"{p['operations_per_update']:.1f}",
                          f"{p['operations_per_second'] / 1e9:.1f}", share])
-    rows.append(["ceiling", "int16", "16", "", "", "", "", f"{peak / 1e9:.0f}", ""])
+    rows += [["ceiling", precision, "", "", "", "", "", f"{value / 1e9:.0f}", ""] for precision, value in peak.items()]
     return rows

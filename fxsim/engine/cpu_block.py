@@ -1,0 +1,184 @@
+"""A block of trials of the CPU engine: its arrays, and how they are run through the kernels."""
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quant.quantities import INDEX
+from quant.random import trial_key
+
+from ..network import Trials
+from ..telemetry import Counters
+from ..wiring import neighbour_tables
+from .cpu_state import History, Records, State, Wires
+from .cpu_state import Trials as BlockTrials
+from .interface import RULE_NUMBER
+from .interleave import interleaved
+
+if TYPE_CHECKING:
+    from .cpu import CpuEngine
+
+RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
+RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
+WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
+SHARES = 16     # of a chunk's synapses, when threads share them: enough to finish together
+
+
+class Block:
+    """LANES trials with all their state, ready to run."""
+
+    def __init__(self, engine: CpuEngine, kernels, wires: Wires, trials: Trials, learn: bool, record: bool):
+        self.engine, self.kernels, self.wires, self.trials, self.learn, self.recording = engine, kernels, wires, trials, learn, record
+        total = np.float64 if engine.arithmetic.spec is None else np.int64
+        self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
+        self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
+        self.n = engine.network.topology.n
+
+    def _lanes(self, values: np.ndarray, dtype) -> np.ndarray:
+        """(B, ...) values as (... L,), unused lanes zero."""
+        return interleaved(values, dtype, self.kernels.LANES)
+
+    def _state(self) -> State:
+        topo, k, trials = self.engine.network.topology, self.kernels, self.trials
+        n, lines, K = topo.n, topo.n + topo.n_in, topo.n_out
+        slots, out = (self.wires.line.size, topo.syn_out.size) if self.learn else (0, 0)
+
+        def zeros(count, dtype):
+            return np.zeros(count * k.LANES, dtype)
+
+        z = zeros(n, np.uint8)
+        return State(
+            stream=self._lanes(trial_key(self.engine.seed, trials.ids.astype(np.uint64)), np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A),
+            r=zeros(n, k.DT_NUM), z=z, z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
+            current_rec=zeros(n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
+            current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
+            grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE), U=zeros(slots, k.DT_U),
+            F=zeros(slots, k.DT_F), S=zeros(slots, k.DT_S), G=zeros(slots, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
+
+    def _trials(self, total) -> BlockTrials:
+        engine, k, trials, size = self.engine, self.kernels, self.trials, self.engine.tables.wiring.size
+        topo, rule = engine.network.topology, engine.learning
+        x = self._lanes(trials.x, np.uint8)
+        tables = topo.moore()
+        if self.learn and rule.diffuses:
+            tables = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, trials.steps)
+        per_step = self.learn and rule.rule == "shuffled_per_step"
+        return BlockTrials(
+            x=x, x_words=x.view(WORDS[k.LANES_PER_WORD]), target=self._lanes(engine.arithmetic.target_to_raw(trials.target), k.DT_Y),
+            duration=self._lanes(trials.duration, k.DT_WIDE), tables=self._lanes(tables, np.int64) if per_step else tables.astype(np.int64).ravel(),
+            y=np.zeros(rule.window * topo.n_out * k.LANES, k.DT_Y), counts=np.zeros((k.LANES, topo.n), np.int64),
+            gsum=np.zeros(size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
+
+    def _records(self, total) -> Records:
+        topo, L, T, S = self.engine.network.topology, self.kernels.LANES, self.trials.steps, self.engine.learning.window
+        n, lines, K, size = topo.n, topo.n + topo.n_in, topo.n_out, self.engine.tables.wiring.size
+
+        def zeros(*shape):
+            return np.zeros(shape if self.recording else (0,) * len(shape), total)
+
+        return Records(soma=zeros(T, n, len(RECORDED_SOMA), L), x=zeros(T, lines, L), h=zeros(T, n, L), y=zeros(T, K, L), err=zeros(S, K, L),
+                       l=zeros(S, n, L), m=zeros(S, topo.n_cells, L), gout=zeros(T, topo.syn_out.size, L),
+                       syn=zeros(T, size, len(RECORDED_SYNAPSE), L), d=zeros(n, L), g=zeros(size, L))
+
+    def history(self) -> History:
+        """Room for H, X and L of a chunk."""
+        topo, k = self.engine.network.topology, self.kernels
+        rows = (topo.n, topo.n + topo.n_in, topo.n) if self.learn else (0, 0, 0)
+        return History(*(np.zeros(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L))))
+
+    def room(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What eligibility_chunk works in."""
+        k = self.kernels
+        return np.empty(5 * k.CHUNK, np.uint32), np.empty(5 * k.TOGETHER * k.CHUNK, np.uint32), np.empty(k.TOGETHER, np.int64)
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """T and S, as kernels are told."""
+        return self.trials.steps, self.engine.learning.window
+
+    @property
+    def rule(self) -> tuple:
+        """learn, classify, rule, R and kd, as kernels are told."""
+        engine = self.engine
+        kd = self.wires.leaks.dtype.type(engine.arithmetic.coefficients.diffusion_gain)
+        return self.learn, engine.learning.classification, RULE_NUMBER[engine.learning.rule], engine.network.constants.refractory, kd
+
+    @property
+    def rates(self) -> tuple:
+        """rate_target and rate_gain, as kernels are told."""
+        co, wide = self.engine.arithmetic.coefficients, self.wires.leaks.dtype.type
+        return wide(co.rate_target), wide(co.rate_gain)
+
+    def run(self) -> None:
+        """All steps of the block's trials."""
+        self.kernels.run_block(*self.steps, self.trials.size, *self.rule, *self.rates, np.zeros(1, np.int64), np.array([0, self.n]),
+                               *self.room(), self.wires, self.state, self.history(), self.io, self.records, self.tel)
+
+    def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
+        """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
+        parts = self.parts(threads)
+        parts.forward(0)
+        for chunk in range(parts.count):
+            parts.taken[:] = 0
+            others = [pool.submit(parts.eligibility, chunk, thread) for thread in range(1, threads)] if self.learn else []
+            if chunk + 1 < parts.count:
+                parts.forward(chunk + 1)
+            if self.learn:
+                parts.eligibility(chunk, 0)
+            for future in others:
+                future.result()
+        self.kernels.finish(self.trials.steps, self.trials.size, *self.rates, self.wires, self.state, self.io, self.records, self.tel)
+
+    def parts(self, threads: int) -> Parts:
+        """The run in parts."""
+        return Parts(self, threads)
+
+    def readout(self) -> np.ndarray:
+        """(B, S, K) in model units."""
+        K = self.engine.network.topology.n_out
+        y = self.io.y.reshape(-1, K, self.kernels.LANES)[..., :self.trials.size]
+        return self.engine.arithmetic.to_scaled("readout", np.moveaxis(y, -1, 0))
+
+    def record(self) -> dict[str, np.ndarray]:
+        """name -> (steps, B, ...) stored values, as the oracle records them."""
+        B, rule = self.trials.size, self.engine.learning
+        first = lambda a: np.moveaxis(a[..., :B], -1, 1)        # noqa: E731
+        rec = self.records
+        soma = {name: first(rec.soma[:, :, v]) for v, name in enumerate(RECORDED_SOMA)}
+        out = {**soma, "y": first(rec.y)}
+        if not self.learn:
+            del out["Z"]
+            return out
+        order = np.argsort(self.engine.tables.out["out"][2])
+        syn = {name: first(rec.syn[:, :, v]) for v, name in enumerate(RECORDED_SYNAPSE)}
+        syn["G"] = np.concatenate([syn["G"], np.moveaxis(rec.g[:, :B], -1, 0)[None]])
+        out |= {"X": first(rec.x), "H": first(rec.h), **syn, "err": first(rec.err), "L": first(rec.l),
+                "D": np.moveaxis(rec.d[:, :B], -1, 0)[None], "Gout": first(rec.gout)[:, :, order]}
+        if rule.diffuses:
+            out["M"] = first(rec.m)
+        return out
+
+
+class Parts:
+    """A block's run chunk by chunk, its synapses in shares that threads take. Histories alternate: one is written, one is read."""
+
+    def __init__(self, block: Block, threads: int):
+        self.block, self.threads = block, threads
+        self.count = -(-block.trials.steps // block.kernels.CHUNK)
+        self.histories, self.taken = (block.history(), block.history()), np.zeros(SHARES, np.int64)
+        synapses = block.engine.tables.pointer
+        self.borders = np.searchsorted(synapses, np.linspace(0, synapses[-1], SHARES + 1))
+        self.borders[0], self.borders[-1] = 0, block.n
+
+    def forward(self, chunk: int) -> None:
+        """Neurons, readout and learning signal."""
+        b = self.block
+        b.kernels.forward_chunk(chunk * b.kernels.CHUNK, *b.steps, *b.rule, b.wires, b.state, self.histories[chunk % 2], b.io, b.records, b.tel)
+
+    def eligibility(self, chunk: int, thread: int) -> None:
+        """Synapses that no other thread has taken."""
+        b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
+        b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, thread * SHARES // self.threads, self.taken, self.borders,
+                                    *b.room(), b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)

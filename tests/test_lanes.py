@@ -1,0 +1,132 @@
+"""Lanes are what their names say: every operation equals Python's integers, in each lane, whatever order registers have."""
+import numba as nb
+import numpy as np
+import pytest
+
+from fxsim.engine import lane_order
+from fxsim.engine.lanes import claim, loader, memory, put
+from fxsim.engine.words import OPERATIONS, positive, zero
+
+COUNTS = (1, 8, 32)     # a scalar, lanes in natural order, lanes in unpacked order
+
+
+def run(operation, count, *arrays, out):
+    """``operation`` on lanes loaded from the arrays, 4 count elements each."""
+    take, n = loader(count), len(arrays)
+    a, b = arrays[0], arrays[-1]
+
+    @nb.njit
+    def unary(a, b, out):
+        for o in range(0, out.size, count):
+            put(out, o, operation(take(a, o)))
+
+    @nb.njit
+    def binary(a, b, out):
+        for o in range(0, out.size, count):
+            put(out, o, operation(take(a, o), take(b, o)))
+
+    (unary if n == 1 else binary)(a, b, out)
+    return out
+
+
+def numbers(dtype, size, seed=0, low=None, high=None):
+    limits = np.iinfo(dtype)
+    values = np.random.default_rng(seed).integers(limits.min if low is None else low, (limits.max if high is None else high) + 1, size)
+    values[:4] = (limits.min, limits.max, 0, max(limits.min, -1)) if low is None else (low, high, 0, 1)
+    return values.astype(dtype)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("source, target", [("int16", "int32"), ("int16", "int64"), ("uint8", "int32"), ("uint16", "int32"), ("int8", "int16"),
+                                            ("int32", "int64")])
+def test_lanes_change_their_width_and_keep_their_place(count, source, target):
+    a = numbers(source, 4 * count)
+    add = OPERATIONS[f"add{target[3:]}"]
+    assert run(add, count, a, np.zeros(a.size, source), out=np.zeros(a.size, target)).tolist() == a.tolist()
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_fits_is_narrowed_to_the_same_place(count):
+    a = numbers("int32", 4 * count, low=-40000, high=40000)
+    clipped = run(OPERATIONS["min32"], count, a, np.full(a.size, 32767, np.int32), out=np.zeros(a.size, np.int32))
+    halved = run(OPERATIONS["shr16"], count, clipped, np.full(a.size, 1, np.int32), out=np.zeros(a.size, np.int16))
+    assert halved.tolist() == [min(x, 32767) >> 1 for x in a.tolist()]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_does_not_fit_loses_its_high_bits(count):
+    a = numbers("int32", 4 * count)
+    found = run(OPERATIONS["and16"], count, a, np.full(a.size, 0x7FF, np.int16), out=np.zeros(a.size, np.int16))
+    assert found.tolist() == [x & 0x7FF for x in a.tolist()]
+
+
+BINARY = {"add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "min": min, "max": max, "and": lambda x, y: x & y}
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("bits, dtype", [(16, "int16"), (32, "int16"), (32, "int32"), (64, "int32")])
+def test_operations_on_words(count, name, bits, dtype):
+    a, b = numbers(dtype, 4 * count, 1), numbers(dtype, 4 * count, 2)
+    found = run(OPERATIONS[f"{name}{bits}"], count, a, b, out=np.zeros(a.size, f"int{bits}"))
+    wrap = lambda x: (x + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)      # noqa: E731
+    assert found.tolist() == [wrap(BINARY[name](x, y)) for x, y in zip(a.tolist(), b.tolist())]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_products_and_sums_of_16_bit_words(count):
+    a, b = numbers("int16", 4 * count, 1), numbers("int16", 4 * count, 2)
+    pairs = list(zip(a.tolist(), b.tolist()))
+    word = lambda dtype: np.zeros(a.size, dtype)        # noqa: E731
+    assert run(OPERATIONS["narrowmul32"], count, a, b, out=word("int32")).tolist() == [x * y for x, y in pairs]
+    assert run(OPERATIONS["mulhi16"], count, a, b, out=word("int16")).tolist() == [x * y >> 16 for x, y in pairs]
+    assert run(OPERATIONS["ads16"], count, a, b, out=word("int16")).tolist() == [max(-32768, min(32767, x + y)) for x, y in pairs]
+    dot = OPERATIONS["dot32"]
+    half = numbers("int16", 4 * count, 3, -16384, 16384)
+    two = nb.njit(lambda x, y: dot(x, nb.int16(-3), y, nb.int16(1234)))
+    assert run(two, count, half, b, out=word("int32")).tolist() == [-3 * x + 1234 * y for x, y in zip(half.tolist(), b.tolist())]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64", "float32"])
+def test_comparisons_with_zero(count, dtype):
+    a = numbers("int16", 4 * count, low=-2, high=2).astype(dtype)
+    assert run(positive, count, a, out=np.zeros(a.size, np.uint8)).tolist() == [int(x > 0) for x in a.tolist()]
+    assert run(zero, count, a, out=np.zeros(a.size, np.uint8)).tolist() == [int(x == 0) for x in a.tolist()]
+
+
+@pytest.mark.parametrize("lanes, together", [(1, 1), (8, 2), (8, 4), (16, 2)])
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
+def test_loads_for_several_synapses(lanes, together, dtype):
+    m, apart = memory(lanes, together, 5), 5
+    take_each, take_same, spread, none_all = m.take_each, m.take_same, m.spread, m.none_all
+    a, places = np.arange(400).astype(dtype), np.array([7, 100, 50, 201])
+
+    @nb.njit
+    def all_of_them(a, places, each, same, one, none):
+        put(each, 0, take_each(a, places, 3))
+        put(same, 0, take_same(a, 11))
+        put(one, 0, spread(a, 2))
+        put(none, 0, none_all(a))
+
+    each, same, one, none = (np.ones(lanes * together, dtype) for _ in range(4))
+    all_of_them(a, places, each, same, one, none)
+    assert each.tolist() == [p + 3 + l for p in places[:together] for l in range(lanes)]
+    assert same.tolist() == [11 + l for _ in range(together) for l in range(lanes)]
+    assert one.tolist() == [2 + i * apart for i in range(together) for _ in range(lanes)]
+    assert not none.any()
+
+
+def test_a_claim_counts_up():
+    @nb.njit
+    def twice(a):
+        return claim(a, 1), claim(a, 1)
+    assert twice(np.zeros(3, np.int64)) == (0, 1)
+
+
+def test_the_natural_order_gives_the_same_numbers(monkeypatch):
+    """What processors without AVX2 run."""
+    monkeypatch.setattr(lane_order, "host_unpacks", lambda: False)
+    test_products_and_sums_of_16_bit_words(16)
+    test_what_fits_is_narrowed_to_the_same_place(16)
+    test_loads_for_several_synapses(8, 2, "int32")
