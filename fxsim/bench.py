@@ -69,24 +69,30 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     training = Training(load_config(task).changed(changes))
     trials = training.task.training_trials(0)
     training.engine.run(training.optimizer.weights, trials if repeats or engine != "reference" else trials.take(slice(0, 2)))
-    seconds: list[float] = []
-    while len(seconds) < repeats and sum(seconds) < LONG:
-        seconds.append((_device_seconds if engine == "cuda" else _seconds)(lambda: training.update(trials)))
+    seconds = repeated(lambda: training.update(trials), repeats, _device_seconds if engine == "cuda" else _seconds)
     topology = training.network.topology
     updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size
-    spent = median(seconds) if seconds else float("nan")
+    spent = median(seconds or [float("nan")])
     return {"task": task, "rule": rule, "precision": training.arithmetic.name, "engine": training.engine.name,
             "threads": getattr(training.engine, "threads", 1), "seconds_per_iteration": spent,
             "synapse_updates_per_second": updates / spent, "peak_mib": peak_mib() - before}
 
 
-def _seconds(call: Callable[[], None]) -> float:
+def repeated(call: Callable[[], object], repeats: int, clock: Callable[[Callable], float] | None = None) -> list[float]:
+    """Seconds of each of several calls; none begins after LONG seconds."""
+    seconds: list[float] = []
+    while len(seconds) < repeats and sum(seconds) < LONG:
+        seconds.append((clock or _seconds)(call))
+    return seconds
+
+
+def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
-def _device_seconds(call: Callable[[], None]) -> float:
+def _device_seconds(call: Callable[[], object]) -> float:
     """Between two events of the CUDA device."""
     from numba import cuda
     first, last = cuda.event(), cuda.event()

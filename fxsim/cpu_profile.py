@@ -76,7 +76,7 @@ def profile(task: str, precision: str) -> dict:
     run = block.parts(1)
     starts = range(-(-T // kernels.CHUNK))
     forward = _best(lambda: [run.forward(chunk) for chunk in starts])
-    synapses = _best(lambda: [run.eligibility(chunk, 0) for chunk in starts])
+    synapses = _best(lambda: [run.all_synapses(chunk) for chunk in starts])
     counts = operations(engine.arithmetic.spec, learning.diffuses)
     wiring, drive = engine.tables.wiring, np.asarray(engine.arithmetic.coefficients.adaptation_drive)
     each = sum(counts[name] for name in SYNAPSE) + float((drive[wiring.post] != 0).mean()) * counts["adaptation_eligibility"]

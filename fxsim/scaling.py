@@ -12,7 +12,7 @@ from typing import Callable
 
 import numpy as np
 
-from .bench import child, peak_mib
+from .bench import child, peak_mib, repeated
 
 SIZES = (100, 400, 1600, 6400, 25600)
 BATCHES = (1, 4, 8, 16, 64, 256)
@@ -54,11 +54,7 @@ def measure_row(neurons: int, batch: int, precision: str, threads: int, repeats:
         "engine": "cpu"}))
     trials = training.task.training_trials(0)
     training.engine.run(training.optimizer.weights, trials)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        training.engine.run(training.optimizer.weights, trials)
-        seconds.append(time.perf_counter() - start)
+    seconds = repeated(lambda: training.engine.run(training.optimizer.weights, trials), repeats)
     topology = training.network.topology
     return {"neurons": neurons, "synapses": topology.syn_in.size + topology.syn_rec.size, "batch": batch, "precision": precision,
             "threads": threads, "steps": trials.steps, "seconds_per_step": float(np.median(seconds)) / trials.steps if seconds else float("nan"),

@@ -114,8 +114,9 @@ class CpuEngine:
         coefficients = {name: np.asarray(value).astype(kernels.DT_COEFFICIENT)
                         for name, value in (("gain", co.adaptation_gain), ("drive", co.adaptation_drive))}
         slot_pointer, line = tables.slots(kernels.TOGETHER)
+        feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
         return Wires(**out, **coefficients, element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
-                     feedback=self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK),
+                     feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE), slot_ptr=slot_pointer, line=line)
 
     def _collect(self, blocks: list[Block], learn: bool, telemetry: bool, record: bool) -> Result:

@@ -121,7 +121,7 @@ class Block:
         parts = self.parts(threads)
         parts.forward(0)
         for chunk in range(parts.count):
-            parts.taken[:] = 0
+            parts.taken[:] = 0          # all shares of this chunk are to be had
             others = [pool.submit(parts.eligibility, chunk, thread) for thread in range(1, threads)] if self.learn else []
             if chunk + 1 < parts.count:
                 parts.forward(chunk + 1)
@@ -182,3 +182,8 @@ class Parts:
         b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
         b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, thread * SHARES // self.threads, self.taken, self.borders,
                                     *b.room(), b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)
+
+    def all_synapses(self, chunk: int) -> None:
+        """All shares, on one thread."""
+        self.taken[:] = 0
+        self.eligibility(chunk, 0)

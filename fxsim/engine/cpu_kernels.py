@@ -318,17 +318,17 @@ def eligibility_chunk(t0, window, first, taken, borders, keys, counters, lines, 
         if claim(taken, share) > 0:
             continue
         for j in range(borders[share], borders[share + 1]):
-            p, drive = j * ROW, COEFFICIENT(net.drive[j])
+            p, drive, learns = j * ROW, COEFFICIENT(net.drive[j]), window and (net.hears[j] or WATCHED)     # else G stays zero
             for slot in range(net.slot_ptr[j], net.slot_ptr[j + 1], TOGETHER):
                 o, e = slot * LANES, net.ptr[j] + slot - net.slot_ptr[j]
                 for q in range(TOGETHER):
                     lines[q] = net.line[(slot + q) & M] * ROW
                     count_steps(counters, q * CHUNK, keys, e + q)
-                if drive == 0 and window:
+                if drive == 0 and learns:
                     synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, False, True)
                 elif drive == 0:
                     synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, False, False)
-                elif window:
+                elif learns:
                     synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, True, True)
                 else:
                     synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, True, False)

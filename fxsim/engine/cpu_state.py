@@ -20,6 +20,7 @@ class Wires(NamedTuple):
     w_out: np.ndarray
     element_out: np.ndarray     # a readout synapse's element number
     feedback: np.ndarray        # (n, K)
+    hears: np.ndarray           # (n,) whether a learning signal can reach a neuron at all
     gain: np.ndarray            # (n,) threshold rise per unit of adaptation
     drive: np.ndarray           # (n,) drive of U by E
     leaks: np.ndarray           # of V and X, of a and U, of F, y and Z
