@@ -37,7 +37,7 @@ def _checked_operations() -> dict:
             "mulhi16": lambda a, b: narrow(narrow(a) * narrow(b) >> 16),
             "narrowmul32": lambda a, b: wide(narrow(a) * narrow(b)),
             "dot32": lambda a, b, c, d: wide(narrow(a) * narrow(b) + narrow(c) * narrow(d)),
-            "positive": lambda x: int(x > 0), "zero": lambda x: int(x == 0), "signed": int}
+            "positive": lambda x: int(x > 0), "zero": lambda x: int(x == 0), "less": lambda a, b: int(a < b), "signed": int}
 
 
 def _checked_memory() -> dict:

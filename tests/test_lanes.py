@@ -5,7 +5,7 @@ import pytest
 
 from fxsim.engine import lane_order
 from fxsim.engine.lanes import claim, loader, memory, put
-from fxsim.engine.words import OPERATIONS, positive, zero
+from fxsim.engine.words import OPERATIONS, less, positive, zero
 
 COUNTS = (1, 8, 32)     # a scalar, lanes in natural order, lanes in unpacked order
 
@@ -93,6 +93,14 @@ def test_comparisons_with_zero(count, dtype):
     a = numbers("int16", 4 * count, low=-2, high=2).astype(dtype)
     assert run(positive, count, a, out=np.zeros(a.size, np.uint8)).tolist() == [int(x > 0) for x in a.tolist()]
     assert run(zero, count, a, out=np.zeros(a.size, np.uint8)).tolist() == [int(x == 0) for x in a.tolist()]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_comparisons_of_words(count, dtype):
+    a, b = numbers(dtype, 4 * count, 1), numbers(dtype, 4 * count, 2)
+    a[-1] = b[-1]
+    assert run(less, count, a, b, out=np.zeros(a.size, np.uint8)).tolist() == [int(x < y) for x, y in zip(a.tolist(), b.tolist())]
 
 
 @pytest.mark.parametrize("lanes, together", [(1, 1), (8, 2), (8, 4), (16, 2)])

@@ -70,7 +70,7 @@ class Build(Protocol):
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import claim, like, loader, memory, put",
-    f"from fxsim.engine.words import positive, signed, zero, {', '.join(OPERATIONS)}",
+    f"from fxsim.engine.words import less, positive, signed, zero, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed",

@@ -254,6 +254,16 @@ class Wrap(Operations):
         clipped.range = (low, WORD[1])
         return clipped
 
+    def visit_Compare(self, node):
+        """a < b and a > b as 0 or 1."""
+        self.generic_visit(node)
+        if "fused" not in self.words.operators:
+            return node
+        left, right = node.left, node.comparators[0]
+        compared = _renamed("less", [left, right] if isinstance(node.ops[0], ast.Lt) else [right, left])
+        compared.range = (0, 1)
+        return compared
+
     def visit_Name(self, node):
         node.range = self.names.get(node.id)
         return node

@@ -92,26 +92,40 @@ def _operation(emit, choose, one: bool):
     return operation
 
 
-def _comparison(integers: str):
-    """A comparison with zero, as 0 or 1 in words of 16 bits."""
+def _truth(context, builder, operator: str, x, y, element, count: int):
+    """A comparison as 0 or 1 in words of 16 bits."""
+    if isinstance(element, types.Float):
+        return builder.zext(builder.fcmp_ordered(operator, x, y), context.get_value_type(lanes_type(types.int16, count)))
+    found = builder.icmp_signed(operator, x, y)
+    if count == 1:
+        return builder.zext(found, context.get_value_type(types.int16))
+    mask = cast(context, builder, builder.sext(found, x.type), lanes_type(element, count), types.int16, count, fits=True)
+    return builder.and_(mask, ir.Constant(mask.type, [1] * count))
+
+
+def _with_zero(operator: str):
     @intrinsic
     def compare(context, x):
-        count, element = count_of(x), element_of(x)
-
         def codegen(context, builder, signature, values):
-            zero = ir.Constant(values[0].type, None)
-            compare = builder.fcmp_ordered if isinstance(element, types.Float) else builder.icmp_signed
-            found = compare(integers, values[0], zero)
-            if count == 1 or isinstance(element, types.Float):
-                return builder.zext(found, context.get_value_type(lanes_type(types.int16, count)))
-            mask = cast(context, builder, builder.sext(found, values[0].type), x, types.int16, count, fits=True)
-            return builder.and_(mask, ir.Constant(mask.type, [1] * count))
-        return lanes_type(types.int16, count)(x), codegen
+            return _truth(context, builder, operator, values[0], ir.Constant(values[0].type, None), element_of(x), count_of(x))
+        return lanes_type(types.int16, count_of(x))(x), codegen
     return compare
 
 
-positive, zero = _comparison(">"), _comparison("==")
+positive, zero = _with_zero(">"), _with_zero("==")
 """1 where x > 0, or x == 0; else 0."""
+
+
+@intrinsic
+def less(context, x, y):
+    """1 where x < y, else 0, of integers."""
+    work = _word_type(types.int16, True)((x, y))[1]
+    count = count_of(x, y)
+
+    def codegen(context, builder, signature, values):
+        operands = [cast(context, builder, value, kind, work, count) for value, kind in zip(values, signature.args)]
+        return _truth(context, builder, "<", *operands, work, count)
+    return lanes_type(types.int16, count)(x, y), codegen
 
 
 @intrinsic
