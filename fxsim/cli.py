@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Iterable
 
 import click
 
@@ -213,6 +214,15 @@ def report(directory: Path, published: Path | None) -> None:
     click.echo(f"report: {build_report(directory, published)}")
 
 
+def initials(names: Iterable[str]) -> dict[str, str]:
+    """A letter for each name: the initial of its last word, or of an earlier one if another name has that."""
+    found: dict[str, str] = {}
+    for name in names:
+        letters = (word[0].upper() for word in reversed(name.split("_")))
+        found[name] = next((letter for letter in letters if letter not in found.values()), name)
+    return found
+
+
 @main.command()
 def presets() -> None:
     """List the shipped precisions with the format of every quantity."""
@@ -221,7 +231,7 @@ def presets() -> None:
     specs = [load_spec(name) for name in preset_names()]
     for spec in specs:
         click.echo(f"{spec.name:<13} {spec.description}")
-    letter = {name: name.split("_")[-1][0].upper() for name in ROUNDINGS}
+    letter = initials(ROUNDINGS)
     click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. " + ", ".join(f"{x}: {name}" for name, x in letter.items())
                + "; w: wraps instead of saturating\n")
     rows = [["quantity", *(spec.name for spec in specs)]]

@@ -63,7 +63,7 @@ class PatternGeneration(TaskSection):
 
 
 class CuedTask(TaskSection):
-    """What the two classification tasks share: populations of input channels and their rates."""
+    """What classification tasks with cues share: four populations of input channels and their rates."""
 
     channels: Positive = Field(10, description="channels of each of the four populations")
     cue_rate: Rate = Field(40.0, description="rate of a cue or decision population while on, Hz")

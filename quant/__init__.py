@@ -1,7 +1,7 @@
 """Number formats: what a fixed-point value is, how it is rounded, and which quantity has which format.
 
 formats      QFormat: word and fraction bits, rounding, overflow
-rounding     the five roundings and two overflows as plain integer arithmetic (compiled into every kernel)
+rounding     the roundings and overflows as plain integer arithmetic (compiled into every kernel)
 random       counter-based random bits for stochastic rounding
 quantities   every quantity of the model declared once: symbol, scale, meaning
 spec         PrecisionSpec: a YAML file that gives every quantity its format; presets/

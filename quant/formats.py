@@ -20,7 +20,7 @@ class QFormat:
     word_bits   bits of the stored word, sign included (2 .. 32)
     frac_bits   binary point: may exceed word_bits (values below 1/2) or be negative (-64 .. 64)
     signed      two's complement if true
-    rounding    floor | toward_zero | nearest_even | nearest_up | stochastic
+    rounding    a name in quant.rounding.ROUNDINGS: floor, nearest_even, stochastic, ...
     overflow    saturate | wrap
 
     >>> QFormat(8, 4).quantize([0.3, 100.0])
@@ -87,23 +87,19 @@ class QFormat:
         y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
         raw = self._round(y, random)
         if self.overflow == "saturate":
-            return np.clip(raw, self.min_raw, self.max_raw).astype(np.int64)
-        return OVERFLOWS["wrap"](raw.astype(np.int64), self.min_raw, self.max_raw)
+            return np.clip(raw, self.min_raw, self.max_raw)
+        return OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
 
     def _round(self, y: np.ndarray, random) -> np.ndarray:
-        if self.rounding == "floor":
-            return np.floor(y)
-        if self.rounding == "toward_zero":
-            return np.trunc(y)
-        if self.rounding == "nearest_even":
-            return np.rint(y)
-        if self.rounding == "nearest_up":
-            down = np.floor(y)
-            return down + (y - down >= 0.5)                 # exact wherever the comparison can be close
-        if random is None:
+        """The integers (int64) that the rounding makes of ``y``: :data:`ROUNDINGS` on 31 bits of fraction, and one that stands for all below them."""
+        if self.rounding == "stochastic" and random is None:
             random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
-        return whole + np.floor((np.floor((y - whole) * 2.0**31) + np.asarray(random, np.float64)) * 2.0**-31)
+        fraction = np.ldexp(y - whole, 31)
+        bits = np.floor(fraction)
+        fine = 2 * bits.astype(np.int64) + (fraction != bits)       # no rounding tells apart what lies between two of these
+        r = None if random is None else np.asarray(random).astype(np.int64)
+        return ROUNDINGS[self.rounding](fine, 32, r, whole.astype(np.int64))
 
     def to_float(self, raw) -> np.ndarray:
         """Raw values as float64 (exact)."""

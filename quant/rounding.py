@@ -1,7 +1,8 @@
 """Rounding and overflow of integers, defined once.
 
-Every function here is branch-free plain arithmetic: it means the same on Python ints, on NumPy int64 arrays and,
-compiled, in the CPU and CUDA kernels, whose builder re-uses this very source text.
+Every function here is one expression of branch-free plain arithmetic: it means the same on Python ints, on NumPy int64
+arrays and, compiled, in the CPU and CUDA kernels, whose builder re-uses this very source text. Its operations are those
+that :mod:`quant.interval` knows; docs/extending.md lists them.
 
 A rounding takes the exact number ``base + y / 2**s`` (s >= 0) and returns an integer. Keeping the integer part
 ``base`` apart changes no result; it lets a kernel round "state + small change" without a word wide enough for the

@@ -118,7 +118,7 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
         fields = _mapping(fields, source, f"quantities.{name}", _FIELDS)
         for need in ("word_bits", "frac_bits"):
             if need not in fields:
-                raise InputError(source, f"quantities.{name}.{need}", "nothing", "an integer")
+                raise InputError(source, f"quantities.{name}.{need}", "nothing", "an integer: a format is written whole, also with extends")
         try:
             formats[name] = QFormat(**{**defaults, **fields})
         except InputError as error:

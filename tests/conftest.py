@@ -5,9 +5,9 @@ import os
 
 from hypothesis import settings
 
+settings.register_profile("fxsim", deadline=None)      # a busy machine is no fault of the code
 settings.register_profile("ci", derandomize=True, deadline=None)       # the same examples in every run
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.load_profile("ci" if os.environ.get("CI") else "fxsim")
 
 TORCH_TESTS = ["test_reference.py", "test_training.py", "test_cli.py", "test_readme.py"]
 collect_ignore = [] if importlib.util.find_spec("torch") else TORCH_TESTS

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from fxsim.cli import main
+from fxsim.cli import initials, main
 from fxsim.runs import FILES
 from fxsim.training import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
@@ -118,6 +118,11 @@ def test_presets_lists_every_format():
     out = fxsim("presets").output
     for word in ("q32", "q16", "loihi_engine", "membrane", "s16.11 U", "diffusion_gain"):
         assert word in out
+
+
+def test_each_rounding_has_a_letter_of_its_own():
+    assert initials(["floor", "toward_zero", "nearest_up"]) == {"floor": "F", "toward_zero": "Z", "nearest_up": "U"}
+    assert list(initials(["floor", "toward_zero", "away_from_zero", "zero"]).values()) == ["F", "Z", "A", "zero"]
 
 
 def test_version():

@@ -18,8 +18,7 @@ def make_task(config: Config) -> Task:
     from .cue_accumulation import CueAccumulation
     from .delayed_match import DelayedMatch
     from .pattern_generation import PatternGeneration
-    tasks: dict[str, type[PatternGeneration | DelayedMatch | CueAccumulation]] = {
-        "pattern_generation": PatternGeneration, "delayed_match": DelayedMatch, "cue_accumulation": CueAccumulation}
+    tasks: dict[str, type[Task]] = {"pattern_generation": PatternGeneration, "delayed_match": DelayedMatch, "cue_accumulation": CueAccumulation}
     return tasks[config.task.name](config)
 
 

@@ -1,4 +1,4 @@
-"""What the tasks share: trial identities, and the four populations of the cued tasks."""
+"""What the tasks share: trial identities, random draws, labels as targets."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
