@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from checked_kernels import use_checked_kernels
-from fxsim.engine import make_engine
+from fxsim.engine import cpu, make_engine
 from fxsim.engine.build import Variant
 from fxsim.engine.cpu import CpuEngine
 from fxsim.network import LAYERS
@@ -62,6 +62,20 @@ def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
     plain = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1).run(weights, case.trials)
     other = CpuEngine(case.network, case.learning, arithmetic, case.seed, 2, variant).run(weights, case.trials)
     assert compare_results(plain, other) is None
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("precision", ["q16", "float32"])
+def test_threads_that_share_the_synapses_of_few_trials_change_nothing(threads, precision, monkeypatch):
+    monkeypatch.setattr(cpu, "WORTH_SHARING", 0)
+    case = random_case(np.random.default_rng(12), "diffusion")
+    few = case.trials.take(slice(0, 5))
+    arithmetic = arithmetic_for(case, load_spec("q16")) if precision == "q16" else \
+        Arithmetic(precision, None, case.network.constants, case.learning, case.trials.steps)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    alone, shared = (CpuEngine(case.network, case.learning, arithmetic, case.seed, n) for n in (1, threads))
+    for learn in (True, False):
+        assert compare_results(alone.run(weights, few, learn), shared.run(weights, few, learn)) is None
 
 
 def test_a_trials_result_does_not_depend_on_its_batch():

@@ -20,6 +20,7 @@ from .interface import Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
 PLAIN, FEW = Variant(), Variant(lanes=8, together=4)       # FEW: for up to 8 trials, whose block would leave lanes of PLAIN empty
+WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
 RECORDING = Variant(lanes=1, together=1, chunk=1, unroll=1, record=True)        # one lane: records of long trials stay small
 COUNTING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
 
@@ -97,7 +98,7 @@ class CpuEngine:
         few = len(starts) < self.threads
         if self.threads == 1 or telemetry and few:     # a block has one table of counters
             blocks = [run(start) for start in starts]
-        elif few:                           # too few trials to share out: share out each block's synapses
+        elif few and self.tables.wiring.size >= WORTH_SHARING:      # too few trials to share out: share out each block's synapses
             blocks = [Block(self, kernels, wires, trials.take(slice(start, start + L)), learn, record) for start in starts]
             for block in blocks:
                 block.run_shared(self._pool, self.threads)
