@@ -85,7 +85,7 @@ class Ranges:
         leak_m, leak_a, leak_k = (self.up_to("decay", leak) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
         signal = self.of("modulator" if rule.diffuses else "learning_signal")
         T, R = self.arithmetic.steps, Interval(0, _power_of_two(max(self.network.constants.refractory, 64)))
-        outputs = self.network.topology.n_out
+        outputs = 1 if self.network.topology.n_out == 1 else _power_of_two(max(self.network.topology.n_out, 4))
         error = exact.get("error_classification" if rule.classification else "error_regression", self.of("error"))
         E = exact.get("eligibility", self.of("eligibility"))
         return {
