@@ -160,7 +160,7 @@ def _within(limits: tuple[int, int] | None) -> bool:
     return limits is not None and WORD[0] <= limits[0] and limits[1] <= WORD[1]
 
 
-def fused(node: ast.Call, limits: tuple[int, int] | None) -> ast.Call:
+def fused(node: ast.Call) -> ast.Call:
     """Products of 16-bit words written as the operations that processors have for them; other operations as they are."""
     name, operands = node.func.id, node.args
     if name == "mul32" and all(_within(getattr(x, "range", None)) for x in operands):
@@ -224,7 +224,7 @@ class Wrap(Operations):
         else:
             wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
         if name and "fused" in self.words.operators:
-            wrapped = fused(wrapped, self.words.ranges.get(number))
+            wrapped = fused(wrapped)
         wrapped.range = self.words.ranges.get(number)
         wrapped.terms = operands if name == "add" else ()
         return wrapped
