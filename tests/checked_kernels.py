@@ -36,15 +36,20 @@ def _checked_operations() -> dict:
             "ads16": lambda a, b: max(-(1 << 15), min((1 << 15) - 1, narrow(a) + narrow(b))),
             "mulhi16": lambda a, b: narrow(narrow(a) * narrow(b) >> 16),
             "narrowmul32": lambda a, b: wide(narrow(a) * narrow(b)),
+            "mulround16": lambda a, b: narrow(narrow(a) * narrow(b) + (1 << 14) >> 15),
             "dot32": lambda a, b, c, d: wide(narrow(a) * narrow(b) + narrow(c) * narrow(d)),
+            "pair16": lambda a, b: (narrow(a), narrow(b)),
+            "dotpair32": lambda pair, c, d: wide(pair[0] * narrow(c) + pair[1] * narrow(d)),
+            "within": lambda x, limit: abs(x) <= limit,
             "positive": lambda x: int(x > 0), "zero": lambda x: int(x == 0), "less": lambda a, b: int(a < b), "signed": int}
 
 
 def _checked_memory() -> dict:
     """fxsim.engine.lanes with one lane on Python integers."""
     def put(array, index, value):
-        array[index] = value
-        assert array[index] == value, f"{value} does not fit {array.dtype}"
+        for place, element in enumerate(value if isinstance(value, tuple) else (value,), index):
+            array[place] = element
+            assert array[place] == element, f"{element} does not fit {array.dtype}"
 
     def claim(array, index):
         array[index] += 1
@@ -52,6 +57,7 @@ def _checked_memory() -> dict:
 
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
+            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),
             "none": lambda array: 0, "none_all": lambda array: 0}
 

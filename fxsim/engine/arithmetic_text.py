@@ -16,7 +16,7 @@ from quant import rounding as quant_rounding
 from quant.quantities import INDEX
 
 from .. import softmax, steps
-from .plan import Site, sites
+from .plan import QuickGradient, Site, sites
 from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Words, Wrap, call, expression, functions, unparse
 
 
@@ -142,6 +142,16 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
             node = PassTelemetry(set()).visit(node)
         text.append("@inline\n" + unparse(node))
     return "\n\n".join(text)
+
+
+def quick_gradient_functions(quick: QuickGradient | None) -> str:
+    """signal_low(L) and signal_high(L), what a quick gradient needs of L; gradient_quick(G, high, low, F)."""
+    if quick is None:
+        return ""
+    s = quick.shift
+    return (f"@inline\ndef signal_low(L):\n    return shl16(and16(L, I16({(1 << s) - 1})), I16({15 - s}))\n\n"
+            f"@inline\ndef signal_high(L):\n    return pair16(shr16(L, I16({s})), I16(1))\n\n"
+            "@inline\ndef gradient_quick(G, high, low, F):\n    return add32(G, dotpair32(high, F, mulround16(low, F)))")
 
 
 def random_functions(operators: dict[object, str]) -> str:

@@ -26,9 +26,9 @@ from quant.interval import Interval, interval_max, interval_min
 from .. import steps
 from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import LAYERS, Network
-from .arithmetic_text import ExpandRandom, noted_functions, random_functions, softmax_functions, update_functions
-from .plan import PARTIAL_STEPS, Proof, Ranges, prove, sums_partially
-from .rewrite import PassTelemetry, Unroll, Words, functions, unparse
+from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
+from .plan import PARTIAL_STEPS, Proof, Ranges, prove, quick_gradient, sums_partially
+from .rewrite import PassTelemetry, Prune, Unroll, Words, functions, unparse
 from .words import NAMES as OPERATORS
 from .words import OPERATIONS
 
@@ -69,12 +69,12 @@ class Build(Protocol):
 
 
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import claim, like, loader, memory, put",
-    f"from fxsim.engine.words import less, positive, signed, zero, {', '.join(OPERATIONS)}",
+    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import align_stack, claim, like, loader, memory, put",
+    f"from fxsim.engine.words import less, positive, signed, within, zero, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed",
-    footer=("take, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)", "take_chunk = loader(CHUNK)"))
+    footer=("take, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)", "take_chunk, take_pairs = loader(CHUNK), loader(2 * LANES * TOGETHER)"))
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,8 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = storage_types(arithmetic, network, proof)
     partial = proof is not None and not build.telemetry and sums_partially(arithmetic, network, proof)
-    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, **build.constants()}
+    quick = quick_gradient(arithmetic, proof, build.unroll) if proof and dialect.operators and not build.telemetry else None
+    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "QUICK": quick is not None, "SAFE": quick.limit if quick else 0, **build.constants()}
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
               *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
@@ -177,7 +178,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
     return "\n\n\n".join(["\n".join(header), random_functions(dialect.operators), softmax_functions(spec), functions_text,
-                          _template_text(template, build, ExpandRandom(spec, dialect.signed))]) + "\n"
+                          quick_gradient_functions(quick), _template_text(template, build, ExpandRandom(spec, dialect.signed), constants)]) + "\n"
 
 
 def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
@@ -196,10 +197,10 @@ def _constructor(kind: str, dialect: Dialect) -> str:
     return f"I{max(int(kind[3:]), dialect.bits[0])}" if kind.startswith("int") else "FLT"
 
 
-def _template_text(template: Path, build: Build, expand: ExpandRandom) -> str:
+def _template_text(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> str:
     tree = ast.parse(template.read_text())
     tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
-    tree = expand.visit(Unroll(build.unroll).visit(tree))
+    tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
     if build.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
         updates = set(functions(steps))

@@ -12,7 +12,7 @@ from quant.random import trial_key
 from ..network import Trials
 from ..telemetry import Counters
 from ..wiring import neighbour_tables
-from .cpu_state import History, Records, State, Wires
+from .cpu_state import History, Records, Room, State, Wires
 from .cpu_state import Trials as BlockTrials
 from .interface import RULE_NUMBER
 from .interleave import interleaved
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
 WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
+LINE = 64       # bytes of a line of the cache
 SHARES = 16     # of a chunk's synapses, when threads share them: enough to finish together
+
+
+def aligned(count: int, dtype) -> np.ndarray:
+    """Zeros that begin where a line of the cache begins, with another line before and behind them: what is read beside them is there."""
+    bytes_ = np.zeros(count * np.dtype(dtype).itemsize + 3 * LINE, np.uint8)
+    start = LINE - bytes_.ctypes.data % LINE + LINE
+    return bytes_[start:start + count * np.dtype(dtype).itemsize].view(dtype)
 
 
 class Block:
@@ -46,7 +54,7 @@ class Block:
         slots, out = (self.wires.line.size, topo.syn_out.size) if self.learn else (0, 0)
 
         def zeros(count, dtype):
-            return np.zeros(count * k.LANES, dtype)
+            return aligned(count * k.LANES, dtype)
 
         z = zeros(n, np.uint8)
         return State(
@@ -86,12 +94,14 @@ class Block:
         """Room for H, X and L of a chunk."""
         topo, k = self.engine.network.topology, self.kernels
         rows = (topo.n, topo.n + topo.n_in, topo.n) if self.learn else (0, 0, 0)
-        return History(*(np.zeros(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L))))
+        return History(*(aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L))))
 
-    def room(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def room(self) -> Room:
         """What eligibility_chunk works in."""
         k = self.kernels
-        return np.empty(5 * k.CHUNK, np.uint32), np.empty(5 * k.TOGETHER * k.CHUNK, np.uint32), np.empty(k.TOGETHER, np.int64)
+        together, signals = k.TOGETHER * k.CHUNK, k.TOGETHER * k.CHUNK * k.LANES * k.QUICK
+        return Room(keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
+                    high=aligned(2 * signals, np.int16), low=aligned(signals, np.int16))
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -114,7 +124,7 @@ class Block:
     def run(self) -> None:
         """All steps of the block's trials."""
         self.kernels.run_block(*self.steps, self.trials.size, *self.rule, *self.rates, np.zeros(1, np.int64), np.array([0, self.n]),
-                               *self.room(), self.wires, self.state, self.history(), self.io, self.records, self.tel)
+                               self.room(), self.wires, self.state, self.history(), self.io, self.records, self.tel)
 
     def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
         """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
@@ -181,7 +191,7 @@ class Parts:
         """Synapses that no other thread has taken."""
         b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
         b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, thread * SHARES // self.threads, self.taken, self.borders,
-                                    *b.room(), b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)
+                                    b.room(), b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)
 
     def all_synapses(self, chunk: int) -> None:
         """All shares, on one thread."""

@@ -17,7 +17,7 @@ same step of all rows would share few cache lines.
 Indices of single elements are masked with M: it shows the compiler that they are not negative. Spikes are bytes; ``words`` is
 the same memory, LANES_PER_WORD lanes at a time, to find the rare spikes quickly.
 
-Arguments: net Wires, s State, h History, io Trials, rec Records of :mod:`fxsim.engine.cpu_state`.
+Arguments: net Wires, s State, h History, room Room, io Trials, rec Records of :mod:`fxsim.engine.cpu_state`.
 """
 # ruff: noqa: F821   (names supplied by the builder)
 
@@ -203,6 +203,7 @@ def record_step(t, k, step, learn, rule, net, s, h, rec):
 @compiled
 def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel):
     """The chunk of steps from t0 on, of one block; rule: 0 e-prop, 1 diffusion, 2 diffusion on per-step tables."""
+    align_stack()
     n, m, n_out, steps = net.cell.size, net.ptr_in.size - 1, s.y.size // LANES, min(CHUNK, T - t0)
     leak_m, leak_a, leak_k = COEFFICIENT(net.leaks[0]), COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for k in range(steps):
@@ -251,62 +252,85 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
 
 # ---- synapses --------------------------------------------------------------------------------------------------------
 @inline
-def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, alif, window):
-    """All steps of the chunk for the synapses at o: E, then F, U and the sum S; in the window also the gradient G."""
+def split_signal(h, p, high, low):
+    """L of one neuron at the steps of the chunk, as :class:`fxsim.engine.plan.QuickGradient` takes it."""
+    for k in range(CHUNK):
+        L, o = take_same(h.l, p + k * LANES), k * TOGETHER * LANES
+        put(high, 2 * o, signal_high(L))
+        put(low, o, signal_low(L))
+
+
+@inline
+def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, room, alif, window, quick):
+    """All steps of the chunk for the synapses at o: E, then F, U and the sum S; in the window also the gradient G.
+
+    ``quick``: G is not clipped at each step. Whether that has changed nothing is returned; if it has, nothing is stored.
+    """
     stream = take_same(s.stream, 0)
     F, S = take_all(s.F, o), take_all(s.S, o)
     U = take_all(s.U, o) if alif else none_all(s.U)
     G = take_all(s.G, o) if window else none_all(s.G)
+    if QUICK:
+        most = abs32(G)
     for k0 in range(0, CHUNK, K):
         for k in UNROLL:
             at, c = (k0 + k) * LANES, k0 + k
             H, X = take_same(h.h, p + at), take_each(h.x, lines, at)
-            E = eligibility(H, X, U, bits_eligibility(stream, spread(counters, OF_E + c)))
-            F = like(s.F, filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(stream, spread(counters, OF_F + c))))
+            E = eligibility(H, X, U, bits_eligibility(stream, spread(room.counters, OF_E + c)))
+            F = like(s.F, filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(stream, spread(room.counters, OF_F + c))))
             if not PARTIAL:
-                S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(counters, OF_S + c))))
+                S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(room.counters, OF_S + c))))
             elif k == 0:
                 some = E
             else:
                 some = add16(some, E)
             if alif:
-                U = like(s.U, adaptation_eligibility(U, E, drive, leak_a, bits_adaptation_eligibility(stream, spread(counters, OF_U + c))))
-            if window:
-                G = like(s.G, gradient(G, take_same(h.l, p + at), F, bits_gradient(stream, spread(counters, OF_G + c))))
+                U = like(s.U, adaptation_eligibility(U, E, drive, leak_a,
+                                                     bits_adaptation_eligibility(stream, spread(room.counters, OF_U + c))))
+            if QUICK and quick:
+                high, low = take_pairs(room.high, 2 * c * TOGETHER * LANES), take_all(room.low, c * TOGETHER * LANES)
+                G = gradient_quick(G, high, low, F)
+            elif window:
+                G = like(s.G, gradient(G, take_same(h.l, p + at), F, bits_gradient(stream, spread(room.counters, OF_G + c))))
         if PARTIAL:
             S = like(s.S, eligibility_sum(S, some, 0))
+        if QUICK:
+            most = max32(most, abs32(G))
+    if QUICK and quick and not within(most, SAFE):
+        return False
     put(s.F, o, F)
     put(s.S, o, S)
     if alif:
         put(s.U, o, U)
     if window:
         put(s.G, o, G)
+    return True
 
 
 @inline
-def count_steps(counters, row, keys, e):
+def count_steps(counters, row, keys, e, alif, window):
     """Counters of synapse e at the steps of the chunk, for the updates that round stochastically."""
     if RANDOM_eligibility:
         put(counters, OF_E + row, counter_eligibility(take_chunk(keys, 0), e))
     if RANDOM_filtered_eligibility:
         put(counters, OF_F + row, counter_filtered_eligibility(take_chunk(keys, CHUNK), e))
-    if RANDOM_adaptation_eligibility:
+    if RANDOM_adaptation_eligibility and alif:
         put(counters, OF_U + row, counter_adaptation_eligibility(take_chunk(keys, 2 * CHUNK), e))
     if RANDOM_eligibility_sum:
         put(counters, OF_S + row, counter_eligibility_sum(take_chunk(keys, 3 * CHUNK), e))
-    if RANDOM_gradient:
+    if RANDOM_gradient and window:
         put(counters, OF_G + row, counter_gradient(take_chunk(keys, 4 * CHUNK), e))
 
 
 @compiled
-def eligibility_chunk(t0, window, first, taken, borders, keys, counters, lines, net, s, h, rec, tel):
+def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
     Whoever calls it at the same time with the same ``taken`` takes other shares; each begins with the share ``first`` of its own, whose
-    synapses it had in its cache. ``keys`` (5 CHUNK), ``counters`` (5 TOGETHER CHUNK) and
-    ``lines`` (TOGETHER): room of the caller's own, for keys of random bits and for where the synapses' lines have their history.
+    synapses it had in its cache, and has ``room`` of its own.
     """
-    leak_a, leak_k = COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
+    align_stack()
+    leak_a, leak_k, keys = COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2]), room.keys
     for k in range(CHUNK):
         keys[k] = step_eligibility(t0 + k)
         keys[CHUNK + k] = step_filtered_eligibility(t0 + k)
@@ -319,19 +343,29 @@ def eligibility_chunk(t0, window, first, taken, borders, keys, counters, lines, 
             continue
         for j in range(borders[share], borders[share + 1]):
             p, drive, learns = j * ROW, COEFFICIENT(net.drive[j]), window and (net.hears[j] or WATCHED)     # else G stays zero
+            if QUICK and learns:
+                split_signal(h, p, room.high, room.low)
             for slot in range(net.slot_ptr[j], net.slot_ptr[j + 1], TOGETHER):
                 o, e = slot * LANES, net.ptr[j] + slot - net.slot_ptr[j]
                 for q in range(TOGETHER):
-                    lines[q] = net.line[(slot + q) & M] * ROW
-                    count_steps(counters, q * CHUNK, keys, e + q)
-                if drive == 0 and learns:
-                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, False, True)
+                    room.lines[q] = net.line[(slot + q) & M] * ROW
+                    count_steps(room.counters, q * CHUNK, keys, e + q, drive != 0, learns)
+                if not learns:
+                    if drive == 0:
+                        synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, False, False)
+                    else:
+                        synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, False, False)
+                elif QUICK:
+                    if drive == 0:
+                        done = synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, True, True)
+                    else:
+                        done = synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, True)
+                    if not done:        # U of a LIF neuron stays zero there, too
+                        synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, False)
                 elif drive == 0:
-                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, False, False)
-                elif learns:
-                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, True, True)
+                    synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, True, False)
                 else:
-                    synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, counters, True, False)
+                    synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, False)
                 if RECORD:
                     for l in range(LANES):
                         rec.syn[t0, e, 0, l] = s.U[o + l]
@@ -371,11 +405,11 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
 
 
 @compiled
-def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, keys, counters, lines, net, s, h, io, rec, tel):
+def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, room, net, s, h, io, rec, tel):
     """All steps of a block's trials on one thread."""
     for t0 in range(0, T, CHUNK):
         forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
         if learn:
             taken[0] = 0
-            eligibility_chunk(t0, t0 + CHUNK > T - S, 0, taken, borders, keys, counters, lines, net, s, h, rec, tel)
+            eligibility_chunk(t0, t0 + CHUNK > T - S, 0, taken, borders, room, net, s, h, rec, tel)
     finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)

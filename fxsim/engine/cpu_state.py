@@ -69,6 +69,16 @@ class History(NamedTuple):
     l: np.ndarray
 
 
+class Room(NamedTuple):
+    """What a thread works in while it goes through synapses."""
+
+    keys: np.ndarray            # (5 CHUNK,) of random bits
+    counters: np.ndarray        # (5 TOGETHER CHUNK,)
+    lines: np.ndarray           # (TOGETHER,) where the synapses' lines have their history
+    high: np.ndarray            # (CHUNK, TOGETHER, L) learning signal of one neuron in two parts, see QuickGradient; high: pairs
+    low: np.ndarray
+
+
 class Trials(NamedTuple):
     """What goes in and comes out."""
 

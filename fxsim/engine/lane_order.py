@@ -49,10 +49,21 @@ def whole(builder, parts: list):
     return parts[0]
 
 
+def _instruction(builder, name: str, result: ir.Type, *operands):
+    kind = ir.FunctionType(result, [operand.type for operand in operands])
+    return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), operands)
+
+
 def reorder(builder, x):
     """Natural to unpacked order, and back: the same exchange."""
     order = [start + i for start in range(0, x.type.count, GROUP) for i in (*range(4), *range(8, 12), *range(4, 8), *range(12, 16))]
     return _shuffle(builder, x, x, order)
+
+
+def beside(builder, a, b):
+    """The lower half of a and the upper half of b: blending takes half of what inserting one half takes."""
+    half = a.type.count // 2
+    return _shuffle(builder, a, b, [*range(half), *range(3 * half, 4 * half)])
 
 
 def interleave(builder, low, high):
@@ -73,11 +84,9 @@ def widen(builder, x, signed: bool):
 
 def narrow(builder, x, signed: bool):
     """The inverse, for values that fit: signed or unsigned words of 16 bits."""
-    name = "llvm.x86.avx2.packssdw" if signed else "llvm.x86.avx2.packusdw"
-    kind = ir.FunctionType(ir.VectorType(I16, GROUP), [HALF, HALF])
-    pack = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    name, kind = "llvm.x86.avx2.packssdw" if signed else "llvm.x86.avx2.packusdw", ir.VectorType(I16, GROUP)
     halves = _parts(builder, x, GROUP // 2)
-    return whole(builder, [builder.call(pack, [low, high]) for low, high in zip(halves[::2], halves[1::2])])
+    return whole(builder, [_instruction(builder, name, kind, *both) for both in zip(halves[::2], halves[1::2])])
 
 
 def truncate(builder, x):
@@ -85,10 +94,18 @@ def truncate(builder, x):
     return narrow(builder, builder.and_(x, ir.Constant(x.type, [0xFFFF] * x.type.count)), False)
 
 
-def dot(builder, a, b, c, d):
-    """a b + c d of words of 16 bits, in words of 32 bits, in one instruction for 8 lanes."""
-    kind = ir.FunctionType(HALF, [ir.VectorType(I16, GROUP)] * 2)
-    name = "llvm.x86.avx2.pmadd.wd"
-    multiply = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    pairs = [_parts(builder, builder.bitcast(interleave(builder, *two), ir.VectorType(I16, 2 * a.type.count)), GROUP) for two in ((a, c), (b, d))]
-    return whole(builder, [builder.call(multiply, [left, right]) for left, right in zip(*pairs)])
+def pairs(builder, a, b):
+    """Words of 16 bits, each of a beside its one of b, in the order that :func:`dot_pairs` takes."""
+    return builder.bitcast(interleave(builder, a, b), ir.VectorType(I16, 2 * a.type.count))
+
+
+def dot_pairs(builder, x, y):
+    """Sums of the products of pairs, in words of 32 bits: one instruction for 8 lanes."""
+    halves = zip(_parts(builder, x, GROUP), _parts(builder, y, GROUP))
+    return whole(builder, [_instruction(builder, "llvm.x86.avx2.pmadd.wd", HALF, *both) for both in halves])
+
+
+def multiply_round(builder, a, b):
+    """(a b + 2**14) >> 15 of words of 16 bits, in one instruction for 16 lanes."""
+    parts = zip(_parts(builder, a, GROUP), _parts(builder, b, GROUP))
+    return whole(builder, [_instruction(builder, "llvm.x86.avx2.pmul.hr.sw", both[0].type, *both) for both in parts])

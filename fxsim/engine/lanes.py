@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 from . import lane_order
-from .lane_order import reorder, unpacked
+from .lane_order import GROUP, reorder, unpacked
 
 
 Kind = Any      # a type of Numba's, which say nothing of their attributes
@@ -171,6 +171,16 @@ def like(context, array, value):
 
 
 @intrinsic
+def align_stack(context):
+    """Let the function keep what does not fit its registers at multiples of 32 bytes: lanes elsewhere would cross cache lines and pages."""
+    def codegen(context, builder, signature, arguments):
+        builder.function.attributes.alignstack = 32
+        builder.function.attributes.add("nounwind")     # llvmlite writes an alignment only beside another attribute
+        return context.get_dummy_value()
+    return types.void(), codegen
+
+
+@intrinsic
 def claim(context, array, index):
     """Add one to array[index]; what was there before. Of threads that do it at the same time only one finds a zero."""
     def codegen(context, builder, signature, arguments):
@@ -193,7 +203,7 @@ class Memory(NamedTuple):
 
 
 def memory(lanes: int, together: int, apart: int) -> Memory:
-    """``together``: a power of two."""
+    """``together``: a power of two. take_each may read (not use) up to ``lanes`` elements before and behind what it takes."""
     everything = lanes * together
 
     def zeros(count):
@@ -206,33 +216,45 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
             return result(array), codegen
         return none
 
-    def each(context, builder, kind, data, indices, widen):
-        parts = [_load(context, builder, kind, data, index, 1 if widen else lanes) for index in indices]
-        if widen and lanes > 1:
-            parts = [repeat(builder, part, lanes) for part in parts]
+    def joined_words(context, builder, kind, parts):
         return _as_word(context, builder, kind, joined(builder, parts), everything)
-
-    def one_index(places, widen):
-        @intrinsic
-        def load(context, array, index):
-            def codegen(context, builder, signature, arguments):
-                first = context.cast(builder, arguments[1], signature.args[1], types.intp)
-                indices = [builder.add(first, ir.Constant(first.type, place)) for place in places]
-                return each(context, builder, signature.args[0], arguments[0], indices, widen)
-            return lanes_type(word_of(array.dtype), everything)(array, index), codegen
-        return load
 
     @intrinsic
     def take_each(context, array, places, index):
         def codegen(context, builder, signature, arguments):
+            kind, places_kind, index_kind = signature.args
             data, where, index = arguments
-            index = context.cast(builder, index, signature.args[2], types.intp)
-            starts = [_load(context, builder, signature.args[1], where, ir.Constant(index.type, i), 1) for i in range(together)]
-            return each(context, builder, signature.args[0], data, [builder.add(start, index) for start in starts], False)
+            index = context.cast(builder, index, index_kind, types.intp)
+            starts = [_load(context, builder, places_kind, where, ir.Constant(index.type, i), 1) for i in range(together)]
+            at = [builder.add(start, index) for start in starts]
+            if kind.dtype.bitwidth == 16 and lanes == GROUP // 2 and unpacked(everything):
+                at[1::2] = [builder.sub(place, ir.Constant(place.type, lanes)) for place in at[1::2]]
+                whole = [_load(context, builder, kind, data, place, GROUP) for place in at]
+                parts = [lane_order.beside(builder, a, b) for a, b in zip(whole[::2], whole[1::2])]
+            else:
+                parts = [_load(context, builder, kind, data, place, lanes) for place in at]
+            return joined_words(context, builder, kind, parts)
         return lanes_type(word_of(array.dtype), everything)(array, places, index), codegen
 
-    return Memory(take=loader(lanes), take_all=loader(everything), take_each=take_each, take_same=one_index([0] * together, False),
-                  spread=one_index([i * apart for i in range(together)], True), none=zeros(lanes), none_all=zeros(everything))
+    @intrinsic
+    def take_same(context, array, index):
+        def codegen(context, builder, signature, arguments):
+            index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            part = _load(context, builder, signature.args[0], arguments[0], index, lanes)
+            return joined_words(context, builder, signature.args[0], [part] * together)
+        return lanes_type(word_of(array.dtype), everything)(array, index), codegen
+
+    @intrinsic
+    def spread(context, array, index):
+        def codegen(context, builder, signature, arguments):
+            index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            places = [builder.add(index, ir.Constant(index.type, i * apart)) for i in range(together)]
+            parts = [_load(context, builder, signature.args[0], arguments[0], place, 1) for place in places]
+            return joined_words(context, builder, signature.args[0], [repeat(builder, part, lanes) if lanes > 1 else part for part in parts])
+        return lanes_type(word_of(array.dtype), everything)(array, index), codegen
+
+    return Memory(take=loader(lanes), take_all=loader(everything), take_each=take_each, take_same=take_same, spread=spread,
+                  none=zeros(lanes), none_all=zeros(everything))
 
 
 def loader(count: int) -> Callable:

@@ -75,7 +75,7 @@ class Ranges:
 
     def up_to(self, quantity: str, value) -> Interval:
         """From 0 to a coefficient's largest value, coarsely, so that most networks share one build."""
-        usual = 12 if quantity == "adaptation_gain" else 15     # bits of raw values at the paper's constants in 16-bit formats
+        usual = {"adaptation_gain": 12, "adaptation_drive": 13}.get(quantity, 15)   # bits of raw values at the paper's constants in 16-bit formats
         bits = max(usual, 3 * -(-int(np.max(value, initial=0)).bit_length() // 3))
         return Interval(0, min((1 << bits) - 1, self.spec[quantity].max_raw))
 
@@ -172,6 +172,36 @@ def sums_partially(arithmetic: Arithmetic, network: Network, proof: Proof) -> bo
         return False
     total = S + (E << site.fine - site.terms["drive"])
     return fmt.min_raw <= total.lo and total.hi <= fmt.max_raw
+
+
+@dataclass(frozen=True)
+class QuickGradient:
+    """How kernels may add L F to G without clipping each sum, and find out afterwards whether one would have been clipped.
+
+    Then (L F + 2**(shift-1)) >> shift is taken as (L >> shift) F + ((L mod 2**shift) F + 2**(shift-1) >> shift), both exactly: a product
+    of pairs, and the rounded high half of a product, an instruction each. No sum was clipped if |G| <= limit at every
+    ``every``-th step, and before the first of them: between two such steps G moves by less than what is left up to the format's end.
+    """
+
+    shift: int
+    limit: int
+
+
+def quick_gradient(arithmetic: Arithmetic, proof: Proof, every: int) -> QuickGradient | None:
+    """For formats whose products are of 16-bit words and whose sums are of 17 to 32 bits, rounded to nearest-up; None for others."""
+    site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["gradient"], arithmetic.spec["gradient"]
+    G, L, F = proof.arguments["gradient"][:3]
+    if fmt.rounding != "nearest_up" or site.fine != site.terms["task"] or not 1 <= site.shift <= 15:
+        return None
+    if word_bits(G.lo, G.hi) <= 16 or word_bits(L.lo, L.hi) > 16 or word_bits(F.lo, F.hi) > 16:
+        return None
+    product = L * F
+    step = (max(abs(product.lo), abs(product.hi)) >> site.shift) + 1
+    limit = G.hi - every // 2 * step
+    # the first sum beyond the limit is met before a 32-bit word can wrap; and G seldom gets there
+    if limit + every * step >= 1 << 31 or limit < G.hi >> 2:
+        return None
+    return QuickGradient(site.shift, limit)
 
 
 def word_bits(low: int, high: int) -> int:

@@ -324,6 +324,36 @@ class Unroll(ast.NodeTransformer):
         return node
 
 
+class Prune(ast.NodeTransformer):
+    """Drops branches that named constants decide: what is never run need not be compiled."""
+
+    def __init__(self, constants: dict[str, object]):
+        self.constants = constants
+
+    def visit_If(self, node):
+        node.test = self._reduced(node.test)
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant):
+            return node.body if node.test.value else node.orelse or None
+        return node
+
+    def _reduced(self, test: ast.expr) -> ast.expr:
+        """A test, or its value if it is known; of ``a and b`` what is not known."""
+        if isinstance(test, ast.Name) and test.id in self.constants:
+            return ast.Constant(bool(self.constants[test.id]))
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(operand := self._reduced(test.operand), ast.Constant):
+            return ast.Constant(not operand.value)
+        if isinstance(test, ast.Compare) and is_number(test.left) and is_number(test.comparators[0]) and isinstance(test.ops[0], ast.Eq):
+            return ast.Constant(test.left.value == test.comparators[0].value)
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            parts = [self._reduced(part) for part in test.values]
+            if any(isinstance(part, ast.Constant) and not part.value for part in parts):
+                return ast.Constant(False)
+            open_ = [part for part in parts if not isinstance(part, ast.Constant)]
+            return ast.BoolOp(ast.And(), open_) if len(open_) > 1 else open_[0] if open_ else ast.Constant(True)
+        return test
+
+
 class PassTelemetry(ast.NodeTransformer):
     """Hands the telemetry array ``tel`` through the named functions and their callers."""
 

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from . import lane_order
-from .lanes import cast, count_of, element_of, lanes_type
+from .lanes import cast, count_of, element_of, joined, lanes_type
 
 _WORDS = {16: types.int16, 32: types.int32, 64: types.int64}
 
@@ -134,6 +134,25 @@ def signed(context, x):
     return lanes_type(types.int32, count_of(x))(x), lambda context, builder, signature, values: values[0]
 
 
+@intrinsic
+def within(context, x, limit):
+    """Whether |x| <= limit (an integer) in all lanes."""
+    count = count_of(x)
+
+    def codegen(context, builder, signature, values):
+        element = element_of(x)
+        bound = cast(context, builder, values[1], signature.args[1], element, count)
+        beyond = builder.icmp_signed(">", _magnitude(builder, values[0]), bound)
+        if count > 1:
+            beyond = builder.icmp_unsigned("!=", builder.bitcast(beyond, ir.IntType(count)), ir.Constant(ir.IntType(count), 0))
+        return builder.not_(beyond)
+    return types.boolean(x, limit), codegen
+
+
+def _unpacked(x) -> bool:
+    return isinstance(x.type, ir.VectorType) and lane_order.unpacked(x.type.count)
+
+
 def _product(builder, x, y):
     """The high 16 bits of products of 16-bit words."""
     wide = ir.VectorType(ir.IntType(32), x.type.count) if isinstance(x.type, ir.VectorType) else ir.IntType(32)
@@ -143,26 +162,45 @@ def _product(builder, x, y):
 
 def _multiplied(builder, x, y):
     """Products of 16-bit words, in words of 32 bits."""
-    if isinstance(x.type, ir.VectorType) and lane_order.unpacked(x.type.count):
+    if _unpacked(x):
         return lane_order.interleave(builder, builder.mul(x, y), _product(builder, x, y))
     wide = ir.VectorType(ir.IntType(32), x.type.count) if isinstance(x.type, ir.VectorType) else ir.IntType(32)
     return builder.mul(builder.sext(x, wide), builder.sext(y, wide))
 
 
+def _pairs(builder, a, b):
+    """a and b alternating: what a product of pairs takes, in the order that it takes."""
+    if _unpacked(a):
+        return lane_order.pairs(builder, a, b)
+    if not isinstance(a.type, ir.VectorType):
+        return joined(builder, [a, b])
+    count = a.type.count
+    order = ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), [place for lane in range(count) for place in (lane, count + lane)])
+    return builder.shuffle_vector(a, b, order)
+
+
 def _dot(builder, a, b, c, d):
-    if isinstance(a.type, ir.VectorType) and lane_order.unpacked(a.type.count):
-        return lane_order.dot(builder, a, b, c, d)
+    if _unpacked(a):
+        return lane_order.dot_pairs(builder, _pairs(builder, a, c), _pairs(builder, b, d))
     return builder.add(_multiplied(builder, a, b), _multiplied(builder, c, d))
 
 
-def _of_narrow(emit, result: types.Integer, operands: int):
-    """An operation on words of 16 bits."""
+def _rounded_product(builder, a, b):
+    if _unpacked(a):
+        return lane_order.multiply_round(builder, a, b)
+    product = _multiplied(builder, a, b)
+    half, fifteen = (ir.Constant(product.type, [n] * product.type.count if isinstance(product.type, ir.VectorType) else n) for n in (1 << 14, 15))
+    return builder.trunc(builder.ashr(builder.add(product, half), fifteen), a.type)
+
+
+def _of_narrow(emit, result: types.Integer, operands: int, width: int = 1):
+    """An operation on words of 16 bits; ``width``: elements of the result for each lane."""
     def make(kinds):
         count = count_of(*kinds)
 
         def codegen(context, builder, signature, values):
             return emit(builder, *(cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values, signature.args)))
-        return lanes_type(result, count)(*kinds), codegen
+        return lanes_type(result, width * count)(*kinds), codegen
 
     if operands == 2:
         @intrinsic
@@ -175,9 +213,31 @@ def _of_narrow(emit, result: types.Integer, operands: int):
     return operation
 
 
-FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "narrowmul32": _of_narrow(_multiplied, types.int32, 2),
-         "dot32": _of_narrow(_dot, types.int32, 4)}
-"""mulhi16(a, b) = a b >> 16, narrowmul32(a, b) = a b and dot32(a, b, c, d) = a b + c d, of words of 16 bits."""
+@intrinsic
+def dotpair32(context, pairs, c, d):
+    """a c + b d, of words of 16 bits, for ``pairs`` of a and b."""
+    count = count_of(c, d)
+
+    def codegen(context, builder, signature, values):
+        kinds = signature.args
+        c, d = (cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values[1:], kinds[1:]))
+        if _unpacked(c):
+            return lane_order.dot_pairs(builder, values[0], lane_order.pairs(builder, c, d))
+        return _dot(builder, _every_second(builder, values[0], 0, count), c, _every_second(builder, values[0], 1, count), d)
+    return lanes_type(types.int32, count)(pairs, c, d), codegen
+
+
+def _every_second(builder, x, first: int, count: int):
+    if count == 1:
+        return builder.extract_element(x, ir.Constant(ir.IntType(32), first))
+    return builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), count), [first + 2 * lane for lane in range(count)]))
+
+
+FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mulround16": _of_narrow(_rounded_product, types.int16, 2),
+         "narrowmul32": _of_narrow(_multiplied, types.int32, 2), "dot32": _of_narrow(_dot, types.int32, 4),
+         "pair16": _of_narrow(_pairs, types.int16, 2, 2), "dotpair32": dotpair32}
+"""Of words of 16 bits: mulhi16(a, b) = a b >> 16, mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
+dot32(a, b, c, d) = a b + c d; pair16(a, b) are pairs for dotpair32."""
 
 OPERATIONS = {
     **FUSED,
