@@ -169,11 +169,11 @@ class ExpandRandom(ast.NodeTransformer):
     bits_<update>(stream, counter)      31 bits for one trial
     RANDOM_<update>                     whether it rounds stochastically
 
-    ``signed``: how the dialect takes unsigned words as signed ones.
+    ``signed``: how the dialect takes unsigned words as signed ones; ``unsigned``: how it makes them.
     """
 
-    def __init__(self, spec: PrecisionSpec | None, signed: str):
-        self.spec, self.signed = spec, signed
+    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str):
+        self.spec, self.signed, self.unsigned = spec, signed, unsigned
 
     def _stochastic(self, update: str) -> bool:
         return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
@@ -193,7 +193,7 @@ class ExpandRandom(ast.NodeTransformer):
         if kind == "step":
             return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({arguments[0]}))")
         if kind == "counter":
-            return expression(f"element_key({arguments[0]}, U32({arguments[1]}))")
+            return expression(f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))")
         return expression(f"{self.signed}(random31({arguments[0]}, {arguments[1]}))")
 
 

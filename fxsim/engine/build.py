@@ -43,6 +43,7 @@ class Dialect:
     atomic      telemetry counts by atomic operations
     footer      lines after the definitions of types
     signed      what takes an unsigned word of random bits as a signed one
+    unsigned    what makes an unsigned word of an element's number
     """
 
     header: tuple[str, ...]
@@ -51,6 +52,7 @@ class Dialect:
     atomic: bool = False
     footer: tuple[str, ...] = ()
     signed: str = "I32"
+    unsigned: str = "U32"
 
 
 class Build(Protocol):
@@ -69,12 +71,14 @@ class Build(Protocol):
 
 
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import align_stack, claim, like, loader, memory, put",
-    f"from fxsim.engine.words import less, positive, signed, within, zero, {', '.join(OPERATIONS)}",
+    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import align_stack, claim, like, loader, memory, put, repeating",
+    f"from fxsim.engine.words import all_at_most, less, peak, positive, signed, unsigned, zero, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
-    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed",
-    footer=("take, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)", "take_chunk, take_pairs = loader(CHUNK), loader(2 * LANES * TOGETHER)"))
+    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed", unsigned="unsigned",
+    footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
+            "_, put_side, take_side, _, same_side, _, _, none_side = memory(LANES, SIDE, ROW)", "take_chunk, take_signal = loader(CHUNK), repeating(LANES, WIDTH // LANES)",
+            "take_high, take_low = (repeating(n, LANES * TOGETHER // WIDTH) for n in (2 * WIDTH, WIDTH))"))
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Variant:
     """A build for the CPU.
 
     lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
+    side        neurons side by side, a power of two
     together    synapses of a neuron visited side by side, a power of two
     chunk       steps between two visits of a synapse
     unroll      steps of a visit written out, up to PARTIAL_STEPS; divides chunk
@@ -90,6 +95,7 @@ class Variant:
     """
 
     lanes: int = 16
+    side: int = 1
     together: int = 2
     chunk: int = 32
     unroll: int = PARTIAL_STEPS
@@ -98,9 +104,10 @@ class Variant:
     dialect: ClassVar[Dialect] = CPU
 
     def constants(self) -> dict[str, object]:
-        """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together."""
-        return {"LANES": self.lanes, "TOGETHER": self.together, "CHUNK": self.chunk, "K": self.unroll, "ROW": self.lanes * self.chunk + 32,
-                "M": (1 << 40) - 1, "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
+        """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together; WIDTH: lanes of a
+        neuron's learning signal that are kept, a register full of 16-bit words if the synapses that are visited together have as many."""
+        return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "K": self.unroll, "ROW": self.lanes * self.chunk + 32,
+                "WIDTH": max(self.lanes, min(32, self.lanes * self.together)), "M": (1 << 40) - 1, "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
                 "WATCHED": self.record or self.telemetry}
 
 
@@ -142,8 +149,8 @@ def stored_type(arithmetic: Arithmetic, network: Network) -> str:
 
 def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
     """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
-    weights, DIRECT: B err, NINE: sums of 3x3 cells, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
-    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")
+    weights, DIRECT: B err, NINE: sums of 3x3 cells, GAIN: of adaptation, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
+    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
     if proof is None:
         return dict.fromkeys(names, arithmetic.kind)
     ranges, co = Ranges(arithmetic, network), arithmetic.coefficients
@@ -154,6 +161,7 @@ def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None)
             "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
             "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
             "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),
+            "GAIN": storage(ranges.up_to("adaptation_gain", co.adaptation_gain)),
             "COEFFICIENT": storage(Interval(0, max(coefficients)), SIGNED[1:]), "WIDE": "int64",
             "STATE": stored_type(arithmetic, network)}
 
@@ -178,7 +186,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
     return "\n\n\n".join(["\n".join(header), random_functions(dialect.operators), softmax_functions(spec), functions_text,
-                          quick_gradient_functions(quick), _template_text(template, build, ExpandRandom(spec, dialect.signed), constants)]) + "\n"
+                          quick_gradient_functions(quick), _template_text(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned), constants)]) + "\n"
 
 
 def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:

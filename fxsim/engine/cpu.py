@@ -19,7 +19,7 @@ from .cpu_state import Wires
 from .interface import Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
-PLAIN, FEW = Variant(), Variant(lanes=8, together=4)       # FEW: for up to 8 trials, whose block would leave lanes of PLAIN empty
+PLAIN, FEW = Variant(), Variant(lanes=8, side=2, together=4)       # FEW: for up to 8 trials, whose block would leave lanes of PLAIN empty
 WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
 RECORDING = Variant(lanes=1, together=1, chunk=1, unroll=1, record=True)        # one lane: records of long trials stay small
 COUNTING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
@@ -112,11 +112,13 @@ class CpuEngine:
         out: dict[str, np.ndarray] = {}
         for layer, (pointer, post, order) in tables.out.items():
             out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)}
-        coefficients = {name: np.asarray(value).astype(kernels.DT_COEFFICIENT)
-                        for name, value in (("gain", co.adaptation_gain), ("drive", co.adaptation_drive))}
+        n, side = self.network.topology.n, kernels.SIDE
+        gain = np.pad(np.asarray(co.adaptation_gain).astype(kernels.DT_GAIN), (0, -n % side))
         slot_pointer, line = tables.slots(kernels.TOGETHER)
         feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
-        return Wires(**out, **coefficients, element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
+        return Wires(**out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1),
+                     number=np.repeat(np.arange(gain.size, dtype=np.uint32), kernels.LANES),
+                     drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT), element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
                      feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE), slot_ptr=slot_pointer, line=line)
 

@@ -50,7 +50,7 @@ class Block:
 
     def _state(self) -> State:
         topo, k, trials = self.engine.network.topology, self.kernels, self.trials
-        n, lines, K = topo.n, topo.n + topo.n_in, topo.n_out
+        n, lines, K = topo.n + -topo.n % k.SIDE, topo.n + topo.n_in, topo.n_out
         slots, out = (self.wires.line.size, topo.syn_out.size) if self.learn else (0, 0)
 
         def zeros(count, dtype):
@@ -93,13 +93,13 @@ class Block:
     def history(self) -> History:
         """Room for H, X and L of a chunk."""
         topo, k = self.engine.network.topology, self.kernels
-        rows = (topo.n, topo.n + topo.n_in, topo.n) if self.learn else (0, 0, 0)
+        rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in, topo.n) if self.learn else (0, 0, 0)
         return History(*(aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L))))
 
     def room(self) -> Room:
         """What eligibility_chunk works in."""
         k = self.kernels
-        together, signals = k.TOGETHER * k.CHUNK, k.TOGETHER * k.CHUNK * k.LANES * k.QUICK
+        together, signals = k.TOGETHER * k.CHUNK, k.CHUNK * k.WIDTH * k.QUICK
         return Room(keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
                     high=aligned(2 * signals, np.int16), low=aligned(signals, np.int16))
 

@@ -9,7 +9,7 @@ once and goes through the whole chunk, its state in registers, TOGETHER synapses
 the order, so results do not depend on LANES, TOGETHER, CHUNK or threads.
 
 ``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`); ``*_all`` and ``*_each`` the lanes
-of TOGETHER synapses. Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
+of TOGETHER synapses, ``*_side`` those of SIDE neurons. Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
 
 Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
 same step of all rows would share few cache lines.
@@ -146,27 +146,30 @@ def gradient_out_step(t, net, s):
 # ---- neurons ---------------------------------------------------------------------------------------------------------
 @inline
 def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
-    """One step of neuron j: a, V, spike, and for learning H and Z."""
-    o = j * LANES
-    stream, z, gain = take(s.stream, 0), take(s.z, o), COEFFICIENT(net.gain[j])
-    V = membrane(take(s.V, o), z, take(s.current_in, o), take(s.current_rec, o), leak_m,
-                 bits_membrane(stream, counter_membrane(step_membrane(t), j)))
+    """One step of the neurons from j on, SIDE of them side by side: a, V, spike, and for learning H and Z."""
+    o, who = j * LANES, j
+    if SIDE > 1:
+        who = take_side(net.number, o)
+    stream, z, gain = same_side(s.stream, 0), take_side(s.z, o), take_side(net.gain, o)
+    V = membrane(take_side(s.V, o), z, take_side(s.current_in, o), take_side(s.current_rec, o), leak_m,
+                 bits_membrane(stream, counter_membrane(step_membrane(t), who)))
     put(s.V, o, V)
-    put(s.current_in, o, none(s.current_in))
-    put(s.current_rec, o, none(s.current_rec))
-    a = take(s.a, o)
-    if gain != 0 or WATCHED:        # a LIF neuron's adaptation has no effect
-        a = like(s.a, adaptation(a, z, leak_a, bits_adaptation(stream, counter_adaptation(step_adaptation(t), j))))
+    put(s.current_in, o, none_side(s.current_in))
+    put(s.current_rec, o, none_side(s.current_rec))
+    a = take_side(s.a, o)
+    if net.adapts[j // SIDE] or WATCHED:        # a LIF neuron's adaptation has no effect
+        a = like(s.a, adaptation(a, z, leak_a, bits_adaptation(stream, counter_adaptation(step_adaptation(t), who))))
         put(s.a, o, a)
-    wait, above = refractory(take(s.r, o), z, R), distance(V, a, gain)
+    wait, above = refractory(take_side(s.r, o), z, R), distance(V, a, gain)
     ready = zero(wait)
     z = and16(ready, positive(above))
     put(s.r, o, wait)
     put(s.z, o, z)
     if learn:
-        put(h.h, j * ROW + k * LANES,
-            pseudo_derivative(above, ready, bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), j))))
-        put(s.Z, o, readout_trace(take(s.Z, o), z, leak_k, bits_readout_trace(stream, counter_readout_trace(step_readout_trace(t), j))))
+        put_side(h.h, j * ROW + k * LANES,
+                 pseudo_derivative(above, ready, bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), who))))
+        put(s.Z, o, readout_trace(take_side(s.Z, o), z, leak_k,
+                                  bits_readout_trace(stream, counter_readout_trace(step_readout_trace(t), who))))
 
 
 @inline
@@ -222,8 +225,9 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
                 follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
             if any_spike(io.x_words, q):
                 deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
-        for j in range(n):
+        for j in range(0, n, SIDE):
             neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
+        for j in range(n):
             if any_spike(s.z_words, j * LANES):
                 z = take(s.z, j * LANES)
                 put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
@@ -255,9 +259,9 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
 def split_signal(h, p, high, low):
     """L of one neuron at the steps of the chunk, as :class:`fxsim.engine.plan.QuickGradient` takes it."""
     for k in range(CHUNK):
-        L, o = take_same(h.l, p + k * LANES), k * TOGETHER * LANES
-        put(high, 2 * o, signal_high(L))
-        put(low, o, signal_low(L))
+        L = take_signal(h.l, p + k * LANES)
+        put(high, 2 * k * WIDTH, signal_high(L))
+        put(low, k * WIDTH, signal_low(L))
 
 
 @inline
@@ -271,7 +275,7 @@ def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, room, alif, window, 
     U = take_all(s.U, o) if alif else none_all(s.U)
     G = take_all(s.G, o) if window else none_all(s.G)
     if QUICK:
-        most = abs32(G)
+        most = peak(G)
     for k0 in range(0, CHUNK, K):
         for k in UNROLL:
             at, c = (k0 + k) * LANES, k0 + k
@@ -288,15 +292,14 @@ def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, room, alif, window, 
                 U = like(s.U, adaptation_eligibility(U, E, drive, leak_a,
                                                      bits_adaptation_eligibility(stream, spread(room.counters, OF_U + c))))
             if QUICK and quick:
-                high, low = take_pairs(room.high, 2 * c * TOGETHER * LANES), take_all(room.low, c * TOGETHER * LANES)
-                G = gradient_quick(G, high, low, F)
+                G = gradient_quick(G, take_high(room.high, 2 * c * WIDTH), take_low(room.low, c * WIDTH), F)
             elif window:
                 G = like(s.G, gradient(G, take_same(h.l, p + at), F, bits_gradient(stream, spread(room.counters, OF_G + c))))
         if PARTIAL:
             S = like(s.S, eligibility_sum(S, some, 0))
         if QUICK:
-            most = max32(most, abs32(G))
-    if QUICK and quick and not within(most, SAFE):
+            most = max32(most, peak(G))
+    if QUICK and quick and not all_at_most(most, SAFE):
         return False
     put(s.F, o, F)
     put(s.S, o, S)

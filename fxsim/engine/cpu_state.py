@@ -21,7 +21,9 @@ class Wires(NamedTuple):
     element_out: np.ndarray     # a readout synapse's element number
     feedback: np.ndarray        # (n, K)
     hears: np.ndarray           # (n,) whether a learning signal can reach a neuron at all
-    gain: np.ndarray            # (n,) threshold rise per unit of adaptation
+    gain: np.ndarray            # (N, L) threshold rise per unit of adaptation; N: n filled up to a multiple of SIDE
+    adapts: np.ndarray          # (N / SIDE,) whether one of the neurons that are side by side has a gain
+    number: np.ndarray          # (N, L) the neuron's number
     drive: np.ndarray           # (n,) drive of U by E
     leaks: np.ndarray           # of V and X, of a and U, of F, y and Z
     cell: np.ndarray            # (n,) grid cell of each neuron
@@ -32,7 +34,7 @@ class Wires(NamedTuple):
 
 
 class State(NamedTuple):
-    """State of one block of trials, lanes innermost."""
+    """State of one block of trials, lanes innermost; that of neurons for a multiple of SIDE of them."""
 
     stream: np.ndarray          # (L,) keys of the trials' random bits
     V: np.ndarray
@@ -75,7 +77,7 @@ class Room(NamedTuple):
     keys: np.ndarray            # (5 CHUNK,) of random bits
     counters: np.ndarray        # (5 TOGETHER CHUNK,)
     lines: np.ndarray           # (TOGETHER,) where the synapses' lines have their history
-    high: np.ndarray            # (CHUNK, TOGETHER, L) learning signal of one neuron in two parts, see QuickGradient; high: pairs
+    high: np.ndarray            # (CHUNK, WIDTH) learning signal of one neuron in two parts, see QuickGradient; high: pairs
     low: np.ndarray
 
 

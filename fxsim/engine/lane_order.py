@@ -35,7 +35,7 @@ def _shuffle(builder, a, b, indices):
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(indices)), list(indices)))
 
 
-def _parts(builder, x, size: int) -> list:
+def parts(builder, x, size: int) -> list:
     """x cut into vectors of ``size`` lanes."""
     if x.type.count == size:
         return [x]
@@ -68,12 +68,12 @@ def beside(builder, a, b):
 
 def interleave(builder, low, high):
     """Words of 16 bits, as the low and the high halves of words of 32 bits in unpacked order."""
-    parts = []
-    for a, b in zip(_parts(builder, low, GROUP), _parts(builder, high, GROUP)):
+    words = []
+    for a, b in zip(parts(builder, low, GROUP), parts(builder, high, GROUP)):
         for first in (0, 4):
             places = [start + first + i for start in (0, 8) for i in range(4)]
-            parts.append(builder.bitcast(_shuffle(builder, a, b, [p for place in places for p in (place, GROUP + place)]), HALF))
-    return whole(builder, parts)
+            words.append(builder.bitcast(_shuffle(builder, a, b, [p for place in places for p in (place, GROUP + place)]), HALF))
+    return whole(builder, words)
 
 
 def widen(builder, x, signed: bool):
@@ -85,7 +85,7 @@ def widen(builder, x, signed: bool):
 def narrow(builder, x, signed: bool):
     """The inverse, for values that fit: signed or unsigned words of 16 bits."""
     name, kind = "llvm.x86.avx2.packssdw" if signed else "llvm.x86.avx2.packusdw", ir.VectorType(I16, GROUP)
-    halves = _parts(builder, x, GROUP // 2)
+    halves = parts(builder, x, GROUP // 2)
     return whole(builder, [_instruction(builder, name, kind, *both) for both in zip(halves[::2], halves[1::2])])
 
 
@@ -101,11 +101,13 @@ def pairs(builder, a, b):
 
 def dot_pairs(builder, x, y):
     """Sums of the products of pairs, in words of 32 bits: one instruction for 8 lanes."""
-    halves = zip(_parts(builder, x, GROUP), _parts(builder, y, GROUP))
+    halves = zip(parts(builder, x, GROUP), parts(builder, y, GROUP))
     return whole(builder, [_instruction(builder, "llvm.x86.avx2.pmadd.wd", HALF, *both) for both in halves])
 
 
 def multiply_round(builder, a, b):
-    """(a b + 2**14) >> 15 of words of 16 bits, in one instruction for 16 lanes."""
-    parts = zip(_parts(builder, a, GROUP), _parts(builder, b, GROUP))
-    return whole(builder, [_instruction(builder, "llvm.x86.avx2.pmul.hr.sw", both[0].type, *both) for both in parts])
+    """(a b + 2**14) >> 15 of words of 16 bits, in one instruction for 16 (or 8) lanes."""
+    size = min(a.type.count, GROUP)
+    name = "llvm.x86.avx2.pmul.hr.sw" if size == GROUP else "llvm.x86.ssse3.pmul.hr.sw.128"
+    factors = zip(parts(builder, a, size), parts(builder, b, size))
+    return whole(builder, [_instruction(builder, name, both[0].type, *both) for both in factors])

@@ -143,21 +143,25 @@ def _wide(dtype: Element) -> bool:
 @intrinsic
 def put(context, array, index, value):
     """Store lanes (or one scalar) from array[index] on, cut to the element type."""
-    count = count_of(value)
-
     def codegen(context, builder, signature, arguments):
-        kind, index_kind, value_kind = signature.args
-        data, index, value = arguments
-        index = context.cast(builder, index, index_kind, types.intp)
-        value = cast(context, builder, value, value_kind, kind.dtype, count, fits=True)
-        if _wide(kind.dtype) and unpacked(count):
-            value = reorder(builder, value)
-        pointer = _address(context, builder, kind, data, index)
-        if count > 1:
-            pointer = builder.bitcast(pointer, value.type.as_pointer())
-        builder.store(value, pointer, align=kind.dtype.bitwidth // 8)
+        _store(context, builder, signature, arguments, count_of(value), 0)
         return context.get_dummy_value()
     return types.void(array, index, value), codegen
+
+
+def _store(context, builder, signature, arguments, size: int, apart: int) -> None:
+    """Lanes of arguments (array, index, value), ``size`` of them from array[index] on, the next ones from array[index + apart] on, ..."""
+    kind, index_kind, value_kind = signature.args
+    data, index, value = arguments
+    count, index = count_of(value_kind), context.cast(builder, index, index_kind, types.intp)
+    value = cast(context, builder, value, value_kind, kind.dtype, count, fits=True)
+    if _wide(kind.dtype) and unpacked(count):
+        value = reorder(builder, value)
+    for number, part in enumerate(lane_order.parts(builder, value, size) if count > size else [value]):
+        pointer = _address(context, builder, kind, data, builder.add(index, ir.Constant(index.type, number * apart)))
+        if size > 1:
+            pointer = builder.bitcast(pointer, part.type.as_pointer())
+        builder.store(part, pointer, align=kind.dtype.bitwidth // 8)
 
 
 @intrinsic
@@ -191,9 +195,10 @@ def claim(context, array, index):
 
 
 class Memory(NamedTuple):
-    """Loads for blocks of ``lanes`` trials whose synapses are visited ``together`` at a time."""
+    """Loads (and a store) for blocks of ``lanes`` trials whose synapses, or neurons, are visited ``together`` at a time."""
 
     take: Callable          # take(a, o): lanes elements from o on
+    put_each: Callable      # put_each(a, o, x): lanes elements from o on, the next synapse's from o + apart on, ...
     take_all: Callable      # take_all(a, o): together * lanes of them
     take_each: Callable     # take_each(a, places, o): lanes elements at places[0] + o, then at places[1] + o, ...
     take_same: Callable     # take_same(a, o): lanes elements at o, for each of the synapses
@@ -237,14 +242,6 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
         return lanes_type(word_of(array.dtype), everything)(array, places, index), codegen
 
     @intrinsic
-    def take_same(context, array, index):
-        def codegen(context, builder, signature, arguments):
-            index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-            part = _load(context, builder, signature.args[0], arguments[0], index, lanes)
-            return joined_words(context, builder, signature.args[0], [part] * together)
-        return lanes_type(word_of(array.dtype), everything)(array, index), codegen
-
-    @intrinsic
     def spread(context, array, index):
         def codegen(context, builder, signature, arguments):
             index = context.cast(builder, arguments[1], signature.args[1], types.intp)
@@ -253,8 +250,27 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
             return joined_words(context, builder, signature.args[0], [repeat(builder, part, lanes) if lanes > 1 else part for part in parts])
         return lanes_type(word_of(array.dtype), everything)(array, index), codegen
 
-    return Memory(take=loader(lanes), take_all=loader(everything), take_each=take_each, take_same=take_same, spread=spread,
+    @intrinsic
+    def put_each(context, array, index, value):
+        def codegen(context, builder, signature, arguments):
+            _store(context, builder, signature, arguments, lanes, apart)
+            return context.get_dummy_value()
+        return types.void(array, index, value), codegen
+
+    return Memory(take=loader(lanes), put_each=put_each, take_all=loader(everything), take_each=take_each, take_same=repeating(lanes, together), spread=spread,
                   none=zeros(lanes), none_all=zeros(everything))
+
+
+def repeating(size: int, copies: int) -> Callable:
+    """load(a, o): ``size`` elements from o on, loaded once, ``copies`` times one after the other."""
+    @intrinsic
+    def load(context, array, index):
+        def codegen(context, builder, signature, arguments):
+            kind = signature.args[0]
+            part = _load(context, builder, kind, arguments[0], context.cast(builder, arguments[1], signature.args[1], types.intp), size)
+            return _as_word(context, builder, kind, joined(builder, [part] * copies), size * copies)
+        return lanes_type(word_of(array.dtype), size * copies)(array, index), codegen
+    return load
 
 
 def loader(count: int) -> Callable:

@@ -167,9 +167,19 @@ def fused(node: ast.Call) -> ast.Call:
         return _renamed("narrowmul32", operands)
     if name == "shr16" and _is(operands[0], "narrowmul32") and getattr(operands[1], "bound", None) == WORD_BITS:
         return _renamed("mulhi16", operands[0].args)
+    if name == "shr16" and (rounded := _rounding(*operands)):
+        return rounded
     if name == "add32" and (factors := [_factors(x) for x in operands]) and all(factors):
         return _renamed("dot32", [*factors[0], *factors[1]])
     return node
+
+
+def _rounding(x: ast.expr, shift: ast.expr) -> ast.Call | None:
+    """(x + 2**(s-1)) >> s as (x 2**(15-s) + 2**14) >> 15, one instruction."""
+    s = getattr(shift, "bound", None)
+    if not _is(x, "add16") or s is None or not 1 <= s <= 15 or getattr(x.args[1], "bound", None) != 1 << s - 1 or not _within(getattr(x.args[0], "range", None)):
+        return None
+    return _renamed("mulround16", [x.args[0], _renamed("I16", [ast.Constant(1 << 15 - s)])])
 
 
 def _factors(node: ast.expr) -> list[ast.expr] | None:

@@ -129,20 +129,45 @@ def less(context, x, y):
 
 
 @intrinsic
+def unsigned(context, x):
+    """A scalar as an unsigned word of 32 bits; lanes of them as they are."""
+    count = count_of(x)
+
+    def codegen(context, builder, signature, values):
+        return cast(context, builder, values[0], x, types.uint32, count)
+    return lanes_type(types.uint32, count)(x), codegen
+
+
+@intrinsic
 def signed(context, x):
     """Words of 32 bits taken as signed ones: random bits, of which there are 31."""
     return lanes_type(types.int32, count_of(x))(x), lambda context, builder, signature, values: values[0]
 
 
+REGISTER = 8        # words of 32 bits
+
+
 @intrinsic
-def within(context, x, limit):
-    """Whether |x| <= limit (an integer) in all lanes."""
+def peak(context, x):
+    """The largest |x| among every eighth lane of words of 32 bits: what fits one register."""
+    element, count = element_of(x), count_of(x)
+    size = min(count, REGISTER)
+
+    def codegen(context, builder, signature, values):
+        largest, *others = lane_order.parts(builder, _magnitude(builder, values[0]), size) if count > 1 else [_magnitude(builder, values[0])]
+        for part in others:
+            largest = _llvm("smax", builder, largest, part)
+        return largest
+    return lanes_type(element, size)(x), codegen
+
+
+@intrinsic
+def all_at_most(context, x, limit):
+    """Whether x <= limit (an integer) in all lanes."""
     count = count_of(x)
 
     def codegen(context, builder, signature, values):
-        element = element_of(x)
-        bound = cast(context, builder, values[1], signature.args[1], element, count)
-        beyond = builder.icmp_signed(">", _magnitude(builder, values[0]), bound)
+        beyond = builder.icmp_signed(">", values[0], cast(context, builder, values[1], signature.args[1], element_of(x), count))
         if count > 1:
             beyond = builder.icmp_unsigned("!=", builder.bitcast(beyond, ir.IntType(count)), ir.Constant(ir.IntType(count), 0))
         return builder.not_(beyond)
@@ -186,7 +211,7 @@ def _dot(builder, a, b, c, d):
 
 
 def _rounded_product(builder, a, b):
-    if _unpacked(a):
+    if _unpacked(a) or (isinstance(a.type, ir.VectorType) and a.type.count == 8 and lane_order.host_unpacks()):
         return lane_order.multiply_round(builder, a, b)
     product = _multiplied(builder, a, b)
     half, fifteen = (ir.Constant(product.type, [n] * product.type.count if isinstance(product.type, ir.VectorType) else n) for n in (1 << 14, 15))
