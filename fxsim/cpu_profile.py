@@ -13,8 +13,7 @@ import numpy as np
 
 from .config import load_config
 from .engine.arithmetic_text import update_trees
-from .engine.build import Variant
-from .engine.cpu import FEW, PLAIN, Block, CpuEngine
+from .engine.cpu import Block, CpuEngine
 from .engine.rewrite import Operations
 from .training import Training
 
@@ -69,7 +68,7 @@ def profile(task: str, precision: str) -> dict:
     training = Training(load_config(task).changed({"precision": precision, "engine": "cpu", "threads": 1}))
     engine: CpuEngine = training.engine
     trials = training.task.training_trials(0)
-    variant: Variant = FEW if trials.size <= FEW.lanes else PLAIN
+    variant = engine.variant(trials.size)
     trials = trials.take(slice(0, variant.lanes))
     kernels, learning, T = engine.module(variant), engine.learning, trials.steps
     block = Block(engine, kernels, engine.wires(kernels, training.optimizer.weights), trials, True, False)

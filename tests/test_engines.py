@@ -35,6 +35,8 @@ def test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows(seed, m
     expected, found = oracle.run(weights, case.trials, record=True), engine.run(weights, case.trials, record=True)
     assert compare_records(expected.record, found.record) is None
     assert compare_results(expected, found) is None
+    fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1))
+    assert compare_results(expected, fast.run(weights, case.trials)) is None
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -54,7 +56,7 @@ def test_compiled_engine_agrees_bit_for_bit_on_other_formats():
 
 
 @pytest.mark.parametrize("variant", [
-    Variant(lanes=16, together=1, chunk=8, unroll=2), Variant(lanes=32, together=1, chunk=16, unroll=1), Variant(lanes=8, together=4, chunk=4)])
+    Variant(lanes=16, together=1, chunk=8, unroll=2), Variant(lanes=32, together=1, chunk=16, unroll=1), Variant(lanes=8, side=2, together=4, chunk=4)])
 def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
     case = random_case(np.random.default_rng(11), "diffusion")
     arithmetic = arithmetic_for(case, load_spec("q16"))
@@ -62,6 +64,22 @@ def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
     plain = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1).run(weights, case.trials)
     other = CpuEngine(case.network, case.learning, arithmetic, case.seed, 2, variant).run(weights, case.trials)
     assert compare_results(plain, other) is None
+
+
+@pytest.mark.parametrize("trials", [17, 5])
+def test_gradients_that_clip_agree_where_kernels_add_them_up_without_clipping(trials):
+    """Small ranges of the signals let sums reach the end of the gradient's format: such chunks are done again, clipping."""
+    case = random_case(np.random.default_rng(7), "diffusion")
+    batch = case.trials.take(slice(0, trials))
+    spec = load_spec("q16").changed({"modulator": {"frac_bits": 17}, "filtered_eligibility": {"frac_bits": 12},
+                                     "gradient": {"word_bits": 30, "frac_bits": 26}})
+    arithmetic = arithmetic_for(case, spec)
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, batch, telemetry=True)
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
+    assert engine.module(engine.variant(trials)).QUICK
+    assert expected.telemetry["gradient"]["saturated"] > 0
+    assert compare_results(expected, engine.run(weights, batch)) is None
 
 
 @pytest.mark.parametrize("threads", [2, 3])

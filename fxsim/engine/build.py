@@ -28,7 +28,7 @@ from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import LAYERS, Network
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .plan import PARTIAL_STEPS, Proof, Ranges, prove, quick_gradient, sums_partially
-from .rewrite import PassTelemetry, Prune, Unroll, Words, functions, unparse
+from .rewrite import Inline, PassTelemetry, Prune, Unroll, Words, functions, straight, unparse
 from .words import NAMES as OPERATORS
 from .words import OPERATIONS
 
@@ -70,14 +70,19 @@ class Build(Protocol):
         ...
 
 
+TESTS = ("all_at_most", "less", "peak", "positive", "signed", "unsigned", "zero")     # operations for which Python has no syntax
+
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.compiler import Inlined", "from fxsim.engine.lanes import align_stack, claim, like, loader, memory, put, repeating",
-    f"from fxsim.engine.words import all_at_most, less, peak, positive, signed, unsigned, zero, {', '.join(OPERATIONS)}",
+    "import numba as nb", "from fxsim.engine.compiler import Inlined",
+    "from fxsim.engine.lanes import align_stack, claim, like, loader, memory, put, repeating",
+    f"from fxsim.engine.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
-    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS, signed="signed", unsigned="unsigned",
+    "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), OPERATORS,
+    signed="signed", unsigned="unsigned",
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
-            "_, put_side, take_side, _, same_side, _, _, none_side = memory(LANES, SIDE, ROW)", "take_chunk, take_signal = loader(CHUNK), repeating(LANES, WIDTH // LANES)",
+            "_, put_side, take_side, _, same_side, _, _, none_side = memory(LANES, SIDE, ROW)",
+            "take_chunk, take_signal = loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_high, take_low = (repeating(n, LANES * TOGETHER // WIDTH) for n in (2 * WIDTH, WIDTH))"))
 
 
@@ -106,8 +111,10 @@ class Variant:
     def constants(self) -> dict[str, object]:
         """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together; WIDTH: lanes of a
         neuron's learning signal that are kept, a register full of 16-bit words if the synapses that are visited together have as many."""
-        return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "K": self.unroll, "ROW": self.lanes * self.chunk + 32,
-                "WIDTH": max(self.lanes, min(32, self.lanes * self.together)), "M": (1 << 40) - 1, "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
+        return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "K": self.unroll,
+                "ROW": self.lanes * self.chunk + 32,
+                "WIDTH": max(self.lanes, min(32, self.lanes * self.together)), "M": (1 << 40) - 1,
+                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
                 "WATCHED": self.record or self.telemetry}
 
 
@@ -185,8 +192,11 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
                 if dialect.operators),
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
-    return "\n\n\n".join(["\n".join(header), random_functions(dialect.operators), softmax_functions(spec), functions_text,
-                          quick_gradient_functions(quick), _template_text(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned), constants)]) + "\n"
+    updates = "\n\n\n".join([random_functions(dialect.operators), functions_text, quick_gradient_functions(quick)])
+    kernels = _template(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned), constants)
+    if dialect.operators:
+        kernels = Inline(straight(updates)).visit(kernels)
+    return "\n\n\n".join(["\n".join(header), softmax_functions(spec), updates, unparse(kernels)]) + "\n"
 
 
 def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
@@ -205,7 +215,7 @@ def _constructor(kind: str, dialect: Dialect) -> str:
     return f"I{max(int(kind[3:]), dialect.bits[0])}" if kind.startswith("int") else "FLT"
 
 
-def _template_text(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> str:
+def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
     tree = ast.parse(template.read_text())
     tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
     tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
@@ -213,7 +223,7 @@ def _template_text(template: Path, build: Build, expand: ExpandRandom, constants
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
         updates = set(functions(steps))
         tree = PassTelemetry(own | updates).visit(tree)
-    return unparse(tree)
+    return tree
 
 
 def cache_directory() -> Path:

@@ -19,10 +19,12 @@ from .cpu_state import Wires
 from .interface import Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
-PLAIN, FEW = Variant(), Variant(lanes=8, side=2, together=4)       # FEW: for up to 8 trials, whose block would leave lanes of PLAIN empty
+# NARROW: registers hold twice as many words of 16 bits; FEW: for up to 8 trials, whose block would leave lanes empty
+PLAIN, NARROW, FEW = Variant(), Variant(together=4), Variant(lanes=8, side=2, together=4)
+SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
-RECORDING = Variant(lanes=1, together=1, chunk=1, unroll=1, record=True)        # one lane: records of long trials stay small
 COUNTING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
+RECORDING = Variant(lanes=1, together=1, chunk=1, unroll=1, record=True, telemetry=True)    # and records of long trials stay small
 
 
 def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int):
@@ -59,12 +61,21 @@ class CpuEngine:
     name = "cpu"
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
-                 variant: Variant = PLAIN):
+                 variant: Variant | None = None):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
-        self.threads, self.variant = threads or os.cpu_count() or 1, variant
+        self.threads, self._variant = threads or os.cpu_count() or 1, variant
         self.tables = Tables(network)
         self._modules: dict[Variant, object] = {}
-        self.module(self.variant)   # formats that cannot work are refused here, before anything runs
+        self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+
+    def variant(self, trials: int) -> Variant:
+        """The build for so many trials."""
+        if self._variant:
+            return self._variant
+        if trials <= FEW.lanes:
+            return FEW
+        spec = self.arithmetic.spec
+        return NARROW if spec and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16 else PLAIN
 
     def module(self, variant: Variant):
         """The kernels built for this arithmetic."""
@@ -79,13 +90,7 @@ class CpuEngine:
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
         require_steps(trials, self.arithmetic.steps)
-        variant = self.variant
-        if record:
-            variant = RECORDING
-        elif telemetry:
-            variant = COUNTING
-        elif variant is PLAIN and trials.size <= FEW.lanes:
-            variant = FEW
+        variant = RECORDING if record else COUNTING if telemetry else self.variant(trials.size)
         kernels = self.module(variant)
         L, wires = variant.lanes, self.wires(kernels, weights)
         starts = range(0, trials.size, L)
@@ -118,7 +123,8 @@ class CpuEngine:
         feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
         return Wires(**out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1),
                      number=np.repeat(np.arange(gain.size, dtype=np.uint32), kernels.LANES),
-                     drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT), element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
+                     drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT),
+                     element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
                      feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE), slot_ptr=slot_pointer, line=line)
 

@@ -257,8 +257,8 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
             return context.get_dummy_value()
         return types.void(array, index, value), codegen
 
-    return Memory(take=loader(lanes), put_each=put_each, take_all=loader(everything), take_each=take_each, take_same=repeating(lanes, together), spread=spread,
-                  none=zeros(lanes), none_all=zeros(everything))
+    return Memory(take=loader(lanes), put_each=put_each, take_all=loader(everything), take_each=take_each,
+                  take_same=repeating(lanes, together), spread=spread, none=zeros(lanes), none_all=zeros(everything))
 
 
 def repeating(size: int, copies: int) -> Callable:

@@ -115,9 +115,9 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
     for threads in (1, 2):
         engine = make_engine(name, case.network, case.learning, arithmetic, case.seed, threads)
         if threads == 1:
-            found = engine.run(weights, few, record=True)
+            found = engine.run(weights, few, telemetry=True, record=True)
             difference = compare_records(given(oracle.run(weights, few, record=True).record), given(found.record)) \
-                or compare_telemetry(counted, given(engine.run(weights, few, telemetry=True).telemetry))
+                or compare_telemetry(counted, given(found.telemetry))
             if difference:
                 return difference
             silent = engine.run(weights, case.trials, learn=False)
