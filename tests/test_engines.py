@@ -9,7 +9,7 @@ from fxsim.engine import cpu, make_engine
 from fxsim.engine.build import Variant
 from fxsim.engine.cpu import CpuEngine
 from fxsim.network import LAYERS
-from fxsim.verify.backends import Difference, compare_engine, compare_records, compare_results, verify_backends
+from fxsim.verify.backends import CASES_PER_SPEC, Difference, compare_engine, compare_records, compare_results, draw_cases
 from fxsim.verify.random_case import RULES, arithmetic_for, cut, random_case, random_spec
 from fxsim.arithmetic import Arithmetic
 from quant import load_spec
@@ -48,11 +48,13 @@ def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):
     assert compare_engine("cpu", case, arithmetic) is None
 
 
-def test_compiled_engine_agrees_bit_for_bit_on_other_formats():
-    """Mixed roundings and overflows, and the Loihi-like preset."""
-    reports = verify_backends(cases=18, seed=3)
-    assert [str(r.difference) for r in reports if r.difference] == []
-    assert len({r.formats for r in reports}) >= 3
+@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+def test_compiled_engine_agrees_bit_for_bit_on_other_formats(turn):
+    """Mixed roundings and overflows, the Loihi-like preset, and each of two roundings throughout."""
+    cases = list(draw_cases((turn + 1) * CASES_PER_SPEC, seed=3))[turn * CASES_PER_SPEC:]
+    assert {arithmetic.name for _, arithmetic in cases} != {"q16"}
+    for case, arithmetic in cases:
+        assert compare_engine("cpu", case, arithmetic) is None
 
 
 @pytest.mark.parametrize("variant", [
