@@ -24,7 +24,7 @@ RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' rec
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
 WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
 LINE = 64       # bytes of a line of the cache
-SHARES = 16     # of a chunk's synapses, when threads share them: enough to finish together
+SHARES = 32     # of a chunk's synapses, when threads share them: enough to finish together
 
 
 def aligned(count: int, dtype) -> np.ndarray:
@@ -177,7 +177,8 @@ class Parts:
     def __init__(self, block: Block, threads: int):
         self.block, self.threads = block, threads
         self.count = -(-block.trials.steps // block.kernels.CHUNK)
-        self.histories, self.taken = (block.history(), block.history()), np.zeros(SHARES, np.int64)
+        self.histories, self.rooms = (block.history(), block.history()), [block.room() for _ in range(threads)]
+        self.taken = np.zeros(SHARES, np.int64)
         synapses = block.engine.tables.pointer
         self.borders = np.searchsorted(synapses, np.linspace(0, synapses[-1], SHARES + 1))
         self.borders[0], self.borders[-1] = 0, block.n
@@ -191,7 +192,7 @@ class Parts:
         """Synapses that no other thread has taken."""
         b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
         b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, thread * SHARES // self.threads, self.taken, self.borders,
-                                    b.room(), b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)
+                                    self.rooms[thread], b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)
 
     def all_synapses(self, chunk: int) -> None:
         """All shares, on one thread."""
