@@ -48,9 +48,9 @@ def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):
     assert compare_engine("cpu", case, arithmetic) is None
 
 
-@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+@pytest.mark.parametrize("turn", [1, 2, 3])
 def test_compiled_engine_agrees_bit_for_bit_on_other_formats(turn):
-    """Mixed roundings and overflows, the Loihi-like preset, and each of two roundings throughout."""
+    """Mixed roundings and overflows, the Loihi-like preset, and one rounding throughout."""
     cases = list(draw_cases((turn + 1) * CASES_PER_SPEC, seed=3))[turn * CASES_PER_SPEC:]
     assert {arithmetic.name for _, arithmetic in cases} != {"q16"}
     for case, arithmetic in cases:
