@@ -185,3 +185,14 @@ def test_a_fuzzing_run_ends_with_its_table(tmp_path):
 
 def test_raw_archives_reach_the_loader_too():
     assert loaders.golden(archive(split(seeds("golden")[0])))
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800])
+@pytest.mark.parametrize("order", "<>")
+def test_text_of_numbers_that_are_no_characters_is_refused(tmp_path, code, order):
+    """Fuzzing found it: numpy makes a string of them that Python cannot handle (SystemError)."""
+    np.savez(tmp_path / "a.npz", config_json=np.array([0x7B, code], order + "u4").view(order + "U2").reshape(()), good=np.array("käse"))
+    with Archive(tmp_path / "a.npz") as opened:
+        assert opened.text("good") == "käse"
+        with pytest.raises(InputError, match="no characters"):
+            opened.text("config_json")

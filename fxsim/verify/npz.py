@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from fxsim.errors import InputError
 UNREADABLE = (ValueError, EOFError, LookupError, MemoryError, NotImplementedError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError,
               zipfile.BadZipFile, zlib.error, struct.error)
 """What numpy and zipfile raise for files that are none of theirs."""
+SURROGATES = 0xD800     # the first of 2**11: halves of characters
 MAX_BYTES, MAX_RATIO = 1 << 30, 100
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}     # numbers have no other
 
@@ -98,7 +100,11 @@ class Archive:
 
     def text(self, name: str) -> str:
         """A string, stored as an array of shape ()."""
-        return str(self.array(name, "U", "a string", ()))
+        value = self.array(name, "U", "a string", ())
+        codes = np.frombuffer(value.tobytes(), np.dtype("u4").newbyteorder(value.dtype.byteorder))
+        if ((codes > sys.maxunicode) | (codes >> 11 == SURROGATES >> 11)).any():     # numpy takes any number; Python's strings break
+            raise self.error(name, "numbers that are no characters", "a string")
+        return str(value)
 
     def floats(self, name: str, shapes, dtype: str | None = None) -> np.ndarray:
         """Finite floating-point numbers, of the given dtype if there is one."""
