@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fxsim.engine import lane_order
-from fxsim.engine.lanes import claim, loader, memory, put
-from fxsim.engine.words import OPERATIONS, less, positive, zero
+from fxsim.engine.lanes import claim, loader, memory, put, repeating
+from fxsim.engine.words import OPERATIONS, all_at_most, less, peak, positive, zero
 
 COUNTS = (1, 8, 32)     # a scalar, lanes in natural order, lanes in unpacked order
 
@@ -75,16 +75,21 @@ def test_operations_on_words(count, name, bits, dtype):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_products_and_sums_of_16_bit_words(count):
-    a, b = numbers("int16", 4 * count, 1), numbers("int16", 4 * count, 2)
+    a, b = numbers("int16", 64 * count, 1), numbers("int16", 64 * count, 2)
     pairs = list(zip(a.tolist(), b.tolist()))
     word = lambda dtype: np.zeros(a.size, dtype)        # noqa: E731
     assert run(OPERATIONS["narrowmul32"], count, a, b, out=word("int32")).tolist() == [x * y for x, y in pairs]
     assert run(OPERATIONS["mulhi16"], count, a, b, out=word("int16")).tolist() == [x * y >> 16 for x, y in pairs]
     assert run(OPERATIONS["ads16"], count, a, b, out=word("int16")).tolist() == [max(-32768, min(32767, x + y)) for x, y in pairs]
-    dot = OPERATIONS["dot32"]
-    half = numbers("int16", 4 * count, 3, -16384, 16384)
+    b[:2] = -32767, 32767       # -32768 times itself is the one product whose rounded half fits no word
+    rounded = [x * y + (1 << 14) >> 15 for x, y in zip(a.tolist(), b.tolist())]
+    assert run(OPERATIONS["mulround16"], count, a, b, out=word("int16")).tolist() == rounded
+    dot, pair, dotpair = OPERATIONS["dot32"], OPERATIONS["pair16"], OPERATIONS["dotpair32"]
+    half = numbers("int16", 64 * count, 3, -16384, 16384)
     two = nb.njit(lambda x, y: dot(x, nb.int16(-3), y, nb.int16(1234)))
     assert run(two, count, half, b, out=word("int32")).tolist() == [-3 * x + 1234 * y for x, y in zip(half.tolist(), b.tolist())]
+    of_pairs = nb.njit(lambda x, y: dotpair(pair(x, y), x, nb.int16(1234)))
+    assert run(of_pairs, count, half, b, out=word("int32")).tolist() == [x * x + 1234 * y for x, y in zip(half.tolist(), b.tolist())]
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -123,6 +128,51 @@ def test_loads_for_several_synapses(lanes, together, dtype):
     assert same.tolist() == [11 + l for _ in range(together) for l in range(lanes)]
     assert one.tolist() == [2 + i * apart for i in range(together) for _ in range(lanes)]
     assert not none.any()
+
+
+@pytest.mark.parametrize("lanes, together", [(1, 1), (8, 2), (16, 1)])
+def test_stores_for_several_neurons(lanes, together):
+    m, load = memory(lanes, together, 50), loader(lanes * together)
+    put_each = m.put_each
+
+    @nb.njit
+    def store(a, out):
+        put_each(out, 3, load(a, 0))
+
+    a, out = np.arange(1, lanes * together + 1).astype(np.int16), np.zeros(100, np.int16)
+    store(a, out)
+    expected = np.zeros(100, np.int16)
+    for i in range(together):
+        expected[3 + 50 * i:][:lanes] = a[i * lanes:][:lanes]
+    assert out.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("size, copies", [(1, 1), (8, 2), (8, 4), (16, 2)])
+def test_what_is_loaded_once_repeats(size, copies):
+    load, a = repeating(size, copies), np.arange(40, dtype=np.int16)
+
+    @nb.njit
+    def copied(a, out):
+        put(out, 0, load(a, 5))
+
+    out = np.zeros(size * copies, np.int16)
+    copied(a, out)
+    assert out.tolist() == copies * a[5:5 + size].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 8, 16, 32])
+def test_the_largest_magnitude_of_all_lanes(count):
+    load = loader(count)
+
+    @nb.njit
+    def within(a, limit):
+        return all_at_most(peak(load(a, 0)), limit)
+
+    for place in range(count):
+        for value in (-1000, 1000):
+            a = np.zeros(count, np.int32)
+            a[place] = value
+            assert within(a, 1000) and not within(a, 999)
 
 
 def test_a_claim_counts_up():
