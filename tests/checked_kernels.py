@@ -40,7 +40,8 @@ def _checked_operations() -> dict:
             "dot32": lambda a, b, c, d: wide(narrow(a) * narrow(b) + narrow(c) * narrow(d)),
             "pair16": lambda a, b: (narrow(a), narrow(b)),
             "dotpair32": lambda pair, c, d: wide(pair[0] * narrow(c) + pair[1] * narrow(d)),
-            "peak": lambda x: wide(abs(x)), "all_at_most": lambda x, limit: x <= limit,
+            "mullo16": lambda a, b: (narrow(a) * narrow(b) + (1 << 15) & 0xFFFF) - (1 << 15),
+            "all_at_most": lambda x, limit: x <= limit,
             "positive": lambda x: int(x > 0), "zero": lambda x: int(x == 0), "less": lambda a, b: int(a < b), "signed": int,
             "unsigned": lambda x: int(x) & 0xFFFFFFFF}
 
@@ -58,10 +59,11 @@ def _checked_memory() -> dict:
 
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
-            "take_signal": load, "take_low": load, "take_high": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
+            "take_signal": load, "take_low": load, 
+            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),
-            "none": lambda array: 0, "none_all": lambda array: 0}
+            "none": lambda array: 0, "none_all": lambda array: 0, "take_span": load, "none_span": lambda array: 0}
 
 
 def _njit(*_, **__):

@@ -5,7 +5,7 @@ import pytest
 
 from fxsim.engine import lane_order
 from fxsim.engine.lanes import claim, loader, memory, put, repeating
-from fxsim.engine.words import OPERATIONS, all_at_most, less, peak, positive, zero
+from fxsim.engine.words import OPERATIONS, all_at_most, less, positive, zero
 
 COUNTS = (1, 8, 32)     # a scalar, lanes in natural order, lanes in unpacked order
 
@@ -80,6 +80,7 @@ def test_products_and_sums_of_16_bit_words(count):
     word = lambda dtype: np.zeros(a.size, dtype)        # noqa: E731
     assert run(OPERATIONS["narrowmul32"], count, a, b, out=word("int32")).tolist() == [x * y for x, y in pairs]
     assert run(OPERATIONS["mulhi16"], count, a, b, out=word("int16")).tolist() == [x * y >> 16 for x, y in pairs]
+    assert run(OPERATIONS["mullo16"], count, a, b, out=word("int16")).tolist() == [(x * y + (1 << 15) & 0xFFFF) - (1 << 15) for x, y in pairs]
     assert run(OPERATIONS["ads16"], count, a, b, out=word("int16")).tolist() == [max(-32768, min(32767, x + y)) for x, y in pairs]
     b[:2] = -32767, 32767       # -32768 times itself is the one product whose rounded half fits no word
     rounded = [x * y + (1 << 14) >> 15 for x, y in zip(a.tolist(), b.tolist())]
@@ -161,18 +162,21 @@ def test_what_is_loaded_once_repeats(size, copies):
 
 
 @pytest.mark.parametrize("count", [1, 8, 16, 32])
-def test_the_largest_magnitude_of_all_lanes(count):
-    load = loader(count)
+def test_one_lane_beyond_its_limit_is_found(count):
+    load, magnitude = loader(count), OPERATIONS["abs32"]
 
     @nb.njit
-    def within(a, limit):
-        return all_at_most(peak(load(a, 0)), limit)
+    def within(a, limits):
+        return all_at_most(magnitude(load(a, 0)), load(limits, 0))
 
+    limits = np.arange(1000, 1000 + count).astype(np.int32)
     for place in range(count):
-        for value in (-1000, 1000):
+        for value in (-1000 - place, 1000 + place):
             a = np.zeros(count, np.int32)
             a[place] = value
-            assert within(a, 1000) and not within(a, 999)
+            assert within(a, limits)
+            a[place] += np.sign(value)
+            assert not within(a, limits)
 
 
 def test_a_claim_counts_up():

@@ -145,13 +145,18 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
 
 
 def quick_gradient_functions(quick: QuickGradient | None) -> str:
-    """signal_low(L) and signal_high(L), what a quick gradient needs of L; gradient_quick(G, high, low, F)."""
+    """What a quick gradient takes of two steps of L, and of one; sums of products of L F over two steps, and of what is left over
+    in one; and how they join G."""
     if quick is None:
         return ""
     s = quick.shift
-    return (f"@inline\ndef signal_low(L):\n    return shl16(and16(L, I16({(1 << s) - 1})), I16({15 - s}))\n\n"
-            f"@inline\ndef signal_high(L):\n    return pair16(shr16(L, I16({s})), I16(1))\n\n"
-            "@inline\ndef gradient_quick(G, high, low, F):\n    return add32(G, dotpair32(high, F, mulround16(low, F)))")
+    return (f"@inline\ndef signal_pairs(L, next):\n    return pair16(L, next)\n\n"
+            f"@inline\ndef signal_low(L):\n    return mullo16(L, I16({1 << 16 - s}))\n\n"
+            "@inline\ndef add_products(sum, pairs, F, next):\n    return add32(sum, dotpair32(pairs, F, next))\n\n"
+            f"@inline\ndef add_left_over(sum, low, F):\n    return add16(sum, shr16(mullo16(low, F), I16({16 - s})))\n\n"
+            f"@inline\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
+            "@inline\ndef room_left(total):\n"
+            f"    return sub32(I32({quick.limit}), mul32(min32(total, I32({quick.limit // quick.slope + 1})), I32({quick.slope})))")
 
 
 def random_functions(operators: dict[object, str]) -> str:

@@ -27,7 +27,7 @@ from .. import steps
 from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import LAYERS, Network
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
-from .plan import PARTIAL_STEPS, Proof, Ranges, prove, quick_gradient, sums_partially
+from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
 from .rewrite import Inline, PassTelemetry, Prune, Unroll, Words, functions, straight, unparse
 from .words import NAMES as OPERATORS
 from .words import OPERATIONS
@@ -70,7 +70,7 @@ class Build(Protocol):
         ...
 
 
-TESTS = ("all_at_most", "less", "peak", "positive", "signed", "unsigned", "zero")     # operations for which Python has no syntax
+TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # operations for which Python has no syntax
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.compiler import Inlined",
@@ -83,7 +83,8 @@ CPU = Dialect((
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
             "_, put_side, take_side, _, same_side, _, _, none_side = memory(LANES, SIDE, ROW)",
             "take_chunk, take_signal = loader(CHUNK), repeating(LANES, WIDTH // LANES)",
-            "take_high, take_low = (repeating(n, LANES * TOGETHER // WIDTH) for n in (2 * WIDTH, WIDTH))"))
+            "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
+            "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"))
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Variant:
     side        neurons side by side, a power of two
     together    synapses of a neuron visited side by side, a power of two
     chunk       steps between two visits of a synapse
-    unroll      steps of a visit written out, up to PARTIAL_STEPS; divides chunk
+    unroll      steps of a visit written out, a power of two; divides chunk
     record      keep every state variable of every step
     telemetry   count saturation, underflow and stalls
     """
@@ -103,17 +104,26 @@ class Variant:
     side: int = 1
     together: int = 2
     chunk: int = 32
-    unroll: int = PARTIAL_STEPS
+    unroll: int = 4
     record: bool = False
     telemetry: bool = False
     dialect: ClassVar[Dialect] = CPU
 
+    @property
+    def part(self) -> int:
+        """Steps whose share of the gradient is rounded together, where :class:`fxsim.engine.plan.QuickGradient` holds: pairs of them, or one."""
+        return min(self.chunk, 16) if self.unroll % 2 == 0 else 1
+
+    def _lanes(self, wanted: int) -> int:
+        """So many of the lanes of the synapses that are visited together, or all; whole blocks of trials."""
+        return max(self.lanes, min(wanted, self.lanes * self.together))
+
     def constants(self) -> dict[str, object]:
         """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together; WIDTH: lanes of a
-        neuron's learning signal that are kept, a register full of 16-bit words if the synapses that are visited together have as many."""
-        return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "K": self.unroll,
+        neuron's learning signal that are kept, a register full of 16-bit words; SPAN: lanes of gradients that are summed side by side."""
+        return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
                 "ROW": self.lanes * self.chunk + 32,
-                "WIDTH": max(self.lanes, min(32, self.lanes * self.together)), "M": (1 << 40) - 1,
+                "WIDTH": self._lanes(16), "SPAN": self._lanes(32), "M": (1 << 40) - 1,
                 "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
                 "WATCHED": self.record or self.telemetry}
 
@@ -182,9 +192,9 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     else:
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = storage_types(arithmetic, network, proof)
-    partial = proof is not None and not build.telemetry and sums_partially(arithmetic, network, proof)
-    quick = quick_gradient(arithmetic, proof, build.unroll) if proof and dialect.operators and not build.telemetry else None
-    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "QUICK": quick is not None, "SAFE": quick.limit if quick else 0, **build.constants()}
+    partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
+    quick = quick_gradient(arithmetic, proof, build.part, build.chunk) if proof and dialect.operators and not build.telemetry else None
+    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif, "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
               *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),

@@ -20,7 +20,8 @@ from .interface import Result, require_steps
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
 # NARROW: registers hold twice as many words of 16 bits; FEW: for up to 8 trials, whose block would leave lanes empty
-PLAIN, NARROW, FEW = Variant(), Variant(together=4), Variant(lanes=8, side=2, together=4)
+PLAIN, NARROW = Variant(), Variant(together=4)
+FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=2, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
 COUNTING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
@@ -46,13 +47,9 @@ class Tables:
         self.cell = topo.cell.astype(np.int64)
         self.neuron_at = neuron_at(topo)
 
-    def slots(self, together: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the eligibility synapses: (pointer, line), a multiple of ``together`` for each neuron; places left over follow line 0."""
-        sizes = np.diff(self.pointer)
-        pointer = np.concatenate([[0], np.cumsum(-(-sizes // together) * together)])
-        line = np.zeros(pointer[-1], np.int64)
-        line[np.arange(self.wiring.size) + np.repeat(pointer[:-1] - self.pointer[:-1], sizes)] = self.wiring.line
-        return pointer, line
+    def places(self, together: int) -> np.ndarray:
+        """Where each neuron's places for the state of its synapses begin: a multiple of ``together`` of them."""
+        return np.concatenate([[0], np.cumsum(-(-np.diff(self.pointer) // together) * together)])
 
 
 class CpuEngine:
@@ -72,10 +69,11 @@ class CpuEngine:
         """The build for so many trials."""
         if self._variant:
             return self._variant
-        if trials <= FEW.lanes:
-            return FEW
         spec = self.arithmetic.spec
-        return NARROW if spec and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16 else PLAIN
+        narrow = spec is not None and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16
+        if trials <= FEW.lanes:
+            return FEW_NARROW if narrow else FEW
+        return NARROW if narrow else PLAIN
 
     def module(self, variant: Variant):
         """The kernels built for this arithmetic."""
@@ -119,14 +117,14 @@ class CpuEngine:
             out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)}
         n, side = self.network.topology.n, kernels.SIDE
         gain = np.pad(np.asarray(co.adaptation_gain).astype(kernels.DT_GAIN), (0, -n % side))
-        slot_pointer, line = tables.slots(kernels.TOGETHER)
         feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
         return Wires(**out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1),
                      number=np.repeat(np.arange(gain.size, dtype=np.uint32), kernels.LANES),
                      drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT),
                      element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
                      feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
-                     leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE), slot_ptr=slot_pointer, line=line)
+                     leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE), line=tables.wiring.line.astype(np.int64),
+                     place_ptr=tables.places(kernels.TOGETHER))
 
     def _collect(self, blocks: list[Block], learn: bool, telemetry: bool, record: bool) -> Result:
         readout = np.concatenate([b.readout() for b in blocks])

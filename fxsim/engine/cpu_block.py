@@ -51,7 +51,8 @@ class Block:
     def _state(self) -> State:
         topo, k, trials = self.engine.network.topology, self.kernels, self.trials
         n, lines, K = topo.n + -topo.n % k.SIDE, topo.n + topo.n_in, topo.n_out
-        slots, out = (self.wires.line.size, topo.syn_out.size) if self.learn else (0, 0)
+        wires = self.wires
+        places, out = (wires.place_ptr[-1], topo.syn_out.size) if self.learn else (0, 0)
 
         def zeros(count, dtype):
             return aligned(count * k.LANES, dtype)
@@ -62,8 +63,10 @@ class Block:
             r=zeros(n, k.DT_NUM), z=z, z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
             current_rec=zeros(n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
-            grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE), U=zeros(slots, k.DT_U),
-            F=zeros(slots, k.DT_F), S=zeros(slots, k.DT_S), G=zeros(slots, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
+            grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE),
+            heard=np.full(lines, k.WATCHED, np.uint8), waiting=np.arange(wires.line.size), left=np.diff(wires.ptr),
+            line=np.full(places, lines), element=np.zeros(places, np.int64), U=zeros(places, k.DT_U),
+            F=zeros(places, k.DT_F), S=zeros(places, k.DT_S), G=zeros(places, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
     def _trials(self, total) -> BlockTrials:
         engine, k, trials, size = self.engine, self.kernels, self.trials, self.engine.tables.wiring.size
@@ -93,7 +96,7 @@ class Block:
     def history(self) -> History:
         """Room for H, X and L of a chunk."""
         topo, k = self.engine.network.topology, self.kernels
-        rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in, topo.n) if self.learn else (0, 0, 0)
+        rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
         return History(*(aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L))))
 
     def room(self) -> Room:
@@ -101,7 +104,8 @@ class Block:
         k = self.kernels
         together, signals = k.TOGETHER * k.CHUNK, k.CHUNK * k.WIDTH * k.QUICK
         return Room(keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
-                    high=aligned(2 * signals, np.int16), low=aligned(signals, np.int16))
+                    pairs=aligned(signals, np.int16), low=aligned(signals, np.int16), filtered=aligned(together * k.LANES * k.QUICK, k.DT_F),
+                    bound=aligned(k.LANES * k.QUICK, np.int32))
 
     @property
     def steps(self) -> tuple[int, int]:

@@ -6,10 +6,11 @@ arithmetic, with ``for k in UNROLL`` unrolled.
 A *block* is LANES trials side by side in the innermost axis, the SIMD lanes. Time advances in chunks of CHUNK steps: the
 neurons run through the chunk and leave H, X and L of every step in small history buffers; then each synapse is visited
 once and goes through the whole chunk, its state in registers, TOGETHER synapses of a neuron at a time. Nothing depends on
-the order, so results do not depend on LANES, TOGETHER, CHUNK or threads.
+the order, so results do not depend on LANES, TOGETHER, CHUNK or threads. A synapse whose line has had no spike yet is not visited:
+its X was always zero, so all of its state is.
 
 ``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`); ``*_all`` and ``*_each`` the lanes
-of TOGETHER synapses, ``*_side`` those of SIDE neurons. Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
+of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons. Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
 
 Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
 same step of all rows would share few cache lines.
@@ -217,6 +218,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
             if learn:
                 follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
             if any_spike(s.z_words, q):
+                s.heard[i] = 1
                 deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
         for i in range(m):
             q = (t * m + i) * LANES
@@ -224,6 +226,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
             if learn:
                 follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
             if any_spike(io.x_words, q):
+                s.heard[n + i] = 1
                 deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
         for j in range(0, n, SIDE):
             neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
@@ -256,26 +259,57 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
 
 # ---- synapses --------------------------------------------------------------------------------------------------------
 @inline
-def split_signal(h, p, high, low):
-    """L of one neuron at the steps of the chunk, as :class:`fxsim.engine.plan.QuickGradient` takes it."""
-    for k in range(CHUNK):
-        L = take_signal(h.l, p + k * LANES)
-        put(high, 2 * k * WIDTH, signal_high(L))
-        put(low, k * WIDTH, signal_low(L))
+def admit(j, net, s):
+    """Give places to the synapses of neuron j whose lines have had a first spike; how many have places.
+
+    Lines may be heard meanwhile, in steps that follow this chunk: X of this chunk is still zero there, so it does not matter when that is seen.
+    """
+    first, left = net.ptr[j], s.left[j]
+    placed, i = net.ptr[j + 1] - first - left, first
+    while i < first + left:
+        e = s.waiting[i]
+        if s.heard[net.line[e]]:
+            place = net.place_ptr[j] + placed
+            s.line[place] = net.line[e]
+            s.element[place] = e
+            placed += 1
+            left -= 1
+            s.waiting[i] = s.waiting[first + left]
+        else:
+            i += 1
+    s.left[j] = left
+    return placed
 
 
 @inline
-def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, room, alif, window, quick):
-    """All steps of the chunk for the synapses at o: E, then F, U and the sum S; in the window also the gradient G.
+def prepare_signal(h, p, room):
+    """L of one neuron at the steps of the chunk as :class:`fxsim.engine.plan.QuickGradient` takes it; whether it is small enough."""
+    total = none(room.bound)
+    most = total
+    for part in range(0, CHUNK, PART):
+        sum = none(room.bound)
+        for k in range(part, part + PART, 2):
+            here, there = p + k * LANES, p + (k + 1) * LANES
+            L, next = take_signal(h.l, here), take_signal(h.l, there)
+            put(room.pairs, k * WIDTH, signal_pairs(L, next))
+            put(room.low, k * WIDTH, signal_low(L))
+            put(room.low, (k + 1) * WIDTH, signal_low(next))
+            sum = add32(sum, add32(abs32(take(h.l, here)), abs32(take(h.l, there))))
+        total, most = add32(total, sum), max32(most, sum)
+    put(room.bound, 0, room_left(total))
+    return all_at_most(most, MOST)
 
-    ``quick``: G is not clipped at each step. Whether that has changed nothing is returned; if it has, nothing is stored.
+
+@inline
+def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, room, alif, learns, keeps):
+    """All steps of the chunk for the synapses at o: E, then F, U and the sum S.
+
+    ``learns``: also the gradient G, step by step; ``keeps``: F of each step is kept, for :func:`gradient_chunk`.
     """
     stream = take_same(s.stream, 0)
     F, S = take_all(s.F, o), take_all(s.S, o)
     U = take_all(s.U, o) if alif else none_all(s.U)
-    G = take_all(s.G, o) if window else none_all(s.G)
-    if QUICK:
-        most = peak(G)
+    G = take_all(s.G, o) if learns else none_all(s.G)
     for k0 in range(0, CHUNK, K):
         for k in UNROLL:
             at, c = (k0 + k) * LANES, k0 + k
@@ -284,30 +318,45 @@ def synapse_chunk(s, o, h, p, lines, drive, leak_a, leak_k, room, alif, window, 
             F = like(s.F, filtered_eligibility(F, E, leak_k, bits_filtered_eligibility(stream, spread(room.counters, OF_F + c))))
             if not PARTIAL:
                 S = like(s.S, eligibility_sum(S, E, bits_eligibility_sum(stream, spread(room.counters, OF_S + c))))
-            elif k == 0:
-                some = E
             else:
-                some = add16(some, E)
+                if k % PARTIAL_LIF == 0 or alif and k % PARTIAL == 0:
+                    some = E
+                else:
+                    some = add16(some, E)
+                if (k + 1) % PARTIAL_LIF == 0 or alif and (k + 1) % PARTIAL == 0:
+                    S = like(s.S, eligibility_sum(S, some, 0))
             if alif:
                 U = like(s.U, adaptation_eligibility(U, E, drive, leak_a,
                                                      bits_adaptation_eligibility(stream, spread(room.counters, OF_U + c))))
-            if QUICK and quick:
-                G = gradient_quick(G, take_high(room.high, 2 * c * WIDTH), take_low(room.low, c * WIDTH), F)
-            elif window:
+            if learns:
                 G = like(s.G, gradient(G, take_same(h.l, p + at), F, bits_gradient(stream, spread(room.counters, OF_G + c))))
-        if PARTIAL:
-            S = like(s.S, eligibility_sum(S, some, 0))
-        if QUICK:
-            most = max32(most, peak(G))
-    if QUICK and quick and not all_at_most(most, SAFE):
-        return False
+            if QUICK and keeps:
+                put(room.filtered, c * TOGETHER * LANES, F)
     put(s.F, o, F)
     put(s.S, o, S)
     if alif:
         put(s.U, o, U)
-    if window:
+    if learns:
         put(s.G, o, G)
-    return True
+
+
+@inline
+def gradient_chunk(s, o, room):
+    """G of the synapses at o after all steps of the chunk, where it is known not to be clipped; SPAN lanes at a time, which fit the registers."""
+    for q in range(0, TOGETHER * LANES, SPAN):
+        G = take_span(s.G, o + q)
+        for part in range(0, CHUNK, PART):
+            products, left_over = none_span(s.G), none_span(s.F)
+            for k0 in range(part, part + PART, K):
+                for k in UNROLL:
+                    c = k0 + k
+                    F = take_span(room.filtered, c * TOGETHER * LANES + q)
+                    left_over = add_left_over(left_over, take_low(room.low, c * WIDTH), F)
+                    if k % 2 == 1:
+                        products = add_products(products, take_pairs(room.pairs, (c - 1) * WIDTH), before, F)
+                    before = F
+            G = gradient_quick(G, products, left_over)
+        put(s.G, o + q, G)
 
 
 @inline
@@ -346,30 +395,33 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
             continue
         for j in range(borders[share], borders[share + 1]):
             p, drive, learns = j * ROW, COEFFICIENT(net.drive[j]), window and (net.hears[j] or WATCHED)     # else G stays zero
-            if QUICK and learns:
-                split_signal(h, p, room.high, room.low)
-            for slot in range(net.slot_ptr[j], net.slot_ptr[j + 1], TOGETHER):
-                o, e = slot * LANES, net.ptr[j] + slot - net.slot_ptr[j]
+            placed = admit(j, net, s)
+            if QUICK:
+                small = learns and prepare_signal(h, p, room)
+            for place in range(net.place_ptr[j], net.place_ptr[j] + placed, TOGETHER):
+                o = place * LANES
                 for q in range(TOGETHER):
-                    room.lines[q] = net.line[(slot + q) & M] * ROW
-                    count_steps(room.counters, q * CHUNK, keys, e + q, drive != 0, learns)
-                if not learns:
+                    room.lines[q] = s.line[(place + q) & M] * ROW
+                    count_steps(room.counters, q * CHUNK, keys, s.element[(place + q) & M], drive != 0, learns)
+                if WATCHED:         # decided at run time: built once only
+                    synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, drive != 0, learns, False)
+                elif not learns:
                     if drive == 0:
                         synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, False, False)
                     else:
                         synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, False, False)
-                elif QUICK:
+                elif QUICK and small and all_at_most(abs32(take_all(s.G, o)), take_same(room.bound, 0)):
                     if drive == 0:
-                        done = synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, True, True)
+                        synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, False, True)
                     else:
-                        done = synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, True)
-                    if not done:        # U of a LIF neuron stays zero there, too
-                        synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, False)
-                elif drive == 0:
+                        synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, False, True)
+                    gradient_chunk(s, o, room)
+                elif drive == 0 and not QUICK:      # else rare; U of a LIF neuron stays zero there, too
                     synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, True, False)
                 else:
                     synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, False)
                 if RECORD:
+                    e = s.element[place]
                     for l in range(LANES):
                         rec.syn[t0, e, 0, l] = s.U[o + l]
                         rec.syn[t0, e, 1, l] = s.F[o + l]
@@ -394,8 +446,9 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
                               bits_rate_error(s.stream[l], key))
             if RECORD:
                 rec.d[j, l] = s.rate[l]
-        for e in range(net.ptr[j], net.ptr[j + 1]):
-            o = (net.slot_ptr[j] + e - net.ptr[j]) * LANES
+        placed = net.ptr[j + 1] - net.ptr[j] - s.left[j]        # S and G of the others are zero
+        for place in range(net.place_ptr[j], net.place_ptr[j] + placed):
+            o, e = place * LANES, s.element[place & M]
             key = counter_gradient_rate(step_gradient_rate(T), e)
             for l in range(lanes):
                 g = gradient_rate(s.G[o + l], s.rate[l], s.S[o + l], bits_gradient_rate(s.stream[l], key))

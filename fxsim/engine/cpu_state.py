@@ -29,8 +29,8 @@ class Wires(NamedTuple):
     cell: np.ndarray            # (n,) grid cell of each neuron
     neuron_at: np.ndarray       # (cells,) its inverse, -1 for empty cells
     ptr: np.ndarray             # (n+1,) eligibility synapses by postsynaptic neuron
-    slot_ptr: np.ndarray        # (n+1,) their places: each neuron has a multiple of TOGETHER of them
-    line: np.ndarray            # (slots,) presynaptic line of each place
+    line: np.ndarray            # (n_syn,) presynaptic line of each
+    place_ptr: np.ndarray       # (n+1,) places for their state: each neuron has a multiple of TOGETHER of them
 
 
 class State(NamedTuple):
@@ -55,7 +55,12 @@ class State(NamedTuple):
     grid: np.ndarray            # neuromodulator
     new: np.ndarray             # and its next step
     nine: np.ndarray            # (L,) a sum of 3x3 cells
-    U: np.ndarray
+    heard: np.ndarray           # (n+m,) bytes: whether a line has had a spike
+    waiting: np.ndarray         # (n_syn,) synapses that have no place yet: those onto a neuron from ptr on
+    left: np.ndarray            # (n,) how many of them
+    line: np.ndarray            # (places,) presynaptic line of the synapse at each place, n + m for none
+    element: np.ndarray         # (places,) its number
+    U: np.ndarray               # of all places
     F: np.ndarray
     S: np.ndarray
     G: np.ndarray
@@ -64,7 +69,7 @@ class State(NamedTuple):
 
 
 class History(NamedTuple):
-    """H, X and L of a chunk of steps; rows of neurons or lines, ROW elements apart."""
+    """H, X and L of a chunk of steps; rows of neurons or lines, ROW elements apart. X: of one line more, that never spikes."""
 
     h: np.ndarray
     x: np.ndarray
@@ -77,8 +82,10 @@ class Room(NamedTuple):
     keys: np.ndarray            # (5 CHUNK,) of random bits
     counters: np.ndarray        # (5 TOGETHER CHUNK,)
     lines: np.ndarray           # (TOGETHER,) where the synapses' lines have their history
-    high: np.ndarray            # (CHUNK, WIDTH) learning signal of one neuron in two parts, see QuickGradient; high: pairs
-    low: np.ndarray
+    pairs: np.ndarray           # (CHUNK, WIDTH) learning signal of one neuron as QuickGradient takes it: two steps side by side
+    low: np.ndarray             # (CHUNK, WIDTH) its low bits
+    filtered: np.ndarray        # (CHUNK, TOGETHER, L) F of the synapses that are visited together
+    bound: np.ndarray           # (WIDTH,) gradients up to here are not clipped in this chunk
 
 
 class Trials(NamedTuple):

@@ -15,7 +15,7 @@ from ..network import Network
 from ..softmax import MAX_READOUT_FRAC, MIN_READOUT_FRAC, PROBABILITY_FRAC
 
 
-PARTIAL_STEPS = 4       # of E that a kernel may add up before they join the sum S, where that is exact
+PARTIAL_STEPS = 4       # of E, of any neuron, that are proved to join the sum S at once
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,13 @@ def _power_of_two(value: int) -> int:
 @dataclass
 class Proof:
     """What the interval analysis found. ``ranges``: update function -> operation -> (lowest, highest) value;
-    ``results``: update function -> the values that it returns; ``arguments``: update function -> the values that it is given."""
+    ``results``: update function -> the values that it returns; ``arguments``: update function -> the values that it is given;
+    ``lif``: E of LIF neurons, whose U is zero."""
 
     ranges: dict[str, dict[int, tuple[int, int]]]
     results: dict[str, Interval]
     arguments: dict[str, tuple[Interval, ...]]
+    lif: Interval
 
     def bits(self, name: str) -> int:
         """Width of the signed word that holds every intermediate of an update function."""
@@ -150,7 +152,7 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
         noted[number] = (value_.lo, value_.hi)
         return value
 
-    made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {}, {})
+    made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {}, {}, Interval(0, 0))
     for name in ranges.arguments({}):
         arguments = ranges.arguments(proof.results)[name]
         noted = {}
@@ -161,47 +163,62 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
             quantity = steps.STORES.get(name, name)
             raise InputError(spec.name, f"quantities.{quantity}", f"formats whose intermediates need {widest} bits",
                              "at most 63: fewer word or fraction bits for " + ", ".join(_operands(name)))
+    H, X, _, rnd = proof.arguments["eligibility"]
+    noted = {}
+    proof.lif = Interval.of(made["eligibility"](H, X, Interval(0, 0), rnd))
     return proof
 
 
-def sums_partially(arithmetic: Arithmetic, network: Network, proof: Proof) -> bool:
-    """Whether PARTIAL_STEPS values of E can be added up in 16 bits before they join S, to the same result: S then neither rounds nor clips."""
+def partial_steps(arithmetic: Arithmetic, proof: Proof, unroll: int) -> tuple[int, int]:
+    """How many values of E, a power of two up to ``unroll``, can be added up in 16 bits before they join S, to the same result: S then
+    neither rounds nor clips. For ALIF neurons, and for LIF neurons, whose E are smaller; 0 for none."""
     site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["eligibility_sum"], arithmetic.spec["eligibility_sum"]
-    S, E = proof.arguments["eligibility_sum"][:2]
-    if site.shift or word_bits(E.lo, E.hi) > 16:
-        return False
-    total = S + (E << site.fine - site.terms["drive"])
-    return fmt.min_raw <= total.lo and total.hi <= fmt.max_raw
+    S, proved = proof.arguments["eligibility_sum"][:2]
+
+    def exact(sum: Interval) -> bool:
+        total = S + (sum << site.fine - site.terms["drive"])
+        return proved.lo <= sum.lo and sum.hi <= proved.hi and word_bits(sum.lo, sum.hi) <= 16 \
+            and fmt.min_raw <= total.lo and total.hi <= fmt.max_raw
+
+    if site.shift:
+        return 0, 0
+    alif, lif = (max((n for n in (2, 4, 8) if n <= unroll and exact(E * n)), default=0) for E in (proof.results["eligibility"], proof.lif))
+    return (alif, lif) if alif else (0, 0)
 
 
 @dataclass(frozen=True)
 class QuickGradient:
-    """How kernels may add L F to G without clipping each sum, and find out afterwards whether one would have been clipped.
+    """How kernels may add up L F over a few steps before they round, and see beforehand whether a sum could be clipped.
 
-    Then (L F + 2**(shift-1)) >> shift is taken as (L >> shift) F + ((L mod 2**shift) F + 2**(shift-1) >> shift), both exactly: a product
-    of pairs, and the rounded high half of a product, an instruction each. No sum was clipped if |G| <= limit at every
-    ``every``-th step, and before the first of them: between two such steps G moves by less than what is left up to the format's end.
+    The rounded terms are (L F + 2**(shift-1)) >> shift = (L F - d) >> shift, d being what is left over: the remainder of L F by 2**shift
+    that is nearest to zero, which words of 16 bits tell. So their sum is (sum of L F - sum of d) >> shift, exactly: products of pairs of
+    steps in words of 32 bits, remainders in 16. Let A be the sum of |L| over the steps. Nothing overflows where A <= ``most``, and no sum
+    is clipped where |G| <= limit - slope A before them.
+
+    steps       after which sums are rounded and join G
+    chunk       steps for which the limit holds
     """
 
     shift: int
+    steps: int
+    most: int
+    slope: int
     limit: int
 
 
-def quick_gradient(arithmetic: Arithmetic, proof: Proof, every: int) -> QuickGradient | None:
-    """For formats whose products are of 16-bit words and whose sums are of 17 to 32 bits, rounded to nearest-up; None for others."""
+def quick_gradient(arithmetic: Arithmetic, proof: Proof, steps_: int, chunk: int) -> QuickGradient | None:
+    """For formats whose products are of 16-bit words and lose 2 to 12 bits to sums of 17 to 31, rounded to nearest-up; None for others."""
     site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["gradient"], arithmetic.spec["gradient"]
     G, L, F = proof.arguments["gradient"][:3]
-    if fmt.rounding != "nearest_up" or site.fine != site.terms["task"] or not 1 <= site.shift <= 15:
+    if fmt.rounding != "nearest_up" or site.fine != site.terms["task"] or not 2 <= site.shift <= 12:
         return None
-    if word_bits(G.lo, G.hi) <= 16 or word_bits(L.lo, L.hi) > 16 or word_bits(F.lo, F.hi) > 16:
+    if not 16 < word_bits(G.lo, G.hi) < 32 or word_bits(L.lo, L.hi) > 16 or word_bits(F.lo, F.hi) > 16 or steps_ % 2:
         return None
-    product = L * F
-    step = (max(abs(product.lo), abs(product.hi)) >> site.shift) + 1
-    limit = G.hi - every // 2 * step
-    # the first sum beyond the limit is met before a 32-bit word can wrap; and G seldom gets there
-    if limit + every * step >= 1 << 31 or limit < G.hi >> 2:
+    largest, left = max(abs(F.lo), abs(F.hi)), steps_ << site.shift - 1
+    if left >= 1 << 15:
         return None
-    return QuickGradient(site.shift, limit)
+    slope = -(-largest >> site.shift)
+    return QuickGradient(site.shift, steps_, ((1 << 31) - 1 - left) // largest, slope, min(G.hi, -G.lo) - chunk)
 
 
 def word_bits(low: int, high: int) -> int:

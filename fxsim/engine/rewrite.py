@@ -8,7 +8,8 @@ import operator
 from types import ModuleType
 
 _FOLD = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.LShift: operator.lshift,
-         ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.Lt: operator.lt, ast.Gt: operator.gt}
+         ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.Mod: operator.mod, ast.Lt: operator.lt, ast.Gt: operator.gt,
+         ast.Eq: operator.eq}
 
 
 def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
@@ -344,25 +345,30 @@ class Prune(ast.NodeTransformer):
 
     def visit_If(self, node):
         node.test = self._reduced(node.test)
-        self.generic_visit(node)
         if isinstance(node.test, ast.Constant):
-            return node.body if node.test.value else node.orelse or None
-        return node
+            chosen = node.body if node.test.value else node.orelse
+            return [kept for statement in chosen for kept in self._statements(self.visit(statement))] or None
+        return self.generic_visit(node)
+
+    @staticmethod
+    def _statements(visited) -> list[ast.stmt]:
+        return visited if isinstance(visited, list) else [visited] if visited else []
 
     def _reduced(self, test: ast.expr) -> ast.expr:
-        """A test, or its value if it is known; of ``a and b`` what is not known."""
+        """A test, or its value if it is known; of ``a and b`` or ``a or b`` what is not known."""
         if isinstance(test, ast.Name) and test.id in self.constants:
             return ast.Constant(bool(self.constants[test.id]))
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(operand := self._reduced(test.operand), ast.Constant):
             return ast.Constant(not operand.value)
-        if isinstance(test, ast.Compare) and is_number(test.left) and is_number(test.comparators[0]) and isinstance(test.ops[0], ast.Eq):
-            return ast.Constant(test.left.value == test.comparators[0].value)
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        if isinstance(test, ast.Compare):
+            return Fold().visit(Substitute({name: ast.Constant(value) for name, value in self.constants.items()}).visit(test))
+        if isinstance(test, ast.BoolOp):
+            decisive = isinstance(test.op, ast.Or)      # the value that decides alone
             parts = [self._reduced(part) for part in test.values]
-            if any(isinstance(part, ast.Constant) and not part.value for part in parts):
-                return ast.Constant(False)
+            if any(isinstance(part, ast.Constant) and bool(part.value) == decisive for part in parts):
+                return ast.Constant(decisive)
             open_ = [part for part in parts if not isinstance(part, ast.Constant)]
-            return ast.BoolOp(ast.And(), open_) if len(open_) > 1 else open_[0] if open_ else ast.Constant(True)
+            return ast.BoolOp(test.op, open_) if len(open_) > 1 else open_[0] if open_ else ast.Constant(not decisive)
         return test
 
 

@@ -144,26 +144,9 @@ def signed(context, x):
     return lanes_type(types.int32, count_of(x))(x), lambda context, builder, signature, values: values[0]
 
 
-REGISTER = 8        # words of 32 bits
-
-
-@intrinsic
-def peak(context, x):
-    """The largest |x| among every eighth lane of words of 32 bits: what fits one register."""
-    element, count = element_of(x), count_of(x)
-    size = min(count, REGISTER)
-
-    def codegen(context, builder, signature, values):
-        largest, *others = lane_order.parts(builder, _magnitude(builder, values[0]), size) if count > 1 else [_magnitude(builder, values[0])]
-        for part in others:
-            largest = _llvm("smax", builder, largest, part)
-        return largest
-    return lanes_type(element, size)(x), codegen
-
-
 @intrinsic
 def all_at_most(context, x, limit):
-    """Whether x <= limit (an integer) in all lanes."""
+    """Whether x <= limit in all lanes."""
     count = count_of(x)
 
     def codegen(context, builder, signature, values):
@@ -258,10 +241,10 @@ def _every_second(builder, x, first: int, count: int):
     return builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), count), [first + 2 * lane for lane in range(count)]))
 
 
-FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mulround16": _of_narrow(_rounded_product, types.int16, 2),
+FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mullo16": _of_narrow(_MODULAR["mul"], types.int16, 2), "mulround16": _of_narrow(_rounded_product, types.int16, 2),
          "narrowmul32": _of_narrow(_multiplied, types.int32, 2), "dot32": _of_narrow(_dot, types.int32, 4),
          "pair16": _of_narrow(_pairs, types.int16, 2, 2), "dotpair32": dotpair32}
-"""Of words of 16 bits: mulhi16(a, b) = a b >> 16, mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
+"""Of words of 16 bits: mulhi16(a, b) = a b >> 16, mullo16(a, b) the 16 bits below (as a signed word), mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
 dot32(a, b, c, d) = a b + c d; pair16(a, b) are pairs for dotpair32."""
 
 OPERATIONS = {
