@@ -183,11 +183,12 @@ class Numbers:
         """The state (B, size) that every trial starts from."""
         return self.value(quantity, np.zeros((self.streams.size, size), self.arithmetic.dtype))
 
-    def store(self, quantity: str, exact: Exact, *start: Exact, count=None) -> Exact:
+    def store(self, quantity: str, exact: Exact, *start: Exact, less: Exact | None = None, count=None) -> Exact:
         """Round an exact number into the quantity's format: the only rounding there is.
 
         start   terms that the new state starts from (old state, whole drives): telemetry calls a state stalled if it
-                should change but rounds to where it started
+                should change but rounds to where it started. What is less than a stored unit in a term is part of the change
+        less    a term that is taken from them
         count   which elements telemetry counts (default: all)
         """
         if not self.spec:
@@ -200,7 +201,7 @@ class Numbers:
             full, kept = round_into(fmt, exact, random)
             new = self.value(quantity, kept)
         if self.counters is not None:
-            self._count(self.counters[INDEX[quantity]], quantity, exact, start, full, new.raw, slice(None) if count is None else count)
+            self._count(self.counters[INDEX[quantity]], quantity, exact, start, less, full, new.raw, slice(None) if count is None else count)
         return new
 
     def _element_keys(self, quantity: int, size: int) -> np.ndarray:
@@ -211,7 +212,7 @@ class Numbers:
             kept = self._keys[quantity, size] = block, element_key(steps[:, None], np.arange(size, dtype=np.uint32))
         return kept[1][self.t % KEY_BLOCK]
 
-    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start, full, kept, which) -> None:
+    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start, less, full, kept, which) -> None:
         full, kept = np.broadcast_to(full, exact.raw.shape)[..., which], kept[..., which]
         row[Counters.STORED] += full.size
         row[Counters.LARGEST] = max(row[Counters.LARGEST], abs(full).max(initial=0))
@@ -219,6 +220,8 @@ class Numbers:
             return
         frac = self.spec[quantity].frac_bits
         begin = sum((np.broadcast_to(term.floor(frac), exact.raw.shape) for term in start), np.zeros(exact.raw.shape, np.int64))
+        if less is not None:
+            begin = begin - less.floor(frac)
         changed = ((exact - Exact(begin, frac)).raw != 0)[..., which]
         begin = begin[..., which]
         row[Counters.SATURATED] += (full != kept).sum()

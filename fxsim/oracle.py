@@ -63,7 +63,7 @@ class Somata:
         self.r = np.where(before == 1, self.refractory, np.maximum(0, self.r - 1))
         self.a = store("adaptation", self.a - self.leak_adaptation * self.a + spike, self.a, spike)
         self.V = store("membrane", self.V - self.leak_membrane * self.V + current_rec + current_in - spike,
-                       self.V, current_rec, current_in, -spike)
+                       self.V, current_rec, current_in, less=spike)
         self.distance = self.V - self.one - self.gain * self.a
         self.before, self.z = before, (self.distance.is_positive() & (self.r == 0)).astype(np.int64)
         self.count = self.count + self.z

@@ -59,7 +59,7 @@ def _checked_memory() -> dict:
 
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
-            "take_signal": load, "take_low": load, 
+            "take_signal": load, "take_low": load,
             "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),

@@ -39,6 +39,34 @@ def test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows(seed, m
     assert compare_results(expected, fast.run(weights, case.trials)) is None
 
 
+@pytest.mark.parametrize("frac_bits, unroll", [(20, 8), (17, 2), (12, 4)])
+def test_no_machine_word_overflows_where_steps_are_added_up_before_they_are_rounded(frac_bits, unroll, monkeypatch):
+    """S and G of several steps at once; nothing random, as the words of a chunk's random bits are not checked."""
+    use_checked_kernels(monkeypatch)
+    case = cut(random_case(np.random.default_rng(21), "diffusion"), 1, 37)
+    arithmetic = arithmetic_for(case, load_spec("q16").changed({"adaptation_eligibility": {"rounding": "nearest_up"}, "gradient": {"frac_bits": frac_bits}}))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=16, unroll=unroll))
+    kernels = engine.module(engine.variant(1))
+    assert kernels.QUICK and kernels.PARTIAL
+    expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, case.trials)
+    assert any(gradient.any() for gradient in expected.gradients.values())
+    assert compare_results(expected, engine.run(weights, case.trials)) is None
+
+
+def test_what_is_rounded_away_is_counted_alike_where_a_spike_is_less_than_the_last_bit(monkeypatch):
+    """The membrane potential in steps of two: what a spike takes from it lies below the last bit."""
+    use_checked_kernels(monkeypatch)
+    case = cut(random_case(np.random.default_rng(3), "eprop"), 3, 60)
+    membrane = {"word_bits": 4, "frac_bits": -1, "rounding": "toward_zero"}
+    arithmetic = arithmetic_for(case, load_spec("q16").changed({"membrane": membrane}))
+    weights = {layer: 4 * raw for layer, raw in arithmetic.weights_to_raw(case.network.weights).items()}
+    expected, found = (make_engine(name, case.network, case.learning, arithmetic, case.seed, 1).run(weights, case.trials, telemetry=True).telemetry
+                       for name in ("oracle", "cpu"))
+    assert expected["membrane"]["underflowed"] > 0
+    assert found["membrane"] == expected["membrane"]
+
+
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=SEEDS, rule=st.sampled_from(RULES))
 def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):

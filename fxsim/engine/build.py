@@ -194,7 +194,8 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     types = storage_types(arithmetic, network, proof)
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, build.part, build.chunk) if proof and dialect.operators and not build.telemetry else None
-    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif, "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
+    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
+                 "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
               *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),

@@ -123,8 +123,8 @@ class CpuEngine:
                      drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT),
                      element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
                      feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
-                     leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE), line=tables.wiring.line.astype(np.int64),
-                     place_ptr=tables.places(kernels.TOGETHER))
+                     leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE),
+                     line=tables.wiring.line.astype(np.int64), place_ptr=tables.places(kernels.TOGETHER))
 
     def _collect(self, blocks: list[Block], learn: bool, telemetry: bool, record: bool) -> Result:
         readout = np.concatenate([b.readout() for b in blocks])

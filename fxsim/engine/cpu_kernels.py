@@ -10,7 +10,8 @@ the order, so results do not depend on LANES, TOGETHER, CHUNK or threads. A syna
 its X was always zero, so all of its state is.
 
 ``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`); ``*_all`` and ``*_each`` the lanes
-of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons. Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
+of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons. Each variable has an array of its own, in the
+narrowest type that holds its format (DT_*).
 
 Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
 same step of all rows would share few cache lines.
@@ -350,11 +351,13 @@ def gradient_chunk(s, o, room):
             for k0 in range(part, part + PART, K):
                 for k in UNROLL:
                     c = k0 + k
-                    F = take_span(room.filtered, c * TOGETHER * LANES + q)
-                    left_over = add_left_over(left_over, take_low(room.low, c * WIDTH), F)
-                    if k % 2 == 1:
-                        products = add_products(products, take_pairs(room.pairs, (c - 1) * WIDTH), before, F)
-                    before = F
+                    if k % 2 == 0:
+                        F = take_span(room.filtered, c * TOGETHER * LANES + q)
+                        left_over = add_left_over(left_over, take_low(room.low, c * WIDTH), F)
+                    else:
+                        next = take_span(room.filtered, c * TOGETHER * LANES + q)
+                        left_over = add_left_over(left_over, take_low(room.low, c * WIDTH), next)
+                        products = add_products(products, take_pairs(room.pairs, (c - 1) * WIDTH), F, next)
             G = gradient_quick(G, products, left_over)
         put(s.G, o + q, G)
 

@@ -241,10 +241,12 @@ def _every_second(builder, x, first: int, count: int):
     return builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), count), [first + 2 * lane for lane in range(count)]))
 
 
-FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mullo16": _of_narrow(_MODULAR["mul"], types.int16, 2), "mulround16": _of_narrow(_rounded_product, types.int16, 2),
+FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mullo16": _of_narrow(_MODULAR["mul"], types.int16, 2),
+         "mulround16": _of_narrow(_rounded_product, types.int16, 2),
          "narrowmul32": _of_narrow(_multiplied, types.int32, 2), "dot32": _of_narrow(_dot, types.int32, 4),
          "pair16": _of_narrow(_pairs, types.int16, 2, 2), "dotpair32": dotpair32}
-"""Of words of 16 bits: mulhi16(a, b) = a b >> 16, mullo16(a, b) the 16 bits below (as a signed word), mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
+"""Of words of 16 bits: mulhi16(a, b) = a b >> 16, mullo16(a, b) the 16 bits below (as a signed word),
+mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
 dot32(a, b, c, d) = a b + c d; pair16(a, b) are pairs for dotpair32."""
 
 OPERATIONS = {
