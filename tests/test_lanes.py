@@ -5,6 +5,7 @@ import pytest
 
 from fxsim.engine import lane_order
 from fxsim.engine.lanes import claim, loader, memory, put, repeating
+from fxsim.engine.interleave import interleaved
 from fxsim.engine.words import OPERATIONS, all_at_most, less, positive, zero
 
 COUNTS = (1, 8, 32)     # a scalar, lanes in natural order, lanes in unpacked order
@@ -192,3 +193,13 @@ def test_the_natural_order_gives_the_same_numbers(monkeypatch):
     test_products_and_sums_of_16_bit_words(16)
     test_what_fits_is_narrowed_to_the_same_place(16)
     test_loads_for_several_synapses(8, 2, "int32")
+
+
+@pytest.mark.parametrize("trials, count, size", [(1, 1, 5), (8, 8, 64), (5, 8, 24), (16, 16, 8), (11, 16, 40), (3, 16, 16), (32, 32, 8), (7, 8, 13)])
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_trials_side_by_side(trials, count, size, dtype):
+    values = np.random.default_rng(size).integers(0, 256, (trials, size)).astype(dtype)
+    expected = np.zeros((size, count), dtype)
+    expected[:, :trials] = values.T
+    found = interleaved(values, dtype, count)
+    assert found.dtype == dtype and np.array_equal(found.reshape(size, count), expected)

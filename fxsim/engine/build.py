@@ -193,7 +193,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = storage_types(arithmetic, network, proof)
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
-    quick = quick_gradient(arithmetic, proof, build.part, build.chunk) if proof and dialect.operators and not build.telemetry else None
+    quick = quick_gradient(arithmetic, proof, build.part, build.chunk) if proof and isinstance(build, Variant) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
                  "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
