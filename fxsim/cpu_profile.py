@@ -80,7 +80,7 @@ def profile(task: str, precision: str) -> dict:
     wiring, drive = engine.tables.wiring, np.asarray(engine.arithmetic.coefficients.adaptation_drive)
     each = sum(counts[name] for name in SYNAPSE) + float((drive[wiring.post] != 0).mean()) * counts["adaptation_eligibility"]
     each += counts["gradient"] * learning.window / T
-    updates = wiring.size * T * trials.size
+    updates = (wiring.size - int(block.state.left.sum())) * T * trials.size       # of the synapses that are visited: their lines spike
     return {"task": task, "precision": precision, "lanes": variant.lanes, "forward_seconds": forward, "synapse_seconds": synapses,
             "synapse_updates_per_second": updates / synapses, "operations_per_update": each, "operations_per_second": updates * each / synapses}
 
