@@ -96,13 +96,16 @@ def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
     assert compare_results(plain, other) is None
 
 
-@pytest.mark.parametrize("trials", [17, 5])
-def test_gradients_that_clip_agree_where_kernels_add_them_up_without_clipping(trials):
-    """Small ranges of the signals let sums reach the end of the gradient's format: such chunks are done again, clipping."""
+LARGE_SIGNALS = {"modulator": {"frac_bits": 17}, "filtered_eligibility": {"frac_bits": 12}, "gradient": {"word_bits": 30, "frac_bits": 26}}
+SMALL_GRADIENTS = {"gradient": {"word_bits": 27, "frac_bits": 20}}
+
+
+@pytest.mark.parametrize("trials, changes", [(17, LARGE_SIGNALS), (5, LARGE_SIGNALS), (17, SMALL_GRADIENTS), (5, SMALL_GRADIENTS)])
+def test_gradients_that_clip_agree_where_kernels_add_them_up_without_clipping(trials, changes):
+    """Products that could overflow a chunk's sums, and sums that reach the end of the gradient's format: both are seen beforehand."""
     case = random_case(np.random.default_rng(7), "diffusion")
     batch = case.trials.take(slice(0, trials))
-    spec = load_spec("q16").changed({"modulator": {"frac_bits": 17}, "filtered_eligibility": {"frac_bits": 12},
-                                     "gradient": {"word_bits": 30, "frac_bits": 26}})
+    spec = load_spec("q16").changed(changes)
     arithmetic = arithmetic_for(case, spec)
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, batch, telemetry=True)

@@ -192,33 +192,30 @@ class QuickGradient:
 
     The rounded terms are (L F + 2**(shift-1)) >> shift = (L F - d) >> shift, d being what is left over: the remainder of L F by 2**shift
     that is nearest to zero, which words of 16 bits tell. So their sum is (sum of L F - sum of d) >> shift, exactly: products of pairs of
-    steps in words of 32 bits, remainders in 16. Let A be the sum of |L| over the steps. Nothing overflows where A <= ``most``, and no sum
-    is clipped where |G| <= limit - slope A before them.
-
-    steps       after which sums are rounded and join G
-    chunk       steps for which the limit holds
+    steps in words of 32 bits, remainders in 16. Nothing overflows where the sum of |L| over the steps is at most ``most``. No sum is clipped
+    in a chunk of steps before which |G| <= limit - slope A, A being the sum of |L| over the chunk.
     """
 
     shift: int
-    steps: int
     most: int
     slope: int
     limit: int
 
 
-def quick_gradient(arithmetic: Arithmetic, proof: Proof, steps_: int, chunk: int) -> QuickGradient | None:
-    """For formats whose products are of 16-bit words and lose 2 to 12 bits to sums of 17 to 31, rounded to nearest-up; None for others."""
+def quick_gradient(arithmetic: Arithmetic, proof: Proof, part: int, chunk: int) -> QuickGradient | None:
+    """For ``part`` steps rounded together, in chunks of ``chunk``, where products are of 16-bit words and lose 2 to 12 bits to sums of
+    17 to 31, rounded to nearest-up; None for other formats."""
     site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["gradient"], arithmetic.spec["gradient"]
     G, L, F = proof.arguments["gradient"][:3]
     if fmt.rounding != "nearest_up" or site.fine != site.terms["task"] or not 2 <= site.shift <= 12:
         return None
-    if not 16 < word_bits(G.lo, G.hi) < 32 or word_bits(L.lo, L.hi) > 16 or word_bits(F.lo, F.hi) > 16 or steps_ % 2:
+    if not 16 < word_bits(G.lo, G.hi) < 32 or word_bits(L.lo, L.hi) > 16 or word_bits(F.lo, F.hi) > 16 or part % 2:
         return None
-    largest, left = max(abs(F.lo), abs(F.hi)), steps_ << site.shift - 1
+    largest, left = max(abs(F.lo), abs(F.hi)), part << site.shift - 1
     if left >= 1 << 15:
         return None
     slope = -(-largest >> site.shift)
-    return QuickGradient(site.shift, steps_, ((1 << 31) - 1 - left) // largest, slope, min(G.hi, -G.lo) - chunk)
+    return QuickGradient(site.shift, ((1 << 31) - 1 - left) // largest, slope, min(G.hi, -G.lo) - chunk)
 
 
 def word_bits(low: int, high: int) -> int:
