@@ -27,6 +27,7 @@ from .. import steps
 from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import LAYERS, Network
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
+from .lane_order import group
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
 from .rewrite import Inline, PassTelemetry, Prune, Unroll, Words, functions, straight, unparse
 from .words import NAMES as OPERATORS
@@ -121,9 +122,10 @@ class Variant:
     def constants(self) -> dict[str, object]:
         """ROW: elements from one neuron's history to the next one's; LANES_PER_WORD: spikes (bytes) looked at together; WIDTH: lanes of a
         neuron's learning signal that are kept, a register full of 16-bit words; SPAN: lanes of gradients that are summed side by side."""
+        width = group() or 16
         return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
                 "ROW": self.lanes * self.chunk + 32,
-                "WIDTH": self._lanes(16), "SPAN": self._lanes(32), "M": (1 << 40) - 1,
+                "WIDTH": self._lanes(width), "SPAN": self._lanes(2 * width), "M": (1 << 40) - 1,
                 "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
                 "WATCHED": self.record or self.telemetry}
 

@@ -1,10 +1,10 @@
-"""The order of lanes in registers of processors with AVX2, and the conversions that it makes cheap.
+"""The order of lanes in registers of processors with AVX2 or AVX-512, and the conversions that it makes cheap.
 
-A register of 256 bits is two halves, and crossing them costs several times what stays within: turning 16 lanes of 16 bits into
-32 bits and back in their natural order takes five crossings. So words of 32 and 64 bits are held in *unpacked order*: of each
-16 lanes, 0-3 and 8-11 come first, then 4-7 and 12-15. That is what the instructions that unpack and pack 16-bit words within halves
-make and take. Arrays are in natural order: loads and stores of wide words, which are rarer, cross. Other processors, and vectors that
-are no multiple of 16 lanes, keep the natural order everywhere.
+A register is several pieces of 128 bits, and crossing them costs several times what stays within: turning lanes of 16 bits into
+32 bits and back in their natural order takes many crossings. So words of 32 and 64 bits are held in *unpacked order*: of as many lanes
+as fill a register with words of 16 bits (a group), the first four of every eight come first, then the others. That is what the instructions
+that unpack and pack 16-bit words within pieces make and take. Arrays are in natural order: loads and stores of wide words, which are rarer,
+cross. Other processors, and vectors that are no multiple of a group, keep the natural order everywhere.
 """
 from __future__ import annotations
 
@@ -12,23 +12,33 @@ from functools import lru_cache
 
 from llvmlite import binding, ir
 
-GROUP = 16
 I8, I16, I32 = (ir.IntType(bits) for bits in (8, 16, 32))
-HALF = ir.VectorType(I32, GROUP // 2)
+PIECE = 8       # lanes of 16 bits in a piece of a register
+PACK_SIGNED = {16: "llvm.x86.avx2.packssdw", 32: "llvm.x86.avx512.packssdw.512"}
+PACK_UNSIGNED = {16: "llvm.x86.avx2.packusdw", 32: "llvm.x86.avx512.packusdw.512"}
+MULTIPLY_PAIRS = {16: "llvm.x86.avx2.pmadd.wd", 32: "llvm.x86.avx512.pmaddw.d.512"}
+MULTIPLY_ROUND = {8: "llvm.x86.ssse3.pmul.hr.sw.128", 16: "llvm.x86.avx2.pmul.hr.sw", 32: "llvm.x86.avx512.pmul.hr.sw.512"}
+"""Lanes of 16 bits -> the instruction."""
 
 
 @lru_cache(maxsize=1)
-def host_unpacks() -> bool:
-    """Whether this processor has the instructions."""
+def group() -> int:
+    """Lanes of 16 bits in a register of this processor, if it has the instructions; else 0."""
     try:
-        return bool(binding.get_host_cpu_features().get("avx2"))
+        features = binding.get_host_cpu_features()
     except RuntimeError:        # LLVM cannot tell on some systems
-        return False
+        return 0
+    return 32 if features.get("avx512bw") else 16 if features.get("avx2") else 0
 
 
 def unpacked(count: int) -> bool:
     """Whether wide words of ``count`` lanes are held in unpacked order."""
-    return count % GROUP == 0 and host_unpacks()
+    return group() > 0 and count % group() == 0
+
+
+def rounds(count: int) -> bool:
+    """Whether :func:`multiply_round` takes ``count`` lanes."""
+    return group() > 0 and min(count, group()) in MULTIPLY_ROUND
 
 
 def _shuffle(builder, a, b, indices):
@@ -54,10 +64,21 @@ def _instruction(builder, name: str, result: ir.Type, *operands):
     return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), operands)
 
 
-def reorder(builder, x):
-    """Natural to unpacked order, and back: the same exchange."""
-    order = [start + i for start in range(0, x.type.count, GROUP) for i in (*range(4), *range(8, 12), *range(4, 8), *range(12, 16))]
-    return _shuffle(builder, x, x, order)
+def _order(count: int) -> list[int]:
+    """Where the lanes in unpacked order are in natural order."""
+    return [start + piece + first + i for start in range(0, count, group()) for first in (0, PIECE // 2)
+            for piece in range(0, group(), PIECE) for i in range(PIECE // 2)]
+
+
+def to_unpacked(builder, x):
+    """Natural to unpacked order."""
+    return _shuffle(builder, x, x, _order(x.type.count))
+
+
+def to_natural(builder, x):
+    """And back."""
+    order = _order(x.type.count)
+    return _shuffle(builder, x, x, sorted(range(len(order)), key=order.__getitem__))
 
 
 def beside(builder, a, b):
@@ -66,13 +87,17 @@ def beside(builder, a, b):
     return _shuffle(builder, a, b, [*range(half), *range(3 * half, 4 * half)])
 
 
+def _words(count: int) -> ir.Type:
+    return ir.VectorType(I32, count)
+
+
 def interleave(builder, low, high):
     """Words of 16 bits, as the low and the high halves of words of 32 bits in unpacked order."""
-    words = []
-    for a, b in zip(parts(builder, low, GROUP), parts(builder, high, GROUP)):
-        for first in (0, 4):
-            places = [start + first + i for start in (0, 8) for i in range(4)]
-            words.append(builder.bitcast(_shuffle(builder, a, b, [p for place in places for p in (place, GROUP + place)]), HALF))
+    words, size = [], group()
+    for a, b in zip(parts(builder, low, size), parts(builder, high, size)):
+        for first in (0, PIECE // 2):
+            places = [piece + first + i for piece in range(0, size, PIECE) for i in range(PIECE // 2)]
+            words.append(builder.bitcast(_shuffle(builder, a, b, [p for place in places for p in (place, size + place)]), _words(size // 2)))
     return whole(builder, words)
 
 
@@ -84,8 +109,8 @@ def widen(builder, x, signed: bool):
 
 def narrow(builder, x, signed: bool):
     """The inverse, for values that fit: signed or unsigned words of 16 bits."""
-    name, kind = "llvm.x86.avx2.packssdw" if signed else "llvm.x86.avx2.packusdw", ir.VectorType(I16, GROUP)
-    halves = parts(builder, x, GROUP // 2)
+    name, kind = (PACK_SIGNED if signed else PACK_UNSIGNED)[group()], ir.VectorType(I16, group())
+    halves = parts(builder, x, group() // 2)
     return whole(builder, [_instruction(builder, name, kind, *both) for both in zip(halves[::2], halves[1::2])])
 
 
@@ -100,14 +125,13 @@ def pairs(builder, a, b):
 
 
 def dot_pairs(builder, x, y):
-    """Sums of the products of pairs, in words of 32 bits: one instruction for 8 lanes."""
-    halves = zip(parts(builder, x, GROUP), parts(builder, y, GROUP))
-    return whole(builder, [_instruction(builder, "llvm.x86.avx2.pmadd.wd", HALF, *both) for both in halves])
+    """Sums of the products of pairs, in words of 32 bits: one instruction for half a group."""
+    halves = zip(parts(builder, x, group()), parts(builder, y, group()))
+    return whole(builder, [_instruction(builder, MULTIPLY_PAIRS[group()], _words(group() // 2), *both) for both in halves])
 
 
 def multiply_round(builder, a, b):
-    """(a b + 2**14) >> 15 of words of 16 bits, in one instruction for 16 (or 8) lanes."""
-    size = min(a.type.count, GROUP)
-    name = "llvm.x86.avx2.pmul.hr.sw" if size == GROUP else "llvm.x86.ssse3.pmul.hr.sw.128"
+    """(a b + 2**14) >> 15 of words of 16 bits, in one instruction for a group or less."""
+    size = min(a.type.count, group())
     factors = zip(parts(builder, a, size), parts(builder, b, size))
-    return whole(builder, [_instruction(builder, name, both[0].type, *both) for both in factors])
+    return whole(builder, [_instruction(builder, MULTIPLY_ROUND[size], both[0].type, *both) for both in factors])

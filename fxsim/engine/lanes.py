@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 from . import lane_order
-from .lane_order import GROUP, reorder, unpacked
+from .lane_order import to_natural, to_unpacked, unpacked
 
 
 Kind = Any      # a type of Numba's, which say nothing of their attributes
@@ -72,7 +72,7 @@ def cast(context, builder, value, kind: Kind, to: Element, count: int, fits: boo
         return builder.fpext(value, target) if to.bitwidth > source.bitwidth else builder.fptrunc(value, target)
     if isinstance(to, types.Float):
         if source.bitwidth > 16 and unpacked(count):
-            value = reorder(builder, value)
+            value = to_natural(builder, value)
         return builder.sitofp(value, target) if source.signed else builder.uitofp(value, target)
     if unpacked(count) and source.bitwidth <= 16 < to.bitwidth:
         value, source = lane_order.widen(builder, _resized(builder, value, source, 16), source.signed), types.int32
@@ -131,7 +131,7 @@ def _load(context, builder, kind: Kind, array, index, count: int):
 def _as_word(context, builder, kind: Kind, raw, count: int):
     """Elements of an array as the words that they are computed with."""
     if _wide(kind.dtype) and unpacked(count):
-        raw = reorder(builder, raw)
+        raw = to_unpacked(builder, raw)
     return cast(context, builder, raw, lanes_type(kind.dtype, count), word_of(kind.dtype), count)
 
 
@@ -156,7 +156,7 @@ def _store(context, builder, signature, arguments, size: int, apart: int) -> Non
     count, index = count_of(value_kind), context.cast(builder, index, index_kind, types.intp)
     value = cast(context, builder, value, value_kind, kind.dtype, count, fits=True)
     if _wide(kind.dtype) and unpacked(count):
-        value = reorder(builder, value)
+        value = to_natural(builder, value)
     for number, part in enumerate(lane_order.parts(builder, value, size) if count > size else [value]):
         pointer = _address(context, builder, kind, data, builder.add(index, ir.Constant(index.type, number * apart)))
         if size > 1:
@@ -176,9 +176,9 @@ def like(context, array, value):
 
 @intrinsic
 def align_stack(context):
-    """Let the function keep what does not fit its registers at multiples of 32 bytes: lanes elsewhere would cross cache lines and pages."""
+    """Let the function keep what does not fit its registers at multiples of 64 bytes: lanes elsewhere would cross cache lines and pages."""
     def codegen(context, builder, signature, arguments):
-        builder.function.attributes.alignstack = 32
+        builder.function.attributes.alignstack = 64
         builder.function.attributes.add("nounwind")     # llvmlite writes an alignment only beside another attribute
         return context.get_dummy_value()
     return types.void(), codegen
@@ -232,9 +232,9 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
             index = context.cast(builder, index, index_kind, types.intp)
             starts = [_load(context, builder, places_kind, where, ir.Constant(index.type, i), 1) for i in range(together)]
             at = [builder.add(start, index) for start in starts]
-            if kind.dtype.bitwidth == 16 and lanes == GROUP // 2 and unpacked(everything):
+            if kind.dtype.bitwidth == 16 and 2 * lanes == lane_order.group() and unpacked(everything):
                 at[1::2] = [builder.sub(place, ir.Constant(place.type, lanes)) for place in at[1::2]]
-                whole = [_load(context, builder, kind, data, place, GROUP) for place in at]
+                whole = [_load(context, builder, kind, data, place, 2 * lanes) for place in at]
                 parts = [lane_order.beside(builder, a, b) for a, b in zip(whole[::2], whole[1::2])]
             else:
                 parts = [_load(context, builder, kind, data, place, lanes) for place in at]

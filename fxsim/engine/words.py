@@ -194,7 +194,7 @@ def _dot(builder, a, b, c, d):
 
 
 def _rounded_product(builder, a, b):
-    if _unpacked(a) or (isinstance(a.type, ir.VectorType) and a.type.count == 8 and lane_order.host_unpacks()):
+    if isinstance(a.type, ir.VectorType) and lane_order.rounds(a.type.count):
         return lane_order.multiply_round(builder, a, b)
     product = _multiplied(builder, a, b)
     half, fifteen = (ir.Constant(product.type, [n] * product.type.count if isinstance(product.type, ir.VectorType) else n) for n in (1 << 14, 15))
