@@ -22,6 +22,8 @@ TERMS: dict[str, dict[str, tuple[str, ...]]] = {       # update: {term: quantiti
     "trace": {"leak": ("decay", "trace"), "spike": ()},
     "distance": {"potential": ("membrane",), "one": (), "adaptation": ("adaptation_gain", "adaptation")},
     "pseudo_derivative": {"distance": ("distance",), "one": ()},
+    "distance_lif": {"potential": ("membrane",), "one": ()},
+    "pseudo_derivative_lif": {"nearness": ("distance_lif",)},
     "readout_trace": {"leak": ("decay", "readout_trace"), "spike": ()},
     "readout": {"leak": ("decay", "readout"), "current": ("weight_out",)},
     "bracket": {"trace": ("trace",), "adaptation": ("adaptation_eligibility",)},
@@ -39,14 +41,15 @@ TERMS: dict[str, dict[str, tuple[str, ...]]] = {       # update: {term: quantiti
     "gradient_out": {"product": ("error", "readout_trace")},
     "rate_error": {"excess": ("excess",)},
 }
-EXACT = ("distance", "bracket", "direct")   # aligned sums that are never stored, so never rounded
-STORES = {"error_classification": "error", "error_regression": "error", "gradient_rate": "gradient"}    # else: its own name
+EXACT = ("distance", "distance_lif", "bracket", "direct")   # aligned sums that are never stored, so never rounded
+STORES = {"error_classification": "error", "error_regression": "error", "gradient_rate": "gradient",
+          "pseudo_derivative_lif": "pseudo_derivative"}    # else: its own name
 
 
 # ---- forward ---------------------------------------------------------------------------------------------------------
 def refractory(r, z, R):
-    """r(t) = R after a spike, else it counts down to 0."""
-    return z * R + (1 - z) * max(0, r - 1)
+    """r(t) = R after a spike, else it counts down to 0; it never exceeds R."""
+    return max(z * R, r - 1)
 
 
 def adaptation(a, z, leak, rnd):
@@ -75,6 +78,16 @@ def pseudo_derivative(distance, ready, rnd):
     """H = max(0, 1 - |V - A|) where not refractory (ready = 1), else 0."""
     return store_pseudo_derivative(
         ready * max(0, fine_pseudo_derivative_one(1) - fine_pseudo_derivative_distance(abs(distance))), 0, rnd)
+
+
+def distance_lif(V):
+    """V - A of a LIF neuron, whose A is 1, or -2 where it is less: H is 0 there in any case. Narrow words hold it."""
+    return max(fine_distance_lif_potential(V), -fine_distance_lif_one(1)) - fine_distance_lif_one(1)
+
+
+def pseudo_derivative_lif(distance, rnd):
+    """H of a LIF neuron that is not refractory."""
+    return store_pseudo_derivative_lif(fine_pseudo_derivative_lif_nearness(max(0, fine_distance_lif_one(1) - abs(distance))), 0, rnd)
 
 
 def readout_trace(Z, z, leak, rnd):

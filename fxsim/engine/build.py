@@ -25,7 +25,7 @@ from quant.interval import Interval, interval_max, interval_min
 
 from .. import steps
 from ..arithmetic import RATE_FRAC, Arithmetic
-from ..network import LAYERS, Network
+from ..network import Network
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .lane_order import group
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
@@ -145,7 +145,7 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False)
 
 
 CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
-SUMS = (("add", "CURRENT"), ("mul", "CURRENT"), ("add", "NINE"))     # operations that templates use on lanes: add_CURRENT(a, b), ...
+SUMS = (("add", "CURRENT"), ("mul", "CURRENT"), ("add", "NINE"), ("mul", "H"))     # operations that templates use on lanes: add_CURRENT(a, b), ...
 SIGNED = ("int16", "int32", "int64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
@@ -173,7 +173,7 @@ def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None)
     if proof is None:
         return dict.fromkeys(names, arithmetic.kind)
     ranges, co = Ranges(arithmetic, network), arithmetic.coefficients
-    current = [ranges.current(layer) for layer in LAYERS]
+    current = [ranges.joint_current(), ranges.current("out")]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
     return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
@@ -197,7 +197,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, build.part, build.chunk) if proof and isinstance(build, Variant) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
-                 "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
+                 "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
               *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
@@ -210,6 +210,12 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     if dialect.operators:
         kernels = Inline(straight(updates)).visit(kernels)
     return "\n\n\n".join(["\n".join(header), softmax_functions(spec), updates, unparse(kernels)]) + "\n"
+
+
+def _joint_currents(spec: PrecisionSpec | None, build: Build) -> bool:
+    """Whether input and recurrent currents, at the same binary point, may be one sum: not of floats, whose sums depend on the order, and not
+    where telemetry tells what underflows."""
+    return spec is not None and not build.telemetry and spec["weight_in"].frac_bits == spec["weight_rec"].frac_bits
 
 
 def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
@@ -225,7 +231,10 @@ def _digest(dialect: Dialect) -> str:
 
 def _constructor(kind: str, dialect: Dialect) -> str:
     """Name of the word that computes with an element type; FLT for floats."""
-    return f"I{max(int(kind[3:]), dialect.bits[0])}" if kind.startswith("int") else "FLT"
+    if kind.startswith("float"):
+        return "FLT"
+    width = int(kind.lstrip("uint")) * (2 if kind.startswith("u") else 1)
+    return f"I{max(width, dialect.bits[0])}"
 
 
 def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:

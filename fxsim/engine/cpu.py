@@ -17,10 +17,12 @@ from .build import Variant, load_module, module_text
 from .cpu_block import Block
 from .cpu_state import Wires
 from .interface import Result, require_steps
+from .lane_order import group
 
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
-# NARROW: registers hold twice as many words of 16 bits; FEW: for up to 8 trials, whose block would leave lanes empty
-PLAIN, NARROW = Variant(), Variant(together=4)
+FULL = group() or 16     # lanes that fill a register with words of 16 bits
+# NARROW: registers hold twice as many words of 16 bits; FEW: for so few trials that their block would leave half of its lanes empty
+PLAIN, NARROW = Variant(lanes=FULL), Variant(lanes=FULL, together=4)
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=2, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
@@ -71,7 +73,7 @@ class CpuEngine:
             return self._variant
         spec = self.arithmetic.spec
         narrow = spec is not None and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16
-        if trials <= FEW.lanes:
+        if trials <= FULL // 2:
             return FEW_NARROW if narrow else FEW
         return NARROW if narrow else PLAIN
 

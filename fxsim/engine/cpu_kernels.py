@@ -152,25 +152,38 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
     o, who = j * LANES, j
     if SIDE > 1:
         who = take_side(net.number, o)
-    stream, z, gain = same_side(s.stream, 0), take_side(s.z, o), take_side(net.gain, o)
-    V = membrane(take_side(s.V, o), z, take_side(s.current_in, o), take_side(s.current_rec, o), leak_m,
+    stream, z = same_side(s.stream, 0), take_side(s.z, o)
+    current_rec = none_side(s.current_rec)
+    if not JOINT:
+        current_rec = take_side(s.current_rec, o)
+        put(s.current_rec, o, none_side(s.current_rec))
+    V = membrane(take_side(s.V, o), z, take_side(s.current_in, o), current_rec, leak_m,
                  bits_membrane(stream, counter_membrane(step_membrane(t), who)))
     put(s.V, o, V)
     put(s.current_in, o, none_side(s.current_in))
-    put(s.current_rec, o, none_side(s.current_rec))
-    a = take_side(s.a, o)
-    if net.adapts[j // SIDE] or WATCHED:        # a LIF neuron's adaptation has no effect
-        a = like(s.a, adaptation(a, z, leak_a, bits_adaptation(stream, counter_adaptation(step_adaptation(t), who))))
-        put(s.a, o, a)
-    wait, above = refractory(take_side(s.r, o), z, R), distance(V, a, gain)
-    ready = zero(wait)
-    z = and16(ready, positive(above))
+    wait = refractory(take_side(s.r, o), z, R)
     put(s.r, o, wait)
-    put(s.z, o, z)
+    ready = zero(wait)
+    if net.adapts[j // SIDE] or WATCHED:
+        a = like(s.a, adaptation(take_side(s.a, o), z, leak_a, bits_adaptation(stream, counter_adaptation(step_adaptation(t), who))))
+        put(s.a, o, a)
+        above = distance(V, a, take_side(net.gain, o))
+        spike = and16(ready, positive(above))
+        if learn:
+            bits = bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), who))
+            if WATCHED:     # what is clipped while a neuron is refractory is not counted
+                put_side(h.h, j * ROW + k * LANES, pseudo_derivative(above, ready, bits))
+            else:
+                put_side(h.h, j * ROW + k * LANES, mul_H(pseudo_derivative(above, NUM(1), bits), ready))
+    else:
+        over = distance_lif(V)
+        spike = and16(ready, positive(over))
+        if learn:
+            bits = bits_pseudo_derivative_lif(stream, counter_pseudo_derivative_lif(step_pseudo_derivative_lif(t), who))
+            put_side(h.h, j * ROW + k * LANES, mul_H(pseudo_derivative_lif(over, bits), ready))
+    put(s.z, o, spike)
     if learn:
-        put_side(h.h, j * ROW + k * LANES,
-                 pseudo_derivative(above, ready, bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), who))))
-        put(s.Z, o, readout_trace(take_side(s.Z, o), z, leak_k,
+        put(s.Z, o, readout_trace(take_side(s.Z, o), spike, leak_k,
                                   bits_readout_trace(stream, counter_readout_trace(step_readout_trace(t), who))))
 
 
@@ -220,7 +233,10 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
                 follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
             if any_spike(s.z_words, q):
                 s.heard[i] = 1
-                deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
+                if JOINT:
+                    deliver(s.current_in, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
+                else:
+                    deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
         for i in range(m):
             q = (t * m + i) * LANES
             x = take(io.x, q)

@@ -65,6 +65,10 @@ class Ranges:
         fan_in = int(np.bincount(synapses.post, minlength=1).max(initial=0))
         return self.of(f"weight_{layer}") * _power_of_two(max(fan_in, 64))
 
+    def joint_current(self) -> Interval:
+        """A sum of input and recurrent weights; of input weights alone, too."""
+        return self.current("in") + self.current("rec")
+
     def sum_of(self, E: Interval) -> Interval:
         """What the sum of E can reach within a trial, each term rounded into the sum's format."""
         finer = self.spec["eligibility"].frac_bits - self.spec["eligibility_sum"].frac_bits
@@ -91,10 +95,12 @@ class Ranges:
         return {
             "refractory": (R, bit, R),
             "adaptation": (self.of("adaptation"), bit, leak_a, rnd),
-            "membrane": (self.of("membrane"), bit, self.current("in"), self.current("rec"), leak_m, rnd),
+            "membrane": (self.of("membrane"), bit, self.joint_current(), self.current("rec"), leak_m, rnd),
             "trace": (self.of("trace"), bit, leak_m, rnd),
             "distance": (self.of("membrane"), self.of("adaptation"), self.up_to("adaptation_gain", co.adaptation_gain)),
             "pseudo_derivative": (exact.get("distance"), bit, rnd),
+            "distance_lif": (self.of("membrane"),),
+            "pseudo_derivative_lif": (exact.get("distance_lif"), rnd),
             "readout_trace": (self.of("readout_trace"), bit, leak_k, rnd),
             "eligibility": (exact.get("pseudo_derivative"), self.of("trace"), self.of("adaptation_eligibility"), rnd),
             "filtered_eligibility": (self.of("filtered_eligibility"), E, leak_k, rnd),

@@ -75,6 +75,10 @@ class Fold(ast.NodeTransformer):
             return ast.Constant(0)
         return node
 
+    def visit_UnaryOp(self, node):
+        self.generic_visit(node)
+        return ast.Constant(-node.operand.value) if isinstance(node.op, ast.USub) and is_number(node.operand) else node
+
     def visit_Compare(self, node):
         self.generic_visit(node)
         if is_number(node.left) and is_number(node.comparators[0]) and type(node.ops[0]) in _FOLD:
@@ -223,7 +227,7 @@ class Wrap(Operations):
         if isinstance(node, ast.Call):
             if self._idle(node):
                 return node.args[0]
-            if saturated := self._saturated(node):
+            if saturated := self._saturated(node) or self._cut(node):
                 return saturated
             self._same_word(node.args)
         word = self.words.operation(number)
@@ -232,6 +236,8 @@ class Wrap(Operations):
         else:
             name = self.words.operators.get(type(node.op))
             operands = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
+        if name in ("add", "sub", "shl") and word == "I32":
+            operands = [self._wide(operand) for operand in operands]
         if name:
             wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
@@ -239,8 +245,30 @@ class Wrap(Operations):
         if name and "fused" in self.words.operators:
             wrapped = fused(wrapped)
         wrapped.range = self.words.ranges.get(number)
-        wrapped.terms = operands if name == "add" else ()
+        wrapped.terms = operands if name == "add" else self._halves(*operands) if name == "shl" else ()
         return wrapped
+
+    def _halves(self, x: ast.expr, shift: ast.expr) -> list[ast.expr] | tuple[()]:
+        """A shift to the left as a sum of two terms of 16 bits, if it is one."""
+        limits, left = getattr(x, "range", None), getattr(shift, "bound", 0) - 1
+        if limits is None or left < 0 or not _within((limits[0] << left, limits[1] << left)):
+            return ()
+        half = _renamed(self.words.operators[ast.LShift] + "16", [x, _renamed("I16", [ast.Constant(left)])])
+        half.range = (limits[0] << left, limits[1] << left)
+        return [half, half]
+
+    @staticmethod
+    def _wide(node: ast.expr) -> ast.expr:
+        """An operand in 32 bits: not cut to 16 bits just to be widened again."""
+        if not (_is(node, "shr16") or _is(node, "and16")):
+            return node
+        source = node.args[0]
+        narrow = _within(getattr(source, "range", None)) if isinstance(source, ast.Name) else not source.func.id.endswith("32")
+        if narrow:
+            return node
+        wide = _renamed(node.func.id[:3] + "32", node.args)
+        wide.range = node.range
+        return wide
 
     def _saturated(self, node: ast.Call) -> ast.expr | None:
         """max(a + b, low) or min(max(a + b, low), high) as a saturating sum, if it is one; the outermost clip comes last."""
@@ -266,6 +294,21 @@ class Wrap(Operations):
         clipped = _renamed(self.words.operators["max"] + "16", [total, _renamed("I16", [ast.Constant(low)])])
         clipped.range = (low, WORD[1])
         return clipped
+
+    def _cut(self, node: ast.Call) -> ast.expr | None:
+        """A clip of a word of 32 bits just where a word of 16 bits ends as a saturating cut, if it is one; the outermost clip comes last."""
+        if node.func.id != "min" or not self.words.operators.get("saturating cut") or getattr(node.args[-1], "bound", None) != WORD[1]:
+            return None
+        inner = node.args[0]
+        if _is(inner, "max32") and getattr(inner.args[-1], "bound", None) == WORD[0]:
+            inner = inner.args[0]
+        elif (getattr(inner, "range", None) or (WORD[0] - 1,))[0] < WORD[0]:
+            return None         # the other end would be clipped too
+        if not isinstance(inner, ast.Call) or not inner.func.id.endswith("32"):
+            return None
+        cut = _renamed(self.words.operators["saturating cut"], [inner])
+        cut.range = WORD
+        return cut
 
     def visit_Compare(self, node):
         """a < b and a > b as 0 or 1."""

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from . import lane_order
-from .lanes import cast, count_of, element_of, joined, lanes_type
+from .lanes import cast, count_of, element_of, joined, lanes_type, repeat
 
 _WORDS = {16: types.int16, 32: types.int32, 64: types.int64}
 
@@ -49,8 +49,8 @@ _FLOAT = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, 
 
 NAMES = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "shr", ast.BitAnd: "and", ast.BitOr: "or",
          ast.BitXor: "xor", ast.Div: "div", ast.USub: "neg", "min": "min", "max": "max", "abs": "abs",
-         "saturating sum": "ads", "fused": ""}
-"""Syntax (or builtin) -> name of the operation; ``//`` has none. The last two: operations for which Python has no syntax are there."""
+         "saturating sum": "ads", "saturating cut": "cut16", "fused": ""}
+"""Syntax (or builtin) -> name of the operation; ``//`` has none. The last ones: operations for which Python has no syntax are there."""
 
 
 def _word_type(result: types.Integer, exact: bool):
@@ -157,6 +157,21 @@ def all_at_most(context, x, limit):
     return types.boolean(x, limit), codegen
 
 
+@intrinsic
+def cut16(context, x):
+    """Words of 32 bits as words of 16 bits, clipped where those end."""
+    count = count_of(x)
+
+    def codegen(context, builder, signature, values):
+        value = cast(context, builder, values[0], x, types.int32, count)
+        if count == 1 or not lane_order.unpacked(count):
+            ends = [context.get_constant(types.int32, end) for end in (-(1 << 15), (1 << 15) - 1)]
+            low, high = (repeat(builder, end, count) if count > 1 else end for end in ends)
+            value = _llvm("smin", builder, _llvm("smax", builder, value, low), high)
+        return cast(context, builder, value, lanes_type(types.int32, count), types.int16, count, fits=True)
+    return lanes_type(types.int16, count)(x), codegen
+
+
 def _unpacked(x) -> bool:
     return isinstance(x.type, ir.VectorType) and lane_order.unpacked(x.type.count)
 
@@ -244,7 +259,7 @@ def _every_second(builder, x, first: int, count: int):
 FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mullo16": _of_narrow(_MODULAR["mul"], types.int16, 2),
          "mulround16": _of_narrow(_rounded_product, types.int16, 2),
          "narrowmul32": _of_narrow(_multiplied, types.int32, 2), "dot32": _of_narrow(_dot, types.int32, 4),
-         "pair16": _of_narrow(_pairs, types.int16, 2, 2), "dotpair32": dotpair32}
+         "pair16": _of_narrow(_pairs, types.int16, 2, 2), "dotpair32": dotpair32, "cut16": cut16}
 """Of words of 16 bits: mulhi16(a, b) = a b >> 16, mullo16(a, b) the 16 bits below (as a signed word),
 mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
 dot32(a, b, c, d) = a b + c d; pair16(a, b) are pairs for dotpair32."""
