@@ -13,7 +13,7 @@ import numpy as np
 
 from .config import load_config
 from .engine.arithmetic_text import update_trees
-from .engine.cpu import Block, CpuEngine
+from .engine.cpu import FULL, Block, CpuEngine
 from .engine.rewrite import Operations
 from .training import Training
 
@@ -42,8 +42,8 @@ def ceiling(precision: str) -> float:
 
     from .engine.lanes import loader, put
     from .engine.words import OPERATIONS
-    multiply, add, dtype, lanes = (OPERATIONS["mulhi16"], OPERATIONS["add16"], np.int16, 16) if precision == "q16" else \
-        (OPERATIONS["mulFLT"], OPERATIONS["addFLT"], np.float32, 8)
+    multiply, add, dtype, lanes = (OPERATIONS["mulhi16"], OPERATIONS["add16"], np.int16, FULL) if precision == "q16" else \
+        (OPERATIONS["mulFLT"], OPERATIONS["addFLT"], np.float32, FULL // 2)
     take = loader(lanes)
 
     @nb.njit(nogil=True, error_model="numpy")
@@ -71,7 +71,8 @@ def profile(task: str, precision: str) -> dict:
     variant = engine.variant(trials.size)
     trials = trials.take(slice(0, variant.lanes))
     kernels, learning, T = engine.module(variant), engine.learning, trials.steps
-    block = Block(engine, kernels, engine.wires(kernels, training.optimizer.weights), trials, True, False)
+    block = Block(engine, kernels, trials.size, trials.steps, True, False)
+    block.load(engine.wires(kernels, training.optimizer.weights), trials)
     run = block.parts(1)
     starts = range(-(-T // kernels.CHUNK))
     forward = _best(lambda: [run.forward(chunk) for chunk in starts])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from fxsim.engine import lane_order
-from fxsim.engine.lanes import claim, loader, memory, put, repeating
-from fxsim.engine.interleave import interleaved
+from fxsim.engine.lanes import claim, held, loader, memory, put, repeating
+from fxsim.engine.interleave import interleave
 from fxsim.engine.words import OPERATIONS, all_at_most, less, positive, zero
 
-COUNTS = (1, 8, 32)     # a scalar, lanes in natural order, lanes in unpacked order
+COUNTS = (1, 8, 64)     # a scalar, lanes in natural order, lanes in unpacked order where registers hold 16 or 32 of them
 
 
 def run(operation, count, *arrays, out):
@@ -92,6 +92,35 @@ def test_products_and_sums_of_16_bit_words(count):
     assert run(two, count, half, b, out=word("int32")).tolist() == [-3 * x + 1234 * y for x, y in zip(half.tolist(), b.tolist())]
     of_pairs = nb.njit(lambda x, y: dotpair(pair(x, y), x, nb.int16(1234)))
     assert run(of_pairs, count, half, b, out=word("int32")).tolist() == [x * x + 1234 * y for x, y in zip(half.tolist(), b.tolist())]
+    product = OPERATIONS["narrowmul32"]
+    by_a_scalar = nb.njit(lambda x: product(nb.int16(-32768), x))
+    assert run(by_a_scalar, count, a, out=word("int32")).tolist() == [-32768 * x for x in a.tolist()]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_clipped_where_words_end(count):
+    a = numbers("int32", 16 * count, low=-70000, high=70000)
+    assert run(OPERATIONS["cut16"], count, a, out=np.zeros(a.size, np.int16)).tolist() == np.clip(a, -32768, 32767).tolist()
+
+
+@pytest.mark.parametrize("lanes, side", [(1, 1), (8, 1), (8, 2), (16, 2), (64, 1), (64, 2)])
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
+def test_held_words_come_back_to_their_lanes(lanes, side, dtype):
+    """What is put lane by lane, or added up there, is found by loads of several neurons, beside words in natural order."""
+    take, put_held, take_side = held(lanes, side)
+    natural, total = loader(lanes), OPERATIONS["addFLT" if dtype == "float32" else f"add{dtype[3:]}"]
+
+    @nb.njit
+    def through(a, kept, out):
+        for o in range(0, a.size, lanes):
+            put_held(kept, o, total(take(kept, o), natural(a, o)))
+        for o in range(0, a.size, lanes * side):
+            put(out, o, take_side(kept, o))
+
+    a, kept, out = np.arange(4 * lanes * side).astype(dtype), np.zeros(4 * lanes * side, dtype), np.zeros(4 * lanes * side, dtype)
+    through(a, kept, out)
+    through(a, kept, out)
+    assert out.tolist() == (2 * a).tolist()
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -110,7 +139,7 @@ def test_comparisons_of_words(count, dtype):
     assert run(less, count, a, b, out=np.zeros(a.size, np.uint8)).tolist() == [int(x < y) for x, y in zip(a.tolist(), b.tolist())]
 
 
-@pytest.mark.parametrize("lanes, together", [(1, 1), (8, 2), (8, 4), (16, 2)])
+@pytest.mark.parametrize("lanes, together", [(1, 1), (8, 2), (8, 4), (16, 2), (16, 4), (32, 2)])
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
 def test_loads_for_several_synapses(lanes, together, dtype):
     m, apart = memory(lanes, together, 5), 5
@@ -187,12 +216,17 @@ def test_a_claim_counts_up():
     assert twice(np.zeros(3, np.int64)) == (0, 1)
 
 
-def test_the_natural_order_gives_the_same_numbers(monkeypatch):
-    """What processors without AVX2 run."""
-    monkeypatch.setattr(lane_order, "host_unpacks", lambda: False)
-    test_products_and_sums_of_16_bit_words(16)
-    test_what_fits_is_narrowed_to_the_same_place(16)
+@pytest.mark.parametrize("group", [0, 16])
+def test_other_orders_give_the_same_numbers(monkeypatch, group):
+    """What processors without AVX2, and without AVX-512, run."""
+    if lane_order.group() < group:
+        pytest.skip("this processor has no AVX2")
+    monkeypatch.setattr(lane_order, "group", lambda: group)
+    test_products_and_sums_of_16_bit_words(32)
+    test_what_fits_is_narrowed_to_the_same_place(32)
+    test_what_is_clipped_where_words_end(32)
     test_loads_for_several_synapses(8, 2, "int32")
+    test_loads_for_several_synapses(16, 2, "int32")
 
 
 @pytest.mark.parametrize("trials, count, size", [(1, 1, 5), (8, 8, 64), (5, 8, 24), (16, 16, 8), (11, 16, 40), (3, 16, 16), (32, 32, 8), (7, 8, 13)])
@@ -201,5 +235,6 @@ def test_trials_side_by_side(trials, count, size, dtype):
     values = np.random.default_rng(size).integers(0, 256, (trials, size)).astype(dtype)
     expected = np.zeros((size, count), dtype)
     expected[:, :trials] = values.T
-    found = interleaved(values, dtype, count)
-    assert found.dtype == dtype and np.array_equal(found.reshape(size, count), expected)
+    found = np.zeros(size * count, dtype)
+    interleave(values, found, count)
+    assert np.array_equal(found.reshape(size, count), expected)

@@ -75,7 +75,7 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.compiler import Inlined",
-    "from fxsim.engine.lanes import align_stack, claim, like, loader, memory, put, repeating",
+    "from fxsim.engine.lanes import align_stack, claim, held, like, loader, memory, put, repeating",
     f"from fxsim.engine.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
@@ -83,6 +83,7 @@ CPU = Dialect((
     signed="signed", unsigned="unsigned",
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
             "_, put_side, take_side, _, same_side, _, _, none_side = memory(LANES, SIDE, ROW)",
+            "take_held, put_held, take_held_side = held(LANES, SIDE)",
             "take_chunk, take_signal = loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"))

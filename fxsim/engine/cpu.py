@@ -14,7 +14,7 @@ from ..network import Learning, Network, Trials
 from ..telemetry import Counters
 from ..wiring import eligibility_wiring, neuron_at, row_pointer
 from .build import Variant, load_module, module_text
-from .cpu_block import Block
+from .cpu_block import Block, Outcome
 from .cpu_state import Wires
 from .interface import Result, require_steps
 from .lane_order import group
@@ -65,6 +65,7 @@ class CpuEngine:
         self.threads, self._variant = threads or os.cpu_count() or 1, variant
         self.tables = Tables(network)
         self._modules: dict[Variant, object] = {}
+        self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
         self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
 
     def variant(self, trials: int) -> Variant:
@@ -92,24 +93,33 @@ class CpuEngine:
         require_steps(trials, self.arithmetic.steps)
         variant = RECORDING if record else COUNTING if telemetry else self.variant(trials.size)
         kernels = self.module(variant)
-        L, wires = variant.lanes, self.wires(kernels, weights)
-        starts = range(0, trials.size, L)
+        wires = self.wires(kernels, weights)
+        parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]
 
-        def run(start: int) -> Block:
-            block = Block(self, kernels, wires, trials.take(slice(start, start + L)), learn, record)
-            block.run()
-            return block
+        def run(part: Trials, threads: int = 1) -> Outcome:
+            spare = self._blocks.setdefault((variant, part.size, part.steps, learn), [])
+            try:
+                block = spare.pop()
+            except IndexError:
+                block = Block(self, kernels, part.size, part.steps, learn, record)
+            block.load(wires, part)
+            if threads > 1:
+                block.run_shared(self._pool, threads)
+            else:
+                block.run()
+            outcome = block.outcome()
+            if not record:
+                spare.append(block)
+            return outcome
 
-        few = len(starts) < self.threads
+        few = len(parts) < self.threads
         if self.threads == 1 or telemetry and few:     # a block has one table of counters
-            blocks = [run(start) for start in starts]
+            outcomes = [run(part) for part in parts]
         elif few and self.tables.wiring.size >= WORTH_SHARING:      # too few trials to share out: share out each block's synapses
-            blocks = [Block(self, kernels, wires, trials.take(slice(start, start + L)), learn, record) for start in starts]
-            for block in blocks:
-                block.run_shared(self._pool, self.threads)
+            outcomes = [run(part, self.threads) for part in parts]
         else:
-            blocks = list(self._pool.map(run, starts))
-        return self._collect(blocks, learn, telemetry, record)
+            outcomes = list(self._pool.map(run, parts))
+        return self._collect(outcomes, learn, telemetry)
 
     def wires(self, kernels, weights: dict[str, np.ndarray]) -> Wires:
         """The network and its stored weights in the layout of these kernels."""
@@ -128,17 +138,14 @@ class CpuEngine:
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE),
                      line=tables.wiring.line.astype(np.int64), place_ptr=tables.places(kernels.TOGETHER))
 
-    def _collect(self, blocks: list[Block], learn: bool, telemetry: bool, record: bool) -> Result:
-        readout = np.concatenate([b.readout() for b in blocks])
+    def _collect(self, outcomes: list[Outcome], learn: bool, telemetry: bool) -> Result:
+        readouts, counts, sums, sums_out, tables, records = zip(*outcomes)
         gradients = None
         if learn:       # block order is fixed, so float sums do not depend on threads either
-            total = np.sum([b.io.gsum for b in blocks], axis=0)
-            out = np.empty_like(blocks[0].io.gout_sum)
-            out[self.tables.out["out"][2]] = np.sum([b.io.gout_sum for b in blocks], axis=0)
+            total, total_out = np.sum(sums, axis=0), np.sum(sums_out, axis=0)
+            out = np.empty_like(total_out)
+            out[self.tables.out["out"][2]] = total_out
             gradients = {**self.tables.wiring.split(total), "out": out}
-        counters = Counters.total([b.tel for b in blocks], self.arithmetic.spec).report() if telemetry else None
-        records = None
-        if record:
-            parts = [b.record() for b in blocks]
-            records = {name: np.concatenate([p[name] for p in parts], 1) for name in parts[0]}
-        return Result(readout, np.concatenate([b.io.counts[:b.trials.size] for b in blocks]).astype(np.int64), gradients, counters, records)
+        counters = Counters.total(tables, self.arithmetic.spec).report() if telemetry else None
+        recorded = {name: np.concatenate([part[name] for part in records], 1) for name in records[0]} if records[0] else None
+        return Result(np.concatenate(readouts), np.concatenate(counts), gradients, counters, recorded)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..wiring import neighbour_tables
 from .cpu_state import History, Records, Room, State, Wires
 from .cpu_state import Trials as BlockTrials
 from .interface import RULE_NUMBER
-from .interleave import interleaved
+from .interleave import interleave
 
 if TYPE_CHECKING:
     from .cpu import CpuEngine
@@ -34,56 +34,85 @@ def aligned(count: int, dtype) -> np.ndarray:
     return bytes_[start:start + count * np.dtype(dtype).itemsize].view(dtype)
 
 
-class Block:
-    """LANES trials with all their state, ready to run."""
+class Outcome(NamedTuple):
+    """What a block's trials gave. B trials."""
 
-    def __init__(self, engine: CpuEngine, kernels, wires: Wires, trials: Trials, learn: bool, record: bool):
-        self.engine, self.kernels, self.wires, self.trials, self.learn, self.recording = engine, kernels, wires, trials, learn, record
+    readout: np.ndarray                         # (B, S, K) in model units
+    counts: np.ndarray                          # (B, n) spikes
+    gradients: np.ndarray                       # (n_syn,) summed over the trials, stored values; empty without learning
+    gradients_out: np.ndarray
+    telemetry: np.ndarray
+    records: dict[str, np.ndarray] | None       # name -> (steps, B, ...) stored values, as the oracle records them
+
+
+class Block:
+    """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
+
+    def __init__(self, engine: CpuEngine, kernels, trials: int, steps: int, learn: bool, record: bool):
+        self.engine, self.kernels, self.learn, self.recording = engine, kernels, learn, record
+        self.size, self.length, self.n = trials, steps, engine.network.topology.n
         total = np.float64 if engine.arithmetic.spec is None else np.int64
         self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
         self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
-        self.n = engine.network.topology.n
+        self.histories: list[History] = []
+        self.rooms: list[Room] = []
 
-    def _lanes(self, values: np.ndarray, dtype) -> np.ndarray:
-        """(B, ...) values as (... L,), unused lanes zero."""
-        return interleaved(values, dtype, self.kernels.LANES)
+    def load(self, wires: Wires, trials: Trials) -> None:
+        """Begin with other trials, as many and as long ones, and weights."""
+        engine, k, state, io = self.engine, self.kernels, self.state, self.io
+        self.wires = wires
+        for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history)):
+            values.fill(0)
+        state.heard.fill(k.WATCHED)
+        state.waiting[:], state.left[:] = np.arange(state.waiting.size), np.diff(wires.ptr)
+        state.line.fill(engine.network.topology.n + engine.network.topology.n_in)
+        interleave(trial_key(engine.seed, trials.ids.astype(np.uint64)), state.stream, k.LANES)
+        interleave(trials.x, io.x, k.LANES)
+        interleave(engine.arithmetic.target_to_raw(trials.target), io.target, k.LANES)
+        interleave(trials.duration, io.duration, k.LANES)
+        if self.learn and engine.learning.rule == "shuffled_per_step":
+            interleave(self._tables(trials.ids), io.tables, k.LANES)
+
+    def _tables(self, ids: np.ndarray) -> np.ndarray:
+        """Neighbourhoods: (cells, 9), or (B, S, cells, 9) for those of each step and trial."""
+        engine = self.engine
+        if not (self.learn and engine.learning.diffuses):
+            return engine.network.topology.moore()
+        return neighbour_tables(engine.network.topology, engine.learning, engine.network.permutation, engine.seed, ids, self.length)
 
     def _state(self) -> State:
-        topo, k, trials = self.engine.network.topology, self.kernels, self.trials
+        topo, k = self.engine.network.topology, self.kernels
         n, lines, K = topo.n + -topo.n % k.SIDE, topo.n + topo.n_in, topo.n_out
-        wires = self.wires
-        places, out = (wires.place_ptr[-1], topo.syn_out.size) if self.learn else (0, 0)
+        synapses = self.engine.tables.wiring.size
+        places, out = (self.engine.tables.places(k.TOGETHER)[-1], topo.syn_out.size) if self.learn else (0, 0)
 
         def zeros(count, dtype):
             return aligned(count * k.LANES, dtype)
 
         z = zeros(n, np.uint8)
         return State(
-            stream=self._lanes(trial_key(self.engine.seed, trials.ids.astype(np.uint64)), np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A),
-            r=zeros(n, k.DT_NUM), z=z, z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
-            current_rec=zeros(n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
+            stream=zeros(1, np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A), r=zeros(n, k.DT_NUM), z=z,
+            z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
+            current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE),
-            heard=np.full(lines, k.WATCHED, np.uint8), waiting=np.arange(wires.line.size), left=np.diff(wires.ptr),
-            line=np.full(places, lines), element=np.zeros(places, np.int64), U=zeros(places, k.DT_U),
+            heard=np.zeros(lines, np.uint8), waiting=np.zeros(synapses, np.int64), left=np.zeros(topo.n, np.int64),
+            line=np.zeros(places, np.int64), element=np.zeros(places, np.int64), U=zeros(places, k.DT_U),
             F=zeros(places, k.DT_F), S=zeros(places, k.DT_S), G=zeros(places, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
     def _trials(self, total) -> BlockTrials:
-        engine, k, trials, size = self.engine, self.kernels, self.trials, self.engine.tables.wiring.size
+        engine, k, L = self.engine, self.kernels, self.kernels.LANES
         topo, rule = engine.network.topology, engine.learning
-        x = self._lanes(trials.x, np.uint8)
-        tables = topo.moore()
-        if self.learn and rule.diffuses:
-            tables = neighbour_tables(topo, rule, engine.network.permutation, engine.seed, trials.ids, trials.steps)
+        x = np.zeros(self.length * topo.n_in * L, np.uint8)
         per_step = self.learn and rule.rule == "shuffled_per_step"
+        tables = np.zeros(rule.window * topo.n_cells * 9 * L, np.int64) if per_step else self._tables(np.zeros(0, np.uint32)).astype(np.int64).ravel()
         return BlockTrials(
-            x=x, x_words=x.view(WORDS[k.LANES_PER_WORD]), target=self._lanes(engine.arithmetic.target_to_raw(trials.target), k.DT_Y),
-            duration=self._lanes(trials.duration, k.DT_WIDE), tables=self._lanes(tables, np.int64) if per_step else tables.astype(np.int64).ravel(),
-            y=np.zeros(rule.window * topo.n_out * k.LANES, k.DT_Y), counts=np.zeros((k.LANES, topo.n), np.int64),
-            gsum=np.zeros(size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
+            x=x, x_words=x.view(WORDS[k.LANES_PER_WORD]), target=np.zeros(rule.window * topo.n_out * L, k.DT_Y), duration=np.zeros(L, k.DT_WIDE),
+            tables=tables, y=np.zeros(rule.window * topo.n_out * L, k.DT_Y), counts=np.zeros((L, topo.n), np.int64),
+            gsum=np.zeros(engine.tables.wiring.size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
 
     def _records(self, total) -> Records:
-        topo, L, T, S = self.engine.network.topology, self.kernels.LANES, self.trials.steps, self.engine.learning.window
+        topo, L, T, S = self.engine.network.topology, self.kernels.LANES, self.length, self.engine.learning.window
         n, lines, K, size = topo.n, topo.n + topo.n_in, topo.n_out, self.engine.tables.wiring.size
 
         def zeros(*shape):
@@ -93,24 +122,29 @@ class Block:
                        l=zeros(S, n, L), m=zeros(S, topo.n_cells, L), gout=zeros(T, topo.syn_out.size, L),
                        syn=zeros(T, size, len(RECORDED_SYNAPSE), L), d=zeros(n, L), g=zeros(size, L))
 
-    def history(self) -> History:
-        """Room for H, X and L of a chunk."""
+    def history(self, number: int) -> History:
+        """Room for H, X and L of a chunk; a block has as many as are asked for."""
         topo, k = self.engine.network.topology, self.kernels
         rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
-        return History(*(aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L))))
+        while len(self.histories) <= number:
+            self.histories.append(History(*(aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))))
+        return self.histories[number]
 
-    def room(self) -> Room:
-        """What eligibility_chunk works in."""
+    def room(self, number: int) -> Room:
+        """What eligibility_chunk works in, for each thread."""
         k = self.kernels
         together, signals = k.TOGETHER * k.CHUNK, k.CHUNK * k.WIDTH * k.QUICK
-        return Room(keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
-                    pairs=aligned(signals, np.int16), low=aligned(signals, np.int16), filtered=aligned(together * k.LANES * k.QUICK, k.DT_F),
-                    bound=aligned(k.LANES * k.QUICK, np.int32))
+        while len(self.rooms) <= number:
+            self.rooms.append(Room(
+                keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
+                pairs=aligned(signals, np.int16), low=aligned(signals, np.int16), filtered=aligned(together * k.LANES * k.QUICK, k.DT_F),
+                bound=aligned(k.LANES * k.QUICK, np.int32)))
+        return self.rooms[number]
 
     @property
     def steps(self) -> tuple[int, int]:
         """T and S, as kernels are told."""
-        return self.trials.steps, self.engine.learning.window
+        return self.length, self.engine.learning.window
 
     @property
     def rule(self) -> tuple:
@@ -127,8 +161,8 @@ class Block:
 
     def run(self) -> None:
         """All steps of the block's trials."""
-        self.kernels.run_block(*self.steps, self.trials.size, *self.rule, *self.rates, np.zeros(1, np.int64), np.array([0, self.n]),
-                               self.room(), self.wires, self.state, self.history(), self.io, self.records, self.tel)
+        self.kernels.run_block(*self.steps, self.size, *self.rule, *self.rates, np.zeros(1, np.int64), np.array([0, self.n]),
+                               self.room(0), self.wires, self.state, self.history(0), self.io, self.records, self.tel)
 
     def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
         """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
@@ -143,21 +177,22 @@ class Block:
                 parts.eligibility(chunk, 0)
             for future in others:
                 future.result()
-        self.kernels.finish(self.trials.steps, self.trials.size, *self.rates, self.wires, self.state, self.io, self.records, self.tel)
+        self.kernels.finish(self.length, self.size, *self.rates, self.wires, self.state, self.io, self.records, self.tel)
 
     def parts(self, threads: int) -> Parts:
         """The run in parts."""
         return Parts(self, threads)
 
-    def readout(self) -> np.ndarray:
-        """(B, S, K) in model units."""
-        K = self.engine.network.topology.n_out
-        y = self.io.y.reshape(-1, K, self.kernels.LANES)[..., :self.trials.size]
-        return self.engine.arithmetic.to_scaled("readout", np.moveaxis(y, -1, 0))
+    def outcome(self) -> Outcome:
+        """Copies of what the trials gave."""
+        K, B = self.engine.network.topology.n_out, self.size
+        y = np.moveaxis(self.io.y.reshape(-1, K, self.kernels.LANES)[..., :B], -1, 0)
+        return Outcome(np.array(self.engine.arithmetic.to_scaled("readout", y)), self.io.counts[:B].copy(), self.io.gsum.copy(),
+                       self.io.gout_sum.copy(), self.tel.copy(), self.record() if self.recording else None)
 
     def record(self) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
-        B, rule = self.trials.size, self.engine.learning
+        B, rule = self.size, self.engine.learning
         first = lambda a: np.moveaxis(a[..., :B], -1, 1)        # noqa: E731
         rec = self.records
         soma = {name: first(rec.soma[:, :, v]) for v, name in enumerate(RECORDED_SOMA)}
@@ -180,8 +215,8 @@ class Parts:
 
     def __init__(self, block: Block, threads: int):
         self.block, self.threads = block, threads
-        self.count = -(-block.trials.steps // block.kernels.CHUNK)
-        self.histories, self.rooms = (block.history(), block.history()), [block.room() for _ in range(threads)]
+        self.count = -(-block.length // block.kernels.CHUNK)
+        self.histories, self.rooms = [block.history(i) for i in range(2)], [block.room(i) for i in range(threads)]
         self.taken = np.zeros(SHARES, np.int64)
         synapses = block.engine.tables.pointer
         self.borders = np.searchsorted(synapses, np.linspace(0, synapses[-1], SHARES + 1))

@@ -10,7 +10,7 @@ the order, so results do not depend on LANES, TOGETHER, CHUNK or threads. A syna
 its X was always zero, so all of its state is.
 
 ``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`); ``*_all`` and ``*_each`` the lanes
-of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons. Each variable has an array of its own, in the
+of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons; ``*_held`` leave words in the order of registers. Each variable has an array of its own, in the
 narrowest type that holds its format (DT_*).
 
 Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
@@ -43,7 +43,7 @@ def deliver(current, spikes, first, last, post, weight):
     """Add the weights of the synapses first .. last-1 to their targets' currents in the lanes that spiked."""
     for e in range(first, last):
         o = post[e & M] * LANES
-        put(current, o, add_CURRENT(take(current, o), mul_CURRENT(spikes, weight[e & M])))
+        put_held(current, o, add_CURRENT(take_held(current, o), mul_CURRENT(spikes, weight[e & M])))
 
 
 @inline
@@ -84,7 +84,7 @@ def direct_lanes(d, j, err, feedback, n_out):
     sum = none(d)
     for k in range(n_out):
         sum = like(d, direct(sum, feedback[j, k], take(err, k * LANES)))
-    put(d, j * LANES, sum)
+    put_held(d, j * LANES, sum)
 
 
 @inline
@@ -112,7 +112,7 @@ def diffusion_step(t, s, neuron_at, tables, per_step, step, gain):
         nine = neighbours(s.grid, s.nine, tables, per_step, (step * n_cells + c) * 9 if per_step else c * 9)
         injected = none(s.d)
         if neuron_at[c] >= 0:
-            injected = take(s.d, neuron_at[c] * LANES)
+            injected = take_held(s.d, neuron_at[c] * LANES)
         put(s.new, c * LANES, modulator(nine, injected, gain, bits_modulator(take(s.stream, 0), key)))
     for c in range(n_cells):
         put(s.grid, c * LANES, take(s.new, c * LANES))
@@ -132,7 +132,7 @@ def signal_step(t, k, step, rule, kd, net, s, h, io):
             put(h.l, p, take(s.grid, net.cell[j] * LANES))
         else:
             key = counter_learning_signal(step_learning_signal(t), j)
-            put(h.l, p, learning_signal(take(s.d, j * LANES), bits_learning_signal(take(s.stream, 0), key)))
+            put(h.l, p, learning_signal(take_held(s.d, j * LANES), bits_learning_signal(take(s.stream, 0), key)))
 
 
 @inline
@@ -155,12 +155,12 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
     stream, z = same_side(s.stream, 0), take_side(s.z, o)
     current_rec = none_side(s.current_rec)
     if not JOINT:
-        current_rec = take_side(s.current_rec, o)
-        put(s.current_rec, o, none_side(s.current_rec))
-    V = membrane(take_side(s.V, o), z, take_side(s.current_in, o), current_rec, leak_m,
+        current_rec = take_held_side(s.current_rec, o)
+        put_held(s.current_rec, o, none_side(s.current_rec))
+    V = membrane(take_side(s.V, o), z, take_held_side(s.current_in, o), current_rec, leak_m,
                  bits_membrane(stream, counter_membrane(step_membrane(t), who)))
     put(s.V, o, V)
-    put(s.current_in, o, none_side(s.current_in))
+    put_held(s.current_in, o, none_side(s.current_in))
     wait = refractory(take_side(s.r, o), z, R)
     put(s.r, o, wait)
     ready = zero(wait)
@@ -253,10 +253,10 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
                 put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
                 deliver(s.current_out, z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, net.w_out)
         for o in range(n_out):
-            y = readout(take(s.y, o * LANES), take(s.current_out, o * LANES), leak_k,
+            y = readout(take(s.y, o * LANES), take_held(s.current_out, o * LANES), leak_k,
                         bits_readout(take(s.stream, 0), counter_readout(step_readout(t), o)))
             put(s.y, o * LANES, y)
-            put(s.current_out, o * LANES, none(s.current_out))
+            put_held(s.current_out, o * LANES, none(s.current_out))
         step = t - (T - S)
         if step >= 0:
             for o in range(n_out):

@@ -58,12 +58,10 @@ def _interleave_bytes(values, lanes, words):
             lanes[o + 7 * words] = h
 
 
-def interleaved(values: np.ndarray, dtype, count: int) -> np.ndarray:
-    """(B, ...) values as (... count,), flat: B of ``count`` lanes are used, the others zero."""
-    values = np.ascontiguousarray(values, dtype).reshape(len(values), -1)
-    out = np.zeros(values.shape[1] * count, dtype)
+def interleave(values: np.ndarray, out: np.ndarray, count: int) -> None:
+    """(B, ...) values as (... count,), flat: B of ``count`` lanes are written (or a few more, zeros), in the type of ``out``."""
+    values = np.ascontiguousarray(values, out.dtype).reshape(len(values), -1)
     if values.itemsize == 1 and count % WORD == 0 and values.shape[1] % WORD == 0 and values.ctypes.data % WORD == 0 and sys.byteorder == "little":
         _interleave_bytes(values.view(np.uint64), out.view(np.uint64), count // WORD)
     else:
         _interleave(values, out, count)
-    return out

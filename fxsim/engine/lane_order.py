@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from llvmlite import binding, ir
+from numba.core import config
 
 I8, I16, I32 = (ir.IntType(bits) for bits in (8, 16, 32))
 PIECE = 8       # lanes of 16 bits in a piece of a register
@@ -23,12 +24,15 @@ MULTIPLY_ROUND = {8: "llvm.x86.ssse3.pmul.hr.sw.128", 16: "llvm.x86.avx2.pmul.hr
 
 @lru_cache(maxsize=1)
 def group() -> int:
-    """Lanes of 16 bits in a register of this processor, if it has the instructions; else 0."""
-    try:
-        features = binding.get_host_cpu_features()
-    except RuntimeError:        # LLVM cannot tell on some systems
-        return 0
-    return 32 if features.get("avx512bw") else 16 if features.get("avx2") else 0
+    """Lanes of 16 bits in a register of the processor that Numba compiles for, if it has the instructions; else 0."""
+    features = config.CPU_FEATURES      # NUMBA_CPU_FEATURES, or NUMBA_CPU_NAME=generic
+    if features is None:
+        try:
+            features = binding.get_host_cpu_features().flatten()
+        except RuntimeError:        # LLVM cannot tell on some systems
+            features = ""
+    has = features.split(",")
+    return 32 if "+avx512bw" in has else 16 if "+avx2" in has else 0
 
 
 def unpacked(count: int) -> bool:

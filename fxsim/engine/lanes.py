@@ -128,9 +128,9 @@ def _load(context, builder, kind: Kind, array, index, count: int):
     return builder.load(pointer, align=kind.dtype.bitwidth // 8)
 
 
-def _as_word(context, builder, kind: Kind, raw, count: int):
-    """Elements of an array as the words that they are computed with."""
-    if _wide(kind.dtype) and unpacked(count):
+def _as_word(context, builder, kind: Kind, raw, count: int, held: bool = False):
+    """Elements of an array as the words that they are computed with; ``held``: they are in the order of registers already."""
+    if _wide(kind.dtype) and unpacked(count) and not held:
         raw = to_unpacked(builder, raw)
     return cast(context, builder, raw, lanes_type(kind.dtype, count), word_of(kind.dtype), count)
 
@@ -149,13 +149,14 @@ def put(context, array, index, value):
     return types.void(array, index, value), codegen
 
 
-def _store(context, builder, signature, arguments, size: int, apart: int) -> None:
-    """Lanes of arguments (array, index, value), ``size`` of them from array[index] on, the next ones from array[index + apart] on, ..."""
+def _store(context, builder, signature, arguments, size: int, apart: int, held: bool = False) -> None:
+    """Lanes of arguments (array, index, value), ``size`` of them from array[index] on, the next ones from array[index + apart] on, ...;
+    ``held``: in the order of registers."""
     kind, index_kind, value_kind = signature.args
     data, index, value = arguments
     count, index = count_of(value_kind), context.cast(builder, index, index_kind, types.intp)
     value = cast(context, builder, value, value_kind, kind.dtype, count, fits=True)
-    if _wide(kind.dtype) and unpacked(count):
+    if _wide(kind.dtype) and unpacked(count) and not held:
         value = to_natural(builder, value)
     for number, part in enumerate(lane_order.parts(builder, value, size) if count > size else [value]):
         pointer = _address(context, builder, kind, data, builder.add(index, ir.Constant(index.type, number * apart)))
@@ -273,13 +274,28 @@ def repeating(size: int, copies: int) -> Callable:
     return load
 
 
-def loader(count: int) -> Callable:
-    """load(a, o): ``count`` elements from o on."""
+def held(lanes: int, side: int) -> tuple[Callable, Callable, Callable]:
+    """take(a, o), put(a, o, x) and take_side(a, o) for arrays in which nothing else looks for a certain lane: words stay in the order of
+    registers, if ``lanes`` and ``side`` times as many have the same."""
+    same = lane_order.unpacked(lanes)
+
+    @intrinsic
+    def put_held(context, array, index, value):
+        def codegen(context, builder, signature, arguments):
+            _store(context, builder, signature, arguments, count_of(value), 0, same)
+            return context.get_dummy_value()
+        return types.void(array, index, value), codegen
+
+    return loader(lanes, same), put_held, loader(lanes * side, same)
+
+
+def loader(count: int, held: bool = False) -> Callable:
+    """load(a, o): ``count`` elements from o on; ``held``: from arrays in the order of registers."""
     @intrinsic
     def load(context, array, index):
         def codegen(context, builder, signature, arguments):
             kind = signature.args[0]
             index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-            return _as_word(context, builder, kind, _load(context, builder, kind, arguments[0], index, count), count)
+            return _as_word(context, builder, kind, _load(context, builder, kind, arguments[0], index, count), count, held)
         return lanes_type(word_of(array.dtype), count)(array, index), codegen
     return load

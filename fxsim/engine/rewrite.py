@@ -174,9 +174,24 @@ def fused(node: ast.Call) -> ast.Call:
         return _renamed("mulhi16", operands[0].args)
     if name == "shr16" and (rounded := _rounding(*operands)):
         return rounded
+    if name == "sub32" and (spike := _less_a_shifted(*operands)):
+        return spike
     if name == "add32" and (factors := [_factors(x) for x in operands]) and all(factors):
         return _renamed("dot32", [*factors[0], *factors[1]])
     return node
+
+
+def _less_a_shifted(x: ast.expr, y: ast.expr) -> ast.Call | None:
+    """x + ... - (z << s) as x - (z << s), one instruction, + ...: sums in words do not depend on the order."""
+    if not _is(y, "shl16") or not (s := getattr(y.args[1], "bound", 0)) or not _within(getattr(y.args[0], "range", None)):
+        return None
+    if _is(x, "add32"):
+        first = _less_a_shifted(x.args[0], y)
+        return first and _renamed("add32", [first, x.args[1]])
+    if not _within(getattr(x, "range", None)):
+        return None
+    one, power = (_renamed("I16", [ast.Constant(n)]) for n in (1, -(1 << s)))
+    return _renamed("dot32", [x, one, y.args[0], power])
 
 
 def _rounding(x: ast.expr, shift: ast.expr) -> ast.Call | None:

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from . import lane_order
-from .lanes import cast, count_of, element_of, joined, lanes_type, repeat
+from .lanes import Lanes, cast, count_of, element_of, joined, lanes_type, repeat
 
 _WORDS = {16: types.int16, 32: types.int32, 64: types.int64}
 
@@ -237,6 +237,20 @@ def _of_narrow(emit, result: types.Integer, operands: int, width: int = 1):
 
 
 @intrinsic
+def narrowmul32(context, x, y):
+    """x y, of words of 16 bits; where one is a scalar, as a product of pairs of which the second is zero: sums take it in."""
+    count, scalar = count_of(x, y), not (isinstance(x, Lanes) and isinstance(y, Lanes))
+
+    def codegen(context, builder, signature, values):
+        x, y = (cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values, signature.args))
+        if scalar and _unpacked(x):
+            zeros = ir.Constant(x.type, None)
+            return _dot(builder, x, y, zeros, zeros)
+        return _multiplied(builder, x, y)
+    return lanes_type(types.int32, count)(x, y), codegen
+
+
+@intrinsic
 def dotpair32(context, pairs, c, d):
     """a c + b d, of words of 16 bits, for ``pairs`` of a and b."""
     count = count_of(c, d)
@@ -258,7 +272,7 @@ def _every_second(builder, x, first: int, count: int):
 
 FUSED = {"mulhi16": _of_narrow(_product, types.int16, 2), "mullo16": _of_narrow(_MODULAR["mul"], types.int16, 2),
          "mulround16": _of_narrow(_rounded_product, types.int16, 2),
-         "narrowmul32": _of_narrow(_multiplied, types.int32, 2), "dot32": _of_narrow(_dot, types.int32, 4),
+         "narrowmul32": narrowmul32, "dot32": _of_narrow(_dot, types.int32, 4),
          "pair16": _of_narrow(_pairs, types.int16, 2, 2), "dotpair32": dotpair32, "cut16": cut16}
 """Of words of 16 bits: mulhi16(a, b) = a b >> 16, mullo16(a, b) the 16 bits below (as a signed word),
 mulround16(a, b) = (a b + 2**14) >> 15, narrowmul32(a, b) = a b,
