@@ -10,8 +10,8 @@ the order, so results do not depend on LANES, TOGETHER, CHUNK or threads. A syna
 its X was always zero, so all of its state is.
 
 ``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`); ``*_all`` and ``*_each`` the lanes
-of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons; ``*_held`` leave words in the order of registers. Each variable has an array of its own, in the
-narrowest type that holds its format (DT_*).
+of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons; ``*_held`` leave words in the order of registers.
+Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
 
 Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
 same step of all rows would share few cache lines.

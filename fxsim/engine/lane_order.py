@@ -25,7 +25,7 @@ MULTIPLY_ROUND = {8: "llvm.x86.ssse3.pmul.hr.sw.128", 16: "llvm.x86.avx2.pmul.hr
 @lru_cache(maxsize=1)
 def group() -> int:
     """Lanes of 16 bits in a register of the processor that Numba compiles for, if it has the instructions; else 0."""
-    features = config.CPU_FEATURES      # NUMBA_CPU_FEATURES, or NUMBA_CPU_NAME=generic
+    features = getattr(config, "CPU_FEATURES", None)        # NUMBA_CPU_FEATURES, or NUMBA_CPU_NAME=generic
     if features is None:
         try:
             features = binding.get_host_cpu_features().flatten()
