@@ -33,6 +33,7 @@ def _checked_operations() -> dict:
     unsigned |= {"orU32": lambda a, b: (int(a) | int(b)) & 0xFFFFFFFF}
     narrow, wide = _checked(16), _checked(32)
     return {**words, **unsigned,
+            "cut16": lambda a: max(-(1 << 15), min((1 << 15) - 1, wide(a))),
             "ads16": lambda a, b: max(-(1 << 15), min((1 << 15) - 1, narrow(a) + narrow(b))),
             "mulhi16": lambda a, b: narrow(narrow(a) * narrow(b) >> 16),
             "narrowmul32": lambda a, b: wide(narrow(a) * narrow(b)),
@@ -59,7 +60,7 @@ def _checked_memory() -> dict:
 
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
-            "take_signal": load, "take_low": load,
+            "take_signal": load, "take_low": load, "take_held": load, "take_held_side": load, "put_held": put,
             "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),

@@ -76,7 +76,7 @@ def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):
     assert compare_engine("cpu", case, arithmetic) is None
 
 
-@pytest.mark.parametrize("turn, formats", enumerate(["q16", "random-mixed", "loihi2", "random-floor"]))
+@pytest.mark.parametrize("turn, formats", list(enumerate(["q16", "random-mixed", "loihi2", "random-floor"])))
 def test_compiled_engine_agrees_bit_for_bit_on_other_formats(turn, formats):
     """q16 on other networks, mixed roundings and overflows, the Loihi-like preset, and one rounding throughout."""
     cases = list(draw_cases((turn + 1) * CASES_PER_SPEC, seed=3))[turn * CASES_PER_SPEC:]

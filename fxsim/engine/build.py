@@ -93,13 +93,12 @@ CPU = Dialect((
 class Variant:
     """A build for the CPU.
 
-    lanes       trials side by side (a multiple of 8, the lanes of a 256-bit word; 1 for records and telemetry)
+    lanes       trials side by side (a multiple of 8; 1 with telemetry)
     side        neurons side by side, a power of two
     together    synapses of a neuron visited side by side, a power of two
     chunk       steps between two visits of a synapse
     unroll      steps of a visit written out, a power of two; divides chunk
-    record      keep every state variable of every step
-    telemetry   count saturation, underflow and stalls
+    telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
     """
 
     lanes: int = 16
@@ -107,7 +106,6 @@ class Variant:
     together: int = 2
     chunk: int = 32
     unroll: int = 4
-    record: bool = False
     telemetry: bool = False
     dialect: ClassVar[Dialect] = CPU
 
@@ -127,8 +125,7 @@ class Variant:
         return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
                 "ROW": self.lanes * self.chunk + 32,
                 "WIDTH": self._lanes(width), "SPAN": self._lanes(2 * width), "M": (1 << 40) - 1,
-                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "RECORD": self.record,
-                "WATCHED": self.record or self.telemetry}
+                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry}
 
 
 @lru_cache(maxsize=64)

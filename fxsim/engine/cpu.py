@@ -26,8 +26,7 @@ PLAIN, NARROW = Variant(lanes=FULL), Variant(lanes=FULL, together=4)
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=2, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
-COUNTING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)      # one lane: an unused lane must not be counted
-RECORDING = Variant(lanes=1, together=1, chunk=1, unroll=1, record=True, telemetry=True)    # and records of long trials stay small
+WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)   # one lane: an unused one must not be counted, and records stay small
 
 
 def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int):
@@ -91,7 +90,7 @@ class CpuEngine:
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
             telemetry: bool = False, record: bool = False) -> Result:
         require_steps(trials, self.arithmetic.steps)
-        variant = RECORDING if record else COUNTING if telemetry else self.variant(trials.size)
+        variant = WATCHING if record or telemetry else self.variant(trials.size)
         kernels = self.module(variant)
         wires = self.wires(kernels, weights)
         parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]

@@ -188,6 +188,12 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
 
 
 @inline
+def recording(rec):
+    """Whether there is room for records."""
+    return rec.soma.size > 0
+
+
+@inline
 def record_step(t, k, step, learn, rule, net, s, h, rec):
     """Copies of all variables."""
     n, m, n_out = net.cell.size, net.ptr_in.size - 1, s.y.size // LANES
@@ -265,7 +271,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
                 error_step(t, s.y, io.target, step * n_out * LANES, s.err, n_out, classify, s.probability, s.stream)
                 signal_step(t, k, step, rule, COEFFICIENT(kd), net, s, h, io)
                 gradient_out_step(t, net, s)
-        if RECORD:
+        if WATCHED and recording(rec):
             record_step(t, k, step, learn, rule, net, s, h, rec)
     if learn:       # a last, shorter chunk is filled up with steps that change no sum
         for k in range(steps, CHUNK):
@@ -439,7 +445,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
                     synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, False, True, False)
                 else:
                     synapse_chunk(s, o, h, p, room.lines, drive, leak_a, leak_k, room, True, True, False)
-                if RECORD:
+                if WATCHED and recording(rec):
                     e = s.element[place]
                     for l in range(LANES):
                         rec.syn[t0, e, 0, l] = s.U[o + l]
@@ -463,7 +469,7 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
         for l in range(lanes):
             s.rate[l] = rate_error(WIDE(s.spikes[j * LANES + l]), WIDE(io.duration[l]), WIDE(rate_target), WIDE(rate_gain),
                               bits_rate_error(s.stream[l], key))
-            if RECORD:
+            if WATCHED and recording(rec):
                 rec.d[j, l] = s.rate[l]
         placed = net.ptr[j + 1] - net.ptr[j] - s.left[j]        # S and G of the others are zero
         for place in range(net.place_ptr[j], net.place_ptr[j] + placed):
@@ -472,7 +478,7 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
             for l in range(lanes):
                 g = gradient_rate(s.G[o + l], s.rate[l], s.S[o + l], bits_gradient_rate(s.stream[l], key))
                 io.gsum[e] += g
-                if RECORD:
+                if WATCHED and recording(rec):
                     rec.g[e, l] = g
     for e in range(io.gout_sum.size):
         for l in range(lanes):
