@@ -6,6 +6,7 @@ or SIGTERM ends is one line and exit status 130 or 143.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -281,7 +282,8 @@ def golden(files: tuple[str, ...]) -> None:
 @click.option("--cases", type=int, default=20, show_default=True, help="Random networks.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--engines", type=Items(), default="oracle,cpu", show_default=True)
-def backends(cases: int, seed: int, engines: list) -> None:
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Processes that share the work; 0: as many as cores.")
+def backends(cases: int, seed: int, engines: list, jobs: int) -> None:
     """Hold engines against the oracle, bit for bit, on random networks and formats.
 
     Without a GPU the engine cuda runs in Numba's CUDA simulator, on a few short trials of each network.
@@ -296,7 +298,7 @@ def backends(cases: int, seed: int, engines: list) -> None:
     def show(report) -> None:
         click.echo(f"{report.number:4d}  {report.engine}  {report.formats}  {report.case}  {report.difference or 'equal'}")
 
-    reports = verify_backends(cases, seed, engines, show)
+    reports = verify_backends(cases, seed, engines, show, jobs or os.cpu_count() or 1)
     failed = [report for report in reports if report.difference]
     click.echo(f"{len(reports)} cases, {len(failed)} differ" + (f"; first: {failed[0].difference}" if failed else ""))
     sys.exit(1 if failed else 0)

@@ -58,9 +58,10 @@ def updates(network: Network, diffuses: bool, classification: bool) -> dict[str,
     lines, synapses = topology.n + topology.n_in, topology.syn_in.size + topology.syn_rec.size
     onto_alif = sum(int(alif[topology.synapses(layer).post].sum()) for layer in ("in", "rec"))
     return {
-        FORWARD: {"refractory": topology.n, "adaptation": int(alif.sum()), "membrane": topology.n, "distance": topology.n, "readout": topology.n_out},
-        ELIGIBILITY: {"trace": lines, "pseudo_derivative": topology.n, "readout_trace": topology.n, "eligibility": synapses,
-                      "filtered_eligibility": synapses, "eligibility_sum": synapses, "adaptation_eligibility": onto_alif},
+        FORWARD: {"refractory": topology.n, "adaptation": int(alif.sum()), "membrane": topology.n, "distance": int(alif.sum()),
+                  "distance_lif": int((~alif).sum()), "readout": topology.n_out},
+        ELIGIBILITY: {"trace": lines, "pseudo_derivative": int(alif.sum()), "pseudo_derivative_lif": int((~alif).sum()),
+                      "readout_trace": topology.n, "eligibility": synapses, "filtered_eligibility": synapses, "eligibility_sum": synapses, "adaptation_eligibility": onto_alif},
         WINDOW: {("error_classification" if classification else "error_regression"): topology.n_out, "direct": topology.n * topology.n_out,
                  ("modulator" if diffuses else "learning_signal"): topology.n_cells if diffuses else topology.n, "gradient": synapses,
                  "gradient_out": topology.syn_out.size},

@@ -1,7 +1,8 @@
 """Tests that need an optional package are left out, saying why, where it is not installed."""
-import signal
+import gc
 import importlib.util
 import os
+import signal
 
 from hypothesis import settings
 
@@ -19,3 +20,5 @@ def pytest_report_header(config):
 # A shell that starts the tests in the background lets them ignore SIGINT, and so would the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.set_threshold(100_000, 50, 1000)     # compiling kernels makes millions of objects that live on: looking through them takes a tenth of the time

@@ -15,6 +15,7 @@ from ..network import Network
 from ..softmax import MAX_READOUT_FRAC, MIN_READOUT_FRAC, PROBABILITY_FRAC
 
 
+USUAL_STEPS, USUAL_RATE_GAIN = 1 << 12, 1 << 24
 PARTIAL_STEPS = 4       # of E, of any neuron, that are proved to join the sum S at once
 
 
@@ -73,7 +74,7 @@ class Ranges:
         """What the sum of E can reach within a trial, each term rounded into the sum's format."""
         finer = self.spec["eligibility"].frac_bits - self.spec["eligibility_sum"].frac_bits
         largest = max(abs(E.lo), abs(E.hi)) + 1
-        reach = _power_of_two(max(self.arithmetic.steps, 4096)) * ((largest >> finer) + 1 if finer > 0 else largest << -finer)
+        reach = _power_of_two(max(self.arithmetic.steps, USUAL_STEPS)) * ((largest >> finer) + 1 if finer > 0 else largest << -finer)
         whole = self.of("eligibility_sum")
         return Interval(max(whole.lo, -reach), min(whole.hi, reach))
 
@@ -83,12 +84,20 @@ class Ranges:
         bits = max(usual, 3 * -(-int(np.max(value, initial=0)).bit_length() // 3))
         return Interval(0, min((1 << bits) - 1, self.spec[quantity].max_raw))
 
+    def rates(self) -> tuple[Interval, ...]:
+        """Arguments of the rate error: coarsely, so that most networks share one build, unless that could overflow 64 bits."""
+        co, T = self.arithmetic.coefficients, self.arithmetic.steps
+        target, gain = int(co.rate_target), int(co.rate_gain)
+        if T <= USUAL_STEPS and target <= 1 << RATE_FRAC and gain <= USUAL_RATE_GAIN:
+            T, target, gain = USUAL_STEPS, 1 << RATE_FRAC, USUAL_RATE_GAIN
+        return Interval(0, T), Interval(1, T), Interval(0, target), Interval(0, gain), Interval(0, (1 << 31) - 1)
+
     def arguments(self, exact: dict[str, Interval]) -> dict[str, tuple]:
         """Arguments of every update function; ``exact`` holds the results of those met so far."""
         co, rule, bit, rnd = self.arithmetic.coefficients, self.arithmetic.learning, Interval(0, 1), Interval(0, (1 << 31) - 1)
         leak_m, leak_a, leak_k = (self.up_to("decay", leak) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout))
         signal = self.of("modulator" if rule.diffuses else "learning_signal")
-        T, R = self.arithmetic.steps, Interval(0, _power_of_two(max(self.network.constants.refractory, 64)))
+        R = Interval(0, _power_of_two(max(self.network.constants.refractory, 64)))
         outputs = 1 if self.network.topology.n_out == 1 else _power_of_two(max(self.network.topology.n_out, 4))
         error = exact.get("error_classification" if rule.classification else "error_regression", self.of("error"))
         E = exact.get("eligibility", self.of("eligibility"))
@@ -114,7 +123,7 @@ class Ranges:
             "modulator": (self.of("modulator") * 9, exact.get("direct"), self.up_to("diffusion_gain", co.diffusion_gain), rnd),
             "readout": (self.of("readout"), self.current("out"), leak_k, rnd),
             "gradient_out": (self.of("gradient_out"), self.of("error"), self.of("readout_trace"), rnd),
-            "rate_error": (Interval(0, T), Interval(1, T), Interval(0, int(co.rate_target)), Interval(0, int(co.rate_gain)), rnd),
+            "rate_error": self.rates(),
             "gradient_rate": (self.of("gradient"), self.of("rate_error"), self.of("eligibility_sum"), rnd),
         }
 

@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Callable, Iterable, Iterator
+from multiprocessing import get_context
+from typing import Callable, Iterable, Iterator, List, Tuple
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from ..engine import ENGINES, make_engine
 from ..engine.device import simulated
 from ..engine.interface import Result, given
 from ..network import Trials
-from .random_case import PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
+from .random_case import ANY, KINDS, PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
 
 LAVA = "lava"           # runs in other processes, step by step: it has no threads to vary and counts no telemetry
 REFUSALS = 20           # of formats by the interval analysis before others are drawn
@@ -52,11 +54,11 @@ class CaseReport:
 
 
 def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("oracle", "cpu"),
-                    progress: Callable[[CaseReport], None] = lambda report: None) -> list[CaseReport]:
+                    progress: Callable[[CaseReport], None] = lambda report: None, jobs: int = 1) -> list[CaseReport]:
     """Run random networks on every engine and compare with the oracle.
 
     Formats cycle through the presets, one random set per rounding mode, and mixed sets. Stops at the first difference
-    of each engine. Raises InputError for an unknown engine.
+    of each engine. ``jobs``: processes that share the work. Raises InputError for an unknown engine.
     """
     others = [name for name in dict.fromkeys(engines) if name != "oracle"]
     for name in others:
@@ -64,25 +66,49 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
             raise InputError("verify backends", "engines", name, ", ".join((*ENGINES, LAVA)))
     if cases < 1:
         raise InputError("verify backends", "cases", cases, "at least 1")
+    per_spec = CASES_PER_SPEC if "cpu" in others else 1
+    drawn = list(enumerate(draw_cases(cases, seed, per_spec)))
+    groups = [(name, drawn[start:start + per_spec]) for name in others for start in range(0, cases, per_spec)]
+    reports: list[CaseReport] = []
+    for group in _in_processes(groups, jobs):
+        for report in group:
+            if not any(r.difference and r.engine == report.engine for r in reports):
+                reports.append(report)
+                progress(report)
+    return reports
+
+
+Drawn = List[Tuple[int, Tuple[RandomCase, Arithmetic]]]
+
+
+def _in_processes(groups: list[tuple[str, Drawn]], jobs: int) -> Iterator[list[CaseReport]]:
+    """Reports of each group in order. Kernels of one set of formats are compiled in one process."""
+    jobs = min(jobs, len(groups))
+    if jobs < 2:
+        yield from (_compare_group(*group) for group in groups)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:       # not forked: Numba may have threads
+        yield from pool.map(_compare_group, *zip(*groups))
+
+
+def _compare_group(engine: str, group: Drawn) -> list[CaseReport]:
     reports = []
-    for number, (case, arithmetic) in enumerate(draw_cases(cases, seed, CASES_PER_SPEC if "cpu" in others else 1)):
-        for name in others:
-            report = CaseReport(number, name, arithmetic.name, str(case), compare_engine(name, case, arithmetic))
-            reports.append(report)
-            progress(report)
-        others = [name for name in others if not any(r.difference and r.engine == name for r in reports)]
+    for number, (case, arithmetic) in group:
+        reports.append(CaseReport(number, engine, arithmetic.name, str(case), compare_engine(engine, case, arithmetic)))
+        if reports[-1].difference:
+            break
     return reports
 
 
 def draw_cases(cases: int, seed: int, per_spec: int = CASES_PER_SPEC) -> Iterator[tuple[RandomCase, Arithmetic]]:
-    """Cases with formats that the interval analysis accepts."""
+    """Cases with formats that the interval analysis accepts; those that share formats are of one kind."""
     rng, turn = np.random.default_rng(seed), -1
     for number in range(cases):
         if number % per_spec == 0:
             turn += 1
-            spec = _formats(rng, turn)
+            spec, kind = _formats(rng, turn), KINDS[turn % len(KINDS)] if per_spec > 1 else ANY
         for attempt in count(1):
-            case = random_case(rng)
+            case = random_case(rng, kind=kind)
             arithmetic = arithmetic_for(case, spec)
             if arithmetic is not None:
                 yield case, arithmetic

@@ -32,12 +32,28 @@ class RandomCase:
                 f"{self.learning.rule}, {kind}, window {self.learning.window}")
 
 
-def random_case(rng: np.random.Generator, rule: str | None = None) -> RandomCase:
+@dataclass(frozen=True)
+class Kind:
+    """What cases have in common. Those that share formats, too, mostly share a build of the kernels."""
+
+    rules: tuple[str, ...] = RULES
+    trials: tuple[int, ...] = (1, 2, 3, 5, 17, 33)
+    outputs: tuple[int, ...] = (1, 2, 3)
+    classification: bool | None = None      # None: either, where there are several outputs
+
+
+ANY = Kind()
+KINDS = (Kind(RULES[1:], (17, 33), (2, 3), True), Kind(RULES, (1, 2, 3, 5), (1,), False),
+         Kind(RULES[:1], (17, 33), (2, 3), False), Kind(RULES, (1, 2, 3, 5), (2, 3), True))
+"""Of all cases: every rule, both kinds of errors, few and many trials."""
+
+
+def random_case(rng: np.random.Generator, rule: str | None = None, kind: Kind = ANY) -> RandomCase:
     """Draw a case. Weights are large enough that neurons spike; trial lengths and front padding vary."""
-    n, m, K = int(rng.integers(3, 25)), int(rng.integers(1, 12)), int(rng.integers(1, 4))
+    n, m, K = int(rng.integers(3, 25)), int(rng.integers(1, 12)), int(rng.choice(kind.outputs))
     h = int(rng.integers(1, 7))
     w = int(np.ceil(n / h)) + int(rng.integers(0, 3))
-    B, T = int(rng.choice([1, 2, 3, 5, 17, 33])), int(rng.integers(8, 90))
+    B, T = int(rng.choice(kind.trials)), int(rng.integers(8, 90))
     topology = Topology((h, w), rng.permutation(h * w)[:n].astype(np.int32), _mask(rng, m, n, rng.uniform(0.1, 0.9)),
                         _mask(rng, n, n, rng.uniform(0.05, 0.6), autapses=False), _mask(rng, n, K, rng.uniform(0.2, 1.0)))
     alpha, rho, kappa = np.exp(-1 / rng.uniform(17, 40)), np.exp(-1 / rng.uniform(350, 2500)), np.exp(-1 / rng.uniform(17, 40))
@@ -46,9 +62,9 @@ def random_case(rng: np.random.Generator, rule: str | None = None) -> RandomCase
     scale = {"in": 0.7, "rec": 0.4, "out": 0.5}
     weights = {layer: rng.normal(0, scale[layer], topology.synapses(layer).size) for layer in scale}
     network = Network(constants, topology, weights, rng.normal(0, 0.3, (n, K)) * (rng.random((n, K)) < 0.6), rng.permutation(h * w))
-    classification = bool(rng.random() < 0.5) and K > 1
+    classification = bool(rng.random() < 0.5) and K > 1 if kind.classification is None else kind.classification
     window = int(rng.choice([1, T, int(rng.integers(1, T + 1))]))
-    learning = Learning(rule or str(rng.choice(RULES)), window, classification, rng.uniform(0, 0.95), rng.choice([0.0, 0.01, 0.1]), 0.01)
+    learning = Learning(rule or str(rng.choice(kind.rules)), window, classification, rng.uniform(0, 0.95), rng.choice([0.0, 0.01, 0.1]), 0.01)
     duration = rng.integers(max(1, T // 2), T + 1, B)
     x = (rng.random((B, T, m)) < rng.uniform(0.02, 0.3)).astype(np.uint8)
     x[np.arange(T) < (T - duration)[:, None]] = 0           # silent front padding
