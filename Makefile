@@ -47,6 +47,7 @@ test-core:
 
 bench: env
 	$(BIN)/fxsim bench --json reports/performance/bench.json
+	$(BIN)/fxsim bench --twins
 	$(BIN)/fxsim bench --profile
 	$(BIN)/fxsim bench --latency
 	$(BIN)/fxsim bench --scaling --out reports/scaling

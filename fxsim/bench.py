@@ -42,7 +42,7 @@ def bench(rows: Iterable[dict], threads: int = 0, progress: Callable[[dict], Non
 
 
 def child(module: str, request: dict) -> dict:
-    """Run the module's ``measure_row`` in a new process."""
+    """Run the module, which measures one row, in a new process."""
     out = subprocess.run([sys.executable, "-m", module, json.dumps(request)], capture_output=True, text=True)
     if out.returncode == 2:     # refused input, one line
         raise SystemExit(_fail(out.stderr.strip().splitlines()[-1]))
@@ -69,7 +69,7 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     training = Training(load_config(task).changed(changes))
     trials = training.task.training_trials(0)
     training.engine.run(training.optimizer.weights, trials if repeats or engine != "reference" else trials.take(slice(0, 2)))
-    seconds = repeated(lambda: training.update(trials), repeats, _device_seconds if engine == "cuda" else _seconds)
+    seconds = repeated(lambda: training.update(trials), repeats, _device_seconds if engine == "cuda" else seconds_of)
     topology = training.network.topology
     updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size
     spent = median(seconds or [float("nan")])
@@ -82,11 +82,12 @@ def repeated(call: Callable[[], object], repeats: int, clock: Callable[[Callable
     """Seconds of each of several calls; none begins after LONG seconds."""
     seconds: list[float] = []
     while len(seconds) < repeats and sum(seconds) < LONG:
-        seconds.append((clock or _seconds)(call))
+        seconds.append((clock or seconds_of)(call))
     return seconds
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def seconds_of(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Iterable
+from typing import Callable, Iterable
 
 import click
 
@@ -330,6 +330,7 @@ def convergence() -> None:
 @click.option("--scaling", "about", flag_value="scaling", help="Time and memory of larger networks and batches; with --out written as a report.")
 @click.option("--latency", "about", flag_value="latency", help="Seconds of import, and to the first iteration, with compiled kernels.")
 @click.option("--profile", "about", flag_value="profile", help="Where the CPU engine's time goes, against the machine's SIMD throughput.")
+@click.option("--twins", "about", flag_value="twins", help="Fixed point against float32 on the CPU engine, iterations of both in turns.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the report of --model or --scaling.")
 def bench(task, rule, precision, engine, threads: int, file: Path | None, about: str | None, out: Path | None) -> None:
     """Time training iterations at the paper's size."""
@@ -345,6 +346,11 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None, about:
         from .cpu_profile import table
         click.echo(text_table(table((task,) if task else TASKS)))
         return
+    if about == "twins":
+        from .twins import COLUMNS as columns
+        from .twins import twins
+        _bench_table(columns, twins(task, rule, precision, threads, _show_row(columns)))
+        return
     if about in ("scaling", "latency"):
         (_scaling if about == "scaling" else _latency)(out)
         return
@@ -357,14 +363,8 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None, about:
     rows = default_rows(task, rule, precision, engine)
     if file:
         make_directory(file.parent)
-    start = time.perf_counter()
-
-    def show(row: dict) -> None:
-        click.echo(f"{time.perf_counter() - start:6.0f} s  {' '.join(str(row[column]) for column in COLUMNS[:4])}", err=True)
-
-    rows = measure(rows, threads, show)
-    click.echo(text_table([[c.replace("_", " ") for c in COLUMNS],
-                           *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS] for row in rows)]))
+    rows = measure(rows, threads, _show_row(COLUMNS))
+    _bench_table(COLUMNS, rows)
     if file:
         write_json(file, {"rows": rows, "machine": machine()})
     if engine == "cuda":
@@ -372,8 +372,19 @@ def bench(task, rule, precision, engine, threads: int, file: Path | None, about:
         _cuda_tables("model", task, precision, None)
 
 
+def _show_row(columns: tuple[str, ...]) -> Callable[[dict], None]:
+    start = time.perf_counter()
+    return lambda row: click.echo(f"{time.perf_counter() - start:6.0f} s  {' '.join(str(row[column]) for column in columns[:4])}", err=True)
+
+
+def _bench_table(columns: tuple[str, ...], rows: list[dict]) -> None:
+    click.echo(text_table([[c.replace("_", " ") for c in columns],
+                           *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows)]))
+
+
 BENCH_OPTIONS: dict[str | None, set[str]] = {
-    "profile": {"--task"}, "latency": set(), "scaling": {"--out"}, "model": {"--task", "--precision", "--out"},
+    "profile": {"--task"}, "twins": {"--task", "--rule", "--precision", "--threads"},
+    "latency": set(), "scaling": {"--out"}, "model": {"--task", "--precision", "--out"},
     "plan": {"--task", "--precision"}, "compile": {"--task", "--precision"}}
 """What the reports of ``fxsim bench`` take; the timing itself takes all but --out."""
 

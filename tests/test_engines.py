@@ -1,13 +1,21 @@
 """The CPU engine and the oracle agree bit for bit, whatever the network, formats, threads and blocking."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from llvmlite import binding
+
 from checked_kernels import use_checked_kernels
 from fxsim.engine import cpu, make_engine
 from fxsim.engine.build import Variant
 from fxsim.engine.cpu import CpuEngine
+from fxsim.engine.lane_order import group
 from fxsim.network import LAYERS
 from fxsim.verify.backends import CASES_PER_SPEC, Difference, compare_engine, compare_records, compare_results, draw_cases
 from fxsim.verify.random_case import RULES, arithmetic_for, cut, random_case, random_spec
@@ -83,6 +91,21 @@ def test_compiled_engine_agrees_bit_for_bit_on_other_formats(turn, formats):
     assert {arithmetic.name for _, arithmetic in cases} == {formats}
     for case, arithmetic in cases:
         assert compare_engine("cpu", case, arithmetic) is None
+
+
+@pytest.mark.parametrize("processor", ["without AVX-512", "of any kind"])
+def test_builds_for_other_processors_agree_with_the_oracle(processor, tmp_path):
+    """Lanes have another order there. A process of its own: Numba compiles for one processor."""
+    if processor == "of any kind":
+        changes = {"NUMBA_CPU_NAME": "generic"}
+    elif group() == 32:
+        features = binding.get_host_cpu_features().flatten().split(",")
+        changes = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": ",".join(f for f in features if not f.startswith("+avx512"))}
+    else:
+        pytest.skip("this processor has no AVX-512, so it is what the other tests run")
+    done = subprocess.run([Path(sys.executable).with_name("fxsim"), "verify", "backends", "--cases", "2"], capture_output=True, text=True,
+                          env={**os.environ, **changes, "FXSIM_CACHE_DIR": str(tmp_path)})
+    assert done.returncode == 0 and "2 cases, 0 differ" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("variant", [

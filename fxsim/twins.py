@@ -1,0 +1,47 @@
+"""Fixed point against its float32 twin: iterations of both, in turns in one process, so that a busy machine slows both alike."""
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from statistics import median
+from typing import Callable
+
+from .bench import TASKS, child, seconds_of
+
+COLUMNS = ("task", "rule", "precision", "threads", "float32_ms", "fixed_ms", "ratio", "ratio_of_the_fastest")
+REPEATS = 31
+TWIN = "float32"
+
+
+def twins(task: str | None = None, rule: str | None = None, precision: str | None = None, threads: int = 0,
+          progress: Callable[[dict], None] = lambda row: None) -> list[dict]:
+    """Rows of COLUMNS on the CPU engine, each from a process of its own; ratio: of median times, fixed point over float32."""
+    rows = []
+    for t in [task] if task else TASKS:
+        for r in [rule] if rule else ("eprop", "diffusion"):
+            rows.append(child("fxsim.twins", {"task": t, "rule": r, "precision": precision or "q16", "threads": threads}))
+            progress(rows[-1])
+    return rows
+
+
+def measure_twins(task: str, rule: str, precision: str, threads: int, repeats: int = REPEATS) -> dict:
+    """One row, in this process."""
+    from .config import load_config
+    from .training import Training
+    iterations = {}
+    for name in (TWIN, precision):
+        training = Training(load_config(task).changed({"learning.rule": rule, "precision": name, "threads": threads, "engine": "cpu"}))
+        iterations[name] = partial(training.update, training.task.training_trials(0))
+    seconds: dict[str, list[float]] = {name: [] for name in iterations}
+    for turn in range(repeats + 1):         # the first compiles
+        for name in list(iterations)[::1 if turn % 2 else -1]:
+            seconds[name].append(seconds_of(iterations[name]))
+    floating, fixed = seconds[TWIN][1:], seconds[precision][1:]
+    return {"task": task, "rule": rule, "precision": training.arithmetic.name, "threads": getattr(training.engine, "threads", 1),
+            "float32_ms": 1e3 * median(floating), "fixed_ms": 1e3 * median(fixed), "ratio": median(fixed) / median(floating),
+            "ratio_of_the_fastest": min(fixed) / min(floating)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure_twins(**json.loads(sys.argv[1]))))
