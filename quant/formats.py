@@ -83,8 +83,9 @@ class QFormat:
         if self.overflow == "wrap":                         # fmod is exact and keeps the sign
             x = np.fmod(x, 2.0 ** (self.word_bits - self.frac_bits))
         limit = 2.0 ** (62 - self.frac_bits)                # beyond every format, and safe to scale
-        y = np.ldexp(np.clip(x, -limit, limit), self.frac_bits)     # exact, but for results too small for a double:
-        y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
+        y = np.minimum(np.maximum(x, -limit), limit) * 2.0**self.frac_bits      # exact, but for results too small for a double:
+        if self.frac_bits < 0:
+            y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
         raw = self._round(y, random)
         if self.overflow == "saturate":
             return np.clip(raw, self.min_raw, self.max_raw)
@@ -95,7 +96,7 @@ class QFormat:
         if self.rounding == "stochastic" and random is None:
             random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
-        fraction = np.ldexp(y - whole, 31)
+        fraction = (y - whole) * 2.0**31
         bits = np.floor(fraction)
         fine = 2 * bits.astype(np.int64) + (fraction != bits)       # no rounding tells apart what lies between two of these
         r = None if random is None else np.asarray(random).astype(np.int64)
@@ -103,7 +104,7 @@ class QFormat:
 
     def to_float(self, raw) -> np.ndarray:
         """Raw values as float64 (exact)."""
-        return np.ldexp(np.asarray(raw, np.float64), -self.frac_bits)
+        return np.asarray(raw, np.float64) * 2.0**-self.frac_bits
 
     def __str__(self) -> str:
         """For example ``s16.12 nearest_even`` or ``u8.8 stochastic wrap``."""

@@ -64,6 +64,7 @@ class CpuEngine:
         self.threads, self._variant = threads or os.cpu_count() or 1, variant
         self.tables = Tables(network)
         self._modules: dict[Variant, object] = {}
+        self._wires: dict[object, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
         self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
 
@@ -122,10 +123,17 @@ class CpuEngine:
 
     def wires(self, kernels, weights: dict[str, np.ndarray]) -> Wires:
         """The network and its stored weights in the layout of these kernels."""
-        tables, co = self.tables, self.arithmetic.coefficients
+        if kernels not in self._wires:
+            self._wires[kernels] = self._network(kernels)
+        return self._wires[kernels]._replace(**{f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)
+                                                for layer, (_, _, order) in self.tables.out.items()})
+
+    def _network(self, kernels) -> Wires:
+        """Wires without weights."""
+        tables, co, none = self.tables, self.arithmetic.coefficients, np.zeros(0, kernels.DT_CURRENT)
         out: dict[str, np.ndarray] = {}
-        for layer, (pointer, post, order) in tables.out.items():
-            out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)}
+        for layer, (pointer, post, _) in tables.out.items():
+            out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": none}
         n, side = self.network.topology.n, kernels.SIDE
         gain = np.pad(np.asarray(co.adaptation_gain).astype(kernels.DT_GAIN), (0, -n % side))
         feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
