@@ -72,6 +72,18 @@ def _rounded(y: ast.expr, base: ast.expr, shift: int, rounding: str, narrow: boo
     return full
 
 
+def _whole_part_apart(y: ast.expr, base: ast.expr, shift: int) -> tuple[ast.expr, ast.expr]:
+    """y and base, the whole part of the last term of y moved to base: the sum that is rounded fits a narrower word."""
+    if not (isinstance(y, ast.BinOp) and isinstance(y.op, ast.Add) and isinstance(y.right, ast.BinOp) and isinstance(y.right.op, ast.LShift)):
+        return y, base
+    x, left = y.right.left, y.right.right.value
+    if left >= shift:
+        return y, base
+    part = ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << shift - left) - 1))
+    return (ast.BinOp(y.left, ast.Add(), _shift(part, left)),
+            Fold().visit(ast.BinOp(base, ast.Add(), _shift(copy.deepcopy(x), left - shift))))
+
+
 def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
@@ -83,6 +95,8 @@ def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, S
         full = kept = ast.BinOp(base, ast.Add(), y)
     else:
         site, fmt = table[name], spec[steps.STORES.get(name, name)]
+        if not telemetry:       # which tells what of a change is rounded away
+            y, base = _whole_part_apart(y, base, site.shift)
         full = _rounded(y, base, site.shift, fmt.rounding, fmt.word_bits <= 16)
     if telemetry:
         parts.append(_assign("full", full))

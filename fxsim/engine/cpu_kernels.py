@@ -167,7 +167,10 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
     if net.adapts[j // SIDE] or WATCHED:
         a = like(s.a, adaptation(take_side(s.a, o), z, leak_a, bits_adaptation(stream, counter_adaptation(step_adaptation(t), who))))
         put(s.a, o, a)
-        above = distance(V, a, take_side(net.gain, o))
+        if SIDE == 1:
+            above = distance(V, a, net.gain[o])
+        else:
+            above = distance(V, a, take_side(net.gain, o))
         spike = and16(ready, positive(above))
         if learn:
             bits = bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), who))

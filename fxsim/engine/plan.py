@@ -16,6 +16,7 @@ from ..softmax import MAX_READOUT_FRAC, MIN_READOUT_FRAC, PROBABILITY_FRAC
 
 
 USUAL_STEPS, USUAL_RATE_GAIN = 1 << 12, 1 << 24
+USUAL_DIFFUSION_GAIN = 0.1        # k/9; sums of 9 cells of 16 bits times it fit 32 bits
 PARTIAL_STEPS = 4       # of E, of any neuron, that are proved to join the sum S at once
 
 
@@ -80,6 +81,8 @@ class Ranges:
 
     def up_to(self, quantity: str, value) -> Interval:
         """From 0 to a coefficient's largest value, coarsely, so that most networks share one build."""
+        if quantity == "diffusion_gain" and value <= (largest := int(USUAL_DIFFUSION_GAIN * 2**self.spec[quantity].frac_bits)):
+            return Interval(0, largest)
         usual = {"adaptation_gain": 12, "adaptation_drive": 13}.get(quantity, 15)   # bits of raw values at the paper's constants in 16-bit formats
         bits = max(usual, 3 * -(-int(np.max(value, initial=0)).bit_length() // 3))
         return Interval(0, min((1 << bits) - 1, self.spec[quantity].max_raw))

@@ -181,6 +181,19 @@ def fused(node: ast.Call) -> ast.Call:
     return node
 
 
+def _shifted(node: ast.expr) -> ast.expr:
+    """A word of 16 bits that is shifted, as a product in 32 bits."""
+    if not _is(node, "shl32"):
+        return node
+    x, shift = node.args[0], getattr(node.args[1], "bound", 0)
+    narrow = isinstance(x, ast.Name) or isinstance(x, ast.Call) and x.func.id.endswith("16")
+    if not narrow or not _within(getattr(x, "range", None)) or not 1 <= shift <= 14:
+        return node
+    product = _renamed("narrowmul32", [x, _renamed("I16", [ast.Constant(1 << shift)])])
+    product.range = getattr(node, "range", None)
+    return product
+
+
 def _less_a_shifted(x: ast.expr, y: ast.expr) -> ast.Call | None:
     """x + ... - (z << s) as x - (z << s), one instruction, + ...: sums in words do not depend on the order."""
     if not _is(y, "shl16") or not (s := getattr(y.args[1], "bound", 0)) or not _within(getattr(y.args[0], "range", None)):
@@ -252,7 +265,7 @@ class Wrap(Operations):
             name = self.words.operators.get(type(node.op))
             operands = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
         if name in ("add", "sub", "shl") and word == "I32":
-            operands = [self._wide(operand) for operand in operands]
+            operands = [_shifted(self._wide(operand)) for operand in operands]
         if name:
             wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
@@ -272,9 +285,15 @@ class Wrap(Operations):
         half.range = (limits[0] << left, limits[1] << left)
         return [half, half]
 
-    @staticmethod
-    def _wide(node: ast.expr) -> ast.expr:
+    @classmethod
+    def _wide(cls, node: ast.expr) -> ast.expr:
         """An operand in 32 bits: not cut to 16 bits just to be widened again."""
+        if _is(node, "add16"):
+            terms = [cls._wide(term) for term in node.args]
+            if any(old is not new for old, new in zip(node.args, terms)):
+                wide = _renamed("add32", [_shifted(_renamed("shl32", term.args) if _is(term, "shl16") else term) for term in terms])
+                wide.range = node.range
+                return wide
         if not (_is(node, "shr16") or _is(node, "and16")):
             return node
         source = node.args[0]
