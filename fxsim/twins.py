@@ -1,4 +1,4 @@
-"""Fixed point against its float32 twin: iterations of both, in turns in one process, so that a busy machine slows both alike."""
+"""Fixed point against float32: iterations of both from the same weights, in turns in one process, so that a busy machine slows both alike."""
 from __future__ import annotations
 
 import json
@@ -29,14 +29,16 @@ def measure_twins(task: str, rule: str, precision: str, threads: int, repeats: i
     """One row, in this process."""
     from .config import load_config
     from .training import Training
-    iterations = {}
-    for name in (TWIN, precision):
-        training = Training(load_config(task).changed({"learning.rule": rule, "precision": name, "threads": threads, "engine": "cpu"}))
-        iterations[name] = partial(training.update, training.task.training_trials(0))
-    seconds: dict[str, list[float]] = {name: [] for name in iterations}
+    trainings = {name: Training(load_config(task).changed({"learning.rule": rule, "precision": name, "threads": threads, "engine": "cpu"}))
+                 for name in (TWIN, precision)}
+    trials = {name: training.task.training_trials(0) for name, training in trainings.items()}
+    start = {name: training.optimizer.state() for name, training in trainings.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in trainings}
     for turn in range(repeats + 1):         # the first compiles
-        for name in list(iterations)[::1 if turn % 2 else -1]:
-            seconds[name].append(seconds_of(iterations[name]))
+        for name in list(trainings)[::1 if turn % 2 else -1]:
+            training = trainings[name]
+            seconds[name].append(seconds_of(partial(training.update, trials[name])))
+            training.optimizer.restore(start[name])     # networks that learn on part: one may get livelier, which takes time
     floating, fixed = seconds[TWIN][1:], seconds[precision][1:]
     return {"task": task, "rule": rule, "precision": training.arithmetic.name, "threads": getattr(training.engine, "threads", 1),
             "float32_ms": 1e3 * median(floating), "fixed_ms": 1e3 * median(fixed), "ratio": median(fixed) / median(floating),
