@@ -98,7 +98,9 @@ class Arithmetic:
         return self.to_raw(quantity, np.asarray(weights) * self.weight_scale[layer], self.weight_random(quantity, step, np.size(weights)))
 
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
-        """(size,) 31-bit words that round weight update number ``step``."""
+        """(size,) 31-bit words that round weight update number ``step``; none for floats."""
+        if self.spec is None:
+            return np.zeros(0, np.uint64)
         key = step_key(INDEX[quantity], step)
         return random31(np.uint64(trial_key(self.seed, WEIGHT_STREAM)), element_key(key, np.arange(size, dtype=np.uint64)))
 

@@ -88,7 +88,7 @@ class QFormat:
             y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
         raw = self._round(y, random)
         if self.overflow == "saturate":
-            return np.clip(raw, self.min_raw, self.max_raw)
+            return np.minimum(np.maximum(raw, self.min_raw), self.max_raw)
         return OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
 
     def _round(self, y: np.ndarray, random) -> np.ndarray:
