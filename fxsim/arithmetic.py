@@ -99,10 +99,17 @@ class Arithmetic:
 
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
         """(size,) 31-bit words that round weight update number ``step``; none for floats."""
+        return self.layers_random({"": quantity}, step, {"": size})[""]
+
+    def layers_random(self, quantities: dict[str, str], step: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
+        """:meth:`weight_random` of several layers: layer -> quantity, layer -> size; hashed together, which takes as long as one."""
         if self.spec is None:
-            return np.zeros(0, np.uint64)
-        key = step_key(INDEX[quantity], step)
-        return random31(np.uint64(trial_key(self.seed, WEIGHT_STREAM)), element_key(key, np.arange(size, dtype=np.uint64)))
+            return {layer: np.zeros(0, np.uint64) for layer in quantities}
+        size, borders = list(sizes.values()), np.cumsum(list(sizes.values()))
+        key = np.repeat(np.array([step_key(INDEX[quantity], step) for quantity in quantities.values()], np.uint64), size)
+        element = np.concatenate([np.arange(count, dtype=np.uint64) for count in size])
+        words = random31(np.uint64(trial_key(self.seed, WEIGHT_STREAM)), element_key(key, element))
+        return dict(zip(quantities, np.split(words, borders[:-1])))
 
     def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Stored weights as float64 model weights."""

@@ -37,6 +37,9 @@ class ModelUnits:
     def weight_random(self, quantity: str, step: int, size: int) -> None:
         return None
 
+    def layers_random(self, quantities: dict[str, str], step: int, sizes: dict[str, int]) -> dict[str, None]:
+        return dict.fromkeys(quantities)
+
     def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return raw
 

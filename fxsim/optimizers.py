@@ -61,8 +61,8 @@ class Masters:
         The sum is taken in scaled units, where the stored weight is exact: no change, no rounding.
         """
         ar = self.arithmetic
-        self.write({layer: ar.to_raw(quantity, ar.to_scaled(quantity, self.raw[layer]) + change[layer] * ar.weight_scale[layer],
-                                     ar.weight_random(quantity, update, change[layer].size))
+        random = ar.layers_random(self.quantity, update, {layer: change[layer].size for layer in self.quantity})
+        self.write({layer: ar.to_raw(quantity, ar.to_scaled(quantity, self.raw[layer]) + change[layer] * ar.weight_scale[layer], random[layer])
                     for layer, quantity in self.quantity.items()}, update)
 
     def write(self, raw: Layers, update: int) -> None:

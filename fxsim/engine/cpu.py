@@ -22,7 +22,8 @@ from .lane_order import group
 TEMPLATE = Path(__file__).with_name("cpu_kernels.py")     # read as text, never imported
 FULL = group() or 16     # lanes that fill a register with words of 16 bits
 # NARROW: registers hold twice as many words of 16 bits; FEW: for so few trials that their block would leave half of its lanes empty
-PLAIN, NARROW = Variant(lanes=FULL), Variant(lanes=FULL, together=4)
+PLAIN = Variant(lanes=FULL)
+NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else Variant(lanes=FULL, together=4)
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=2, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
