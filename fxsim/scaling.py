@@ -141,7 +141,8 @@ Fitted exponents over synapses (least squares on logarithms; time from 400 neuro
 
 {table}
 
-A block of 16 trials (8, up to a batch of 8) is the unit of work: below it, lanes are empty, so one trial costs as much as eight.
+A block of trials is the unit of work, 16 of them, or 32 with AVX-512; 8 where a batch is no more than half of it. Below that
+lanes are empty, so one trial costs as much as eight.
 """.replace("{sigma}", str(SIGMA)).replace("{repeats}", str(REPEATS))
 
 
