@@ -152,6 +152,25 @@ def test_threads_that_share_the_synapses_of_few_trials_change_nothing(threads, p
         assert compare_results(alone.run(weights, few, learn), shared.run(weights, few, learn)) is None
 
 
+@pytest.mark.parametrize("trials, sharing", [(17, False), (5, False), (5, True)])
+def test_an_engine_that_has_run_other_trials_gives_the_same(trials, sharing, monkeypatch):
+    """Blocks are kept from run to run: nothing of earlier trials may be left in them."""
+    if sharing:
+        monkeypatch.setattr(cpu, "WORTH_SHARING", 0)
+    case = random_case(np.random.default_rng(56), "shuffled_per_step")
+    assert case.trials.size > trials
+    arithmetic = arithmetic_for(case, load_spec("q16"))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    first, second = (case.trials.take(slice(start, start + trials)) for start in (0, case.trials.size - trials))
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 2)
+    before = engine.run(weights, first)
+    for learn in (True, False, True):
+        fresh = CpuEngine(case.network, case.learning, arithmetic, case.seed, 2)
+        assert compare_results(fresh.run(weights, second, learn), engine.run(weights, second, learn)) is None
+    assert compare_results(before, engine.run(weights, first)) is None
+    assert any(gradient.any() for gradient in before.gradients.values())
+
+
 def test_a_trials_result_does_not_depend_on_its_batch():
     case = random_case(np.random.default_rng(5), "diffusion")
     arithmetic = arithmetic_for(case, load_spec("loihi2"))

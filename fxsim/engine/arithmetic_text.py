@@ -16,8 +16,9 @@ from quant import rounding as quant_rounding
 from quant.quantities import INDEX
 
 from .. import softmax, steps
+from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Words, Wrap, call, expression, functions, unparse
+from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, call, expression, functions, unparse
 
 
 class ExpandTerms(ast.NodeTransformer):

@@ -28,8 +28,9 @@ from ..arithmetic import RATE_FRAC, Arithmetic
 from ..network import Network
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .lane_order import group
+from .machine_words import Words
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
-from .rewrite import Inline, PassTelemetry, Prune, Unroll, Words, functions, straight, unparse
+from .rewrite import Inline, PassTelemetry, Prune, Unroll, functions, straight, unparse
 from .words import NAMES as OPERATORS
 from .words import OPERATIONS
 
@@ -40,7 +41,7 @@ class Dialect:
 
     header      lines that define ``inline``, ``compiled`` and the words I16, I32, I64, U32
     bits        machine words to choose from, narrowest first
-    operators   see :class:`fxsim.engine.rewrite.Words`
+    operators   see :class:`fxsim.engine.machine_words.Words`
     atomic      telemetry counts by atomic operations
     footer      lines after the definitions of types
     signed      what takes an unsigned word of random bits as a signed one
