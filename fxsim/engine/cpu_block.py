@@ -64,6 +64,7 @@ class Block:
         for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history)):
             values.fill(0)
         state.heard.fill(k.WATCHED)
+        state.seen.fill(-1)
         state.waiting[:], state.left[:] = np.arange(state.waiting.size), np.diff(wires.ptr)
         state.line.fill(engine.network.topology.n + engine.network.topology.n_in)
         interleave(trial_key(engine.seed, trials.ids.astype(np.uint64)), state.stream, k.LANES)
@@ -96,7 +97,8 @@ class Block:
             current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE),
-            heard=np.zeros(lines, np.uint8), waiting=np.zeros(synapses, np.int64), left=np.zeros(topo.n, np.int64),
+            heard=np.zeros(lines, np.uint8), lively=np.zeros(1, np.int64), seen=np.zeros(topo.n, np.int64),
+            waiting=np.zeros(synapses, np.int64), left=np.zeros(topo.n, np.int64),
             line=np.zeros(places, np.int64), element=np.zeros(places, np.int64), U=zeros(places, k.DT_U),
             F=zeros(places, k.DT_F), S=zeros(places, k.DT_S), G=zeros(places, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
@@ -127,7 +129,8 @@ class Block:
         topo, k = self.engine.network.topology, self.kernels
         rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
         while len(self.histories) <= number:
-            self.histories.append(History(*(aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))))
+            arrays = (aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))
+            self.histories.append(History(*arrays, lively=np.zeros(1, np.int64)))
         return self.histories[number]
 
     def room(self, number: int) -> Room:

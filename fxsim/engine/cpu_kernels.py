@@ -241,6 +241,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
             if learn:
                 follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
             if any_spike(s.z_words, q):
+                s.lively[0] += 1 - s.heard[i]
                 s.heard[i] = 1
                 if JOINT:
                     deliver(s.current_in, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
@@ -252,6 +253,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
             if learn:
                 follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
             if any_spike(io.x_words, q):
+                s.lively[0] += 1 - s.heard[n + i]
                 s.heard[n + i] = 1
                 deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
         for j in range(0, n, SIDE):
@@ -276,6 +278,7 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
                 gradient_out_step(t, net, s)
         if WATCHED and recording(rec):
             record_step(t, k, step, learn, rule, net, s, h, rec)
+    h.lively[0] = s.lively[0]
     if learn:       # a last, shorter chunk is filled up with steps that change no sum
         for k in range(steps, CHUNK):
             for j in range(n):
@@ -285,13 +288,17 @@ def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, te
 
 # ---- synapses --------------------------------------------------------------------------------------------------------
 @inline
-def admit(j, net, s):
+def admit(j, lively, net, s):
     """Give places to the synapses of neuron j whose lines have had a first spike; how many have places.
 
+    ``lively``: lines that had been heard when this chunk ended; if no more than at the last visit, there is nothing to look for.
     Lines may be heard meanwhile, in steps that follow this chunk: X of this chunk is still zero there, so it does not matter when that is seen.
     """
     first, left = net.ptr[j], s.left[j]
     placed, i = net.ptr[j + 1] - first - left, first
+    if lively == s.seen[j]:
+        return placed
+    s.seen[j] = lively
     while i < first + left:
         e = s.waiting[i]
         if s.heard[net.line[e]]:
@@ -423,7 +430,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
             continue
         for j in range(borders[share], borders[share + 1]):
             p, drive, learns = j * ROW, COEFFICIENT(net.drive[j]), window and (net.hears[j] or WATCHED)     # else G stays zero
-            placed = admit(j, net, s)
+            placed = admit(j, h.lively[0], net, s)
             if QUICK:
                 small = learns and prepare_signal(h, p, room)
             for place in range(net.place_ptr[j], net.place_ptr[j] + placed, TOGETHER):

@@ -56,6 +56,8 @@ class State(NamedTuple):
     new: np.ndarray             # and its next step
     nine: np.ndarray            # (L,) a sum of 3x3 cells
     heard: np.ndarray           # (n+m,) bytes: whether a line has had a spike
+    lively: np.ndarray          # (1,) how many lines
+    seen: np.ndarray            # (n,) how many when a neuron's synapses were last given places
     waiting: np.ndarray         # (n_syn,) synapses that have no place yet: those onto a neuron from ptr on
     left: np.ndarray            # (n,) how many of them
     line: np.ndarray            # (places,) presynaptic line of the synapse at each place, n + m for none
@@ -74,6 +76,7 @@ class History(NamedTuple):
     h: np.ndarray
     x: np.ndarray
     l: np.ndarray
+    lively: np.ndarray          # (1,) lines that had been heard when the chunk ended
 
 
 class Room(NamedTuple):
