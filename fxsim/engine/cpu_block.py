@@ -129,8 +129,8 @@ class Block:
         topo, k = self.engine.network.topology, self.kernels
         rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
         while len(self.histories) <= number:
-            arrays = (aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))
-            self.histories.append(History(*arrays, lively=np.zeros(1, np.int64)))
+            H, X, L = (aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))
+            self.histories.append(History(H, X, L, np.zeros(1, np.int64)))
         return self.histories[number]
 
     def room(self, number: int) -> Room:
