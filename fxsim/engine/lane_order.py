@@ -13,7 +13,7 @@ from functools import lru_cache
 from llvmlite import binding, ir
 from numba.core import config
 
-I8, I16, I32 = (ir.IntType(bits) for bits in (8, 16, 32))
+I16, I32 = ir.IntType(16), ir.IntType(32)
 PIECE = 8       # lanes of 16 bits in a piece of a register
 PACK_SIGNED = {16: "llvm.x86.avx2.packssdw", 32: "llvm.x86.avx512.packssdw.512"}
 PACK_UNSIGNED = {16: "llvm.x86.avx2.packusdw", 32: "llvm.x86.avx512.packusdw.512"}
