@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from quant import PrecisionSpec, load_spec
+from quant import PrecisionSpec, QFormat, load_spec
 from quant.quantities import INDEX
 from quant.random import element_key, random31, step_key, trial_key
 
@@ -99,17 +101,29 @@ class Arithmetic:
 
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
         """(size,) 31-bit words that round weight update number ``step``; none for floats."""
-        return self.layers_random({"": quantity}, step, {"": size})[""]
+        return self._random([quantity], step, [size]) if self.spec else np.zeros(0, np.uint32)
 
-    def layers_random(self, quantities: dict[str, str], step: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-        """:meth:`weight_random` of several layers: layer -> quantity, layer -> size; hashed together, which takes as long as one."""
+    def _random(self, quantities: list[str], step: int, sizes: list[int]) -> np.ndarray:
+        """:meth:`weight_random` of several quantities, one after the other."""
+        key = np.repeat(np.array([step_key(INDEX[quantity], step) for quantity in quantities], np.uint32), sizes)
+        element = np.concatenate([np.arange(size, dtype=np.uint32) for size in sizes])
+        return random31(np.uint32(trial_key(self.seed, WEIGHT_STREAM)), element_key(key, element))
+
+    def moved(self, quantity: dict[str, str], raw: dict[str, np.ndarray], change: dict[str, np.ndarray], update: int) -> dict[str, np.ndarray]:
+        """Stored weights plus float64 changes in model units, rounded once into the formats ``quantity``; each layer -> (n_syn,).
+
+        ``update``: the number of this update. The sum is taken where the stored weight is exact: no change, no rounding.
+        """
         if self.spec is None:
-            return {layer: np.zeros(0, np.uint64) for layer in quantities}
-        size, borders = list(sizes.values()), np.cumsum(list(sizes.values()))
-        key = np.repeat(np.array([step_key(INDEX[quantity], step) for quantity in quantities.values()], np.uint64), size)
-        element = np.concatenate([np.arange(count, dtype=np.uint64) for count in size])
-        words = random31(np.uint64(trial_key(self.seed, WEIGHT_STREAM)), element_key(key, element))
-        return dict(zip(quantities, np.split(words, borders[:-1])))
+            return {layer: (raw[layer] + change[layer] * self.weight_scale[layer]).astype(self.dtype) for layer in raw}
+        new: dict[str, np.ndarray] = {}
+        kinds = {layer: _of_raw_values(self.spec[quantity[layer]]) for layer in raw}
+        for kind in dict.fromkeys(kinds.values()):      # layers of one kind together: calls of NumPy take longer than their work
+            layers, sizes = [layer for layer in raw if kinds[layer] == kind], [raw[layer].size for layer in raw if kinds[layer] == kind]
+            exact = [raw[layer] + change[layer] * (self.weight_scale[layer] / self.spec[quantity[layer]].resolution) for layer in layers]
+            rounded = kind.quantize(np.concatenate(exact), self._random([quantity[layer] for layer in layers], update, sizes))
+            new |= {layer: rounded[end - size:end] for layer, size, end in zip(layers, sizes, accumulate(sizes))}
+        return new
 
     def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Stored weights as float64 model weights."""
@@ -128,6 +142,12 @@ class Arithmetic:
         quantity = {"in": "gradient", "rec": "gradient", "out": "gradient_out"}
         return {layer: self.to_scaled(quantity[layer], g) * (self.gradient_scale[layer] / self.learning.window / batch)
                 for layer, g in raw_sum.items()}
+
+
+@lru_cache
+def _of_raw_values(fmt: QFormat) -> QFormat:
+    """The format of the same words whose values are the words themselves."""
+    return replace(fmt, frac_bits=0)
 
 
 def make_arithmetic(precision: str | PrecisionSpec, network: Network, learning: Learning, steps: int, seed: int = 0) -> Arithmetic:

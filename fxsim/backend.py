@@ -25,20 +25,14 @@ class ModelUnits:
     def __init__(self, name: str):
         self.name = name
 
-    def to_raw(self, quantity: str, value, random=None) -> np.ndarray:
-        return np.array(value, np.float64)
-
-    def to_scaled(self, quantity: str, raw) -> np.ndarray:
-        return np.asarray(raw, np.float64)
-
     def weight_to_raw(self, quantity: str, layer: str, weights: np.ndarray, step: int) -> np.ndarray:
-        return self.to_raw(quantity, weights)
+        return np.array(weights, np.float64)
 
-    def weight_random(self, quantity: str, step: int, size: int) -> None:
-        return None
+    def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
+        return np.zeros(0, np.uint32)
 
-    def layers_random(self, quantities: dict[str, str], step: int, sizes: dict[str, int]) -> dict[str, None]:
-        return dict.fromkeys(quantities)
+    def moved(self, quantity: dict[str, str], raw: dict[str, np.ndarray], change: dict[str, np.ndarray], update: int) -> dict[str, np.ndarray]:
+        return {layer: raw[layer] + change[layer] for layer in raw}
 
     def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return raw

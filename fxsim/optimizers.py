@@ -56,14 +56,8 @@ class Masters:
         self.write({layer: arithmetic.weight_to_raw(self.quantity[layer], layer, weights[layer], 0) for layer in LAYERS}, 0)
 
     def move(self, change: Layers, update: int) -> None:
-        """Add float64 changes in model units and round once into the masters.
-
-        The sum is taken in scaled units, where the stored weight is exact: no change, no rounding.
-        """
-        ar = self.arithmetic
-        random = ar.layers_random(self.quantity, update, {layer: change[layer].size for layer in self.quantity})
-        self.write({layer: ar.to_raw(quantity, ar.to_scaled(quantity, self.raw[layer]) + change[layer] * ar.weight_scale[layer], random[layer])
-                    for layer, quantity in self.quantity.items()}, update)
+        """Add float64 changes in model units and round once into the masters."""
+        self.write(self.arithmetic.moved(self.quantity, self.raw, change, update), update)
 
     def write(self, raw: Layers, update: int) -> None:
         """Set the masters and round the stored weights from them."""

@@ -59,9 +59,9 @@ def adaptation(a, z, leak, rnd):
 
 def membrane(V, z, current_in, current_rec, leak, rnd):
     """V(t) = alpha V + Win x(t) + Wrec z(t-1) - z(t-1)."""
-    y = part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V) - part_membrane_spike(z)
-    base = V + whole_membrane_in(current_in) + whole_membrane_rec(current_rec) - whole_membrane_spike(z)
-    return store_membrane(y, base, rnd)
+    return store_membrane(
+        part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V) - part_membrane_spike(z),
+        V + whole_membrane_in(current_in) + whole_membrane_rec(current_rec) - whole_membrane_spike(z), rnd)
 
 
 def trace(X, s, leak, rnd):
@@ -77,7 +77,7 @@ def distance(V, a, gain):
 def pseudo_derivative(distance, ready, rnd):
     """H = max(0, 1 - |V - A|) where not refractory (ready = 1), else 0."""
     return store_pseudo_derivative(
-        ready * max(0, fine_pseudo_derivative_one(1) - fine_pseudo_derivative_distance(abs(distance))), 0, rnd)
+        max(0, ready * (fine_pseudo_derivative_one(1) - fine_pseudo_derivative_distance(abs(distance)))), 0, rnd)
 
 
 def distance_lif(V):

@@ -80,16 +80,15 @@ class QFormat:
         x = np.asarray(x, np.float64)
         if not np.isfinite(x).all():
             raise ValueError(f"cannot quantize {x[~np.isfinite(x)].flat[0]}: only finite numbers have a fixed-point value")
-        if self.overflow == "wrap":                         # fmod is exact and keeps the sign
-            x = np.fmod(x, 2.0 ** (self.word_bits - self.frac_bits))
-        limit = 2.0 ** (62 - self.frac_bits)                # beyond every format, and safe to scale
-        y = np.minimum(np.maximum(x, -limit), limit) * 2.0**self.frac_bits      # exact, but for results too small for a double:
+        if self.overflow == "saturate":
+            x = np.minimum(np.maximum(x, self.min), self.max)       # whole raw values stay what they are, so this needs no other clip
+        else:
+            x = np.fmod(x, 2.0 ** (self.word_bits - self.frac_bits))        # exact, and keeps the sign
+        y = x * 2.0**self.frac_bits                         # exact, but for results too small for a double:
         if self.frac_bits < 0:
             y = np.where((y == 0) & (x != 0), np.copysign(2.0**-1000, x), y)
         raw = self._round(y, random)
-        if self.overflow == "saturate":
-            return np.minimum(np.maximum(raw, self.min_raw), self.max_raw)
-        return OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
+        return raw if self.overflow == "saturate" else OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
 
     def _round(self, y: np.ndarray, random) -> np.ndarray:
         """The integers (int64) that the rounding makes of ``y``: :data:`ROUNDINGS` on 31 bits of fraction, and one that stands for all below them."""
@@ -97,8 +96,7 @@ class QFormat:
             random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
         fraction = (y - whole) * 2.0**31
-        bits = np.floor(fraction)
-        fine = 2 * bits.astype(np.int64) + (fraction != bits)       # no rounding tells apart what lies between two of these
+        fine = (np.floor(fraction) + np.ceil(fraction)).astype(np.int64)    # no rounding tells apart what lies between two of these
         r = None if random is None else np.asarray(random).astype(np.int64)
         return ROUNDINGS[self.rounding](fine, 32, r, whole.astype(np.int64))
 

@@ -19,6 +19,7 @@ from .. import softmax, steps
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
 from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, call, expression, functions, unparse
+from .rounded_sums import rounded, rounded_narrowly, shifted
 
 
 class ExpandTerms(ast.NodeTransformer):
@@ -40,49 +41,16 @@ class ExpandTerms(ast.NodeTransformer):
         frac = site.terms[rest[len(site.name) + 1:]]
         over = frac - site.frac
         if kind == "fine" and site.fine > frac and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
-            return ast.BinOp(_shift(x.left, site.fine - frac), x.op, x.right)       # the left factor is a coefficient: shifted once
+            return ast.BinOp(shifted(x.left, site.fine - frac), x.op, x.right)       # the left factor is a coefficient: shifted once
         if kind == "fine":
-            return _shift(x, site.fine - frac)
+            return shifted(x, site.fine - frac)
         if kind == "whole":
-            return _shift(x, -over)
-        return _shift(ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << over) - 1)), site.fine - frac) if over > 0 else ast.Constant(0)
-
-
-def _shift(x: ast.expr, left: int) -> ast.expr:
-    return ast.BinOp(x, ast.LShift() if left >= 0 else ast.RShift(), ast.Constant(abs(left)))
+            return shifted(x, -over)
+        return shifted(ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << over) - 1)), site.fine - frac) if over > 0 else ast.Constant(0)
 
 
 def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
-
-
-def _rounded(y: ast.expr, base: ast.expr, shift: int, rounding: str, narrow: bool) -> ast.expr:
-    """base + y / 2**shift, rounded.
-
-    Two identities let narrow words do the work. With a + (b + c) for (a + b) + c only the last sum can leave the word,
-    which processors clip in one instruction. And where a product loses more than 16 bits, its high half is enough:
-    (y + c) >> s = ((y >> 16) + (c >> 16)) >> (s - 16) if c is a multiple of 2**16.
-    """
-    if shift == 0:
-        return ast.BinOp(base, ast.Add(), y)
-    if narrow and shift > 16 and isinstance(y, ast.BinOp) and isinstance(y.op, ast.Mult) and rounding in ("floor", "nearest_up"):
-        y, shift = _shift(y, -16), shift - 16
-    full = call(functions(quant_rounding)[rounding], y, ast.Constant(shift), ast.Name("rnd", ast.Load()), base)
-    if isinstance(base, ast.BinOp) and isinstance(base.op, ast.Add):
-        full = ast.BinOp(base.left, ast.Add(), ast.BinOp(base.right, ast.Add(), full.right))
-    return full
-
-
-def _whole_part_apart(y: ast.expr, base: ast.expr, shift: int) -> tuple[ast.expr, ast.expr]:
-    """y and base, the whole part of the last term of y moved to base: the sum that is rounded fits a narrower word."""
-    if not (isinstance(y, ast.BinOp) and isinstance(y.op, ast.Add) and isinstance(y.right, ast.BinOp) and isinstance(y.right.op, ast.LShift)):
-        return y, base
-    x, left = y.right.left, y.right.right.value
-    if left >= shift:
-        return y, base
-    part = ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << shift - left) - 1))
-    return (ast.BinOp(y.left, ast.Add(), _shift(part, left)),
-            Fold().visit(ast.BinOp(base, ast.Add(), _shift(copy.deepcopy(x), left - shift))))
 
 
 def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
@@ -96,9 +64,7 @@ def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, S
         full = kept = ast.BinOp(base, ast.Add(), y)
     else:
         site, fmt = table[name], spec[steps.STORES.get(name, name)]
-        if not telemetry:       # which tells what of a change is rounded away
-            y, base = _whole_part_apart(y, base, site.shift)
-        full = _rounded(y, base, site.shift, fmt.rounding, fmt.word_bits <= 16)
+        full = rounded(y, base, site.shift, fmt) if telemetry else rounded_narrowly(y, base, site.shift, fmt)   # it tells what is rounded away
     if telemetry:
         parts.append(_assign("full", full))
         full = ast.Name("full", ast.Load())

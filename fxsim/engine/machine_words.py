@@ -55,9 +55,21 @@ def fused(node: ast.Call) -> ast.Call:
         return rounded
     if name == "sub32" and (spike := _less_a_shifted(*operands)):
         return spike
-    if name == "add32" and (factors := [_factors(x) for x in operands]) and all(factors):
-        return _renamed("dot32", [*factors[0], *factors[1]])
+    if name in ("add32", "sub32") and (factors := _factors(operands[0])) and (others := _other_factors(*operands, name == "sub32")):
+        return _renamed("dot32", [*factors, *others])
     return node
+
+
+def _other_factors(product: ast.expr, x: ast.expr, minus: bool) -> list[ast.expr] | None:
+    """Two 16-bit factors of the x in product + x or product - x: of a product, of a constant, of a narrow word and one."""
+    if (bound := getattr(x, "bound", None)) is not None:
+        power = min(1 << 14, bound & -bound) or 1
+        factors = (power, (-bound if minus else bound) // power)
+        return [_renamed("I16", [ast.Constant(n)]) for n in factors] if _within(factors) else None
+    if minus:
+        return None
+    narrow = isinstance(x, ast.Call) and x.func.id.endswith("16") and _within(getattr(x, "range", None))
+    return _factors(x) or ([x, _renamed("I16", [ast.Constant(1)])] if narrow else None)
 
 
 def _shifted(node: ast.expr) -> ast.expr:
@@ -204,24 +216,33 @@ class Wrap(Operations):
         total.range = WORD
         if low is None or low <= WORD[0]:
             return total
-        clipped = _renamed(self.words.operators["max"] + "16", [total, _renamed("I16", [ast.Constant(low)])])
-        clipped.range = (low, WORD[1])
-        return clipped
+        return self._no_less(total, low)
 
     def _cut(self, node: ast.Call) -> ast.expr | None:
         """A clip of a word of 32 bits just where a word of 16 bits ends as a saturating cut, if it is one; the outermost clip comes last."""
         if node.func.id != "min" or not self.words.operators.get("saturating cut") or getattr(node.args[-1], "bound", None) != WORD[1]:
             return None
-        inner = node.args[0]
-        if _is(inner, "max32") and getattr(inner.args[-1], "bound", None) == WORD[0]:
-            inner = inner.args[0]
+        inner, low = node.args[0], None
+        if _is(inner, "max32"):
+            inner, low = self._and_bound(*inner.args)
         elif (getattr(inner, "range", None) or (WORD[0] - 1,))[0] < WORD[0]:
             return None         # the other end would be clipped too
-        if not isinstance(inner, ast.Call) or not inner.func.id.endswith("32"):
+        if not isinstance(inner, ast.Call) or not inner.func.id.endswith("32") or low is not None and not _within((low, low)):
             return None
         cut = _renamed(self.words.operators["saturating cut"], [inner])
         cut.range = WORD
-        return cut
+        return cut if low is None or low == WORD[0] else self._no_less(cut, low)
+
+    @staticmethod
+    def _and_bound(x: ast.expr, y: ast.expr) -> tuple[ast.expr, int | None]:
+        """Of two operands the one that is no constant, and the constant."""
+        return (y, x.bound) if hasattr(x, "bound") else (x, getattr(y, "bound", None))
+
+    def _no_less(self, x: ast.expr, low: int) -> ast.expr:
+        """max(x, low) of a word of 16 bits."""
+        clipped = _renamed(self.words.operators["max"] + "16", [x, _renamed("I16", [ast.Constant(low)])])
+        clipped.range = (low, WORD[1])
+        return clipped
 
     def visit_Compare(self, node):
         """a < b and a > b as 0 or 1."""

@@ -131,6 +131,14 @@ class Ranges:
         }
 
 
+def _pieces(state: Interval) -> list[Interval]:
+    """Values from zero on cut at the powers of two: the x of a piece are of one size, so that x - leak x is known to be positive."""
+    if state.lo != 0:
+        return [state]
+    ends = [0, *((1 << bits) - 1 for bits in range(1, state.hi.bit_length())), state.hi]
+    return [Interval(low, high) for low, high in zip([0, *(end + 1 for end in ends)], ends) if low <= high]
+
+
 def _power_of_two(value: int) -> int:
     """The next one: sizes enter coarsely, so that most networks share one build."""
     return 1 << (value - 1).bit_length()
@@ -167,14 +175,16 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
 
     def note(number: int, value: Interval | int) -> Interval | int:
         value_ = Interval.of(value)
-        noted[number] = (value_.lo, value_.hi)
+        low, high = noted.get(number, (value_.lo, value_.hi))
+        noted[number] = (min(low, value_.lo), max(high, value_.hi))
         return value
 
     made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {}, {}, Interval(0, 0))
     for name in ranges.arguments({}):
         arguments = ranges.arguments(proof.results)[name]
         noted = {}
-        proof.results[name] = Interval.of(made[name](*arguments))
+        results = [Interval.of(made[name](piece, *arguments[1:])) for piece in _pieces(arguments[0])]
+        proof.results[name] = Interval(min(r.lo for r in results), max(r.hi for r in results))
         proof.ranges[name], proof.arguments[name] = noted, arguments
         widest = max([proof.bits(name), *(word_bits(a.lo, a.hi) for a in arguments)])
         if widest > 63:

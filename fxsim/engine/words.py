@@ -107,7 +107,10 @@ def _with_zero(operator: str):
     @intrinsic
     def compare(context, x):
         def codegen(context, builder, signature, values):
-            return _truth(context, builder, operator, values[0], ir.Constant(values[0].type, None), element_of(x), count_of(x))
+            (value,), element = values, element_of(x)
+            if element == types.int32 and _unpacked(value):     # clipped, which leaves the sign: half as many comparisons
+                value, element = lane_order.narrow(builder, value, True), types.int16
+            return _truth(context, builder, operator, value, ir.Constant(value.type, None), element, count_of(x))
         return lanes_type(types.int16, count_of(x))(x), codegen
     return compare
 

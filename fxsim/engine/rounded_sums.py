@@ -1,0 +1,137 @@
+"""Rounded sums written out in ways that narrow words can do: all give the same number, base + y / 2**shift, rounded."""
+from __future__ import annotations
+
+import ast
+import copy
+
+from quant import QFormat
+from quant import rounding as quant_rounding
+
+from .machine_words import WORD_BITS
+from .rewrite import Fold, call, functions, is_number
+
+Term = tuple[int, ast.expr]         # of a sum, with its sign
+BLIND = ("floor", "nearest_up", "stochastic")       # roundings that do not look at the sum: they add something and shift
+
+
+def shifted(x: ast.expr, left: int) -> ast.expr:
+    """x << left, or x >> -left."""
+    return ast.BinOp(x, ast.LShift() if left >= 0 else ast.RShift(), ast.Constant(abs(left)))
+
+
+def rounded(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr:
+    """base + y / 2**shift, rounded as ``fmt`` does.
+
+    Two identities let narrow words do the work. With a + (b + c) for (a + b) + c only the last sum can leave the word,
+    which processors clip in one instruction. And where a product loses more than 16 bits, its high half is enough:
+    (y + c) >> s = ((y >> 16) + (c >> 16)) >> (s - 16) if c is a multiple of 2**16.
+    """
+    if shift == 0:
+        return ast.BinOp(base, ast.Add(), y)
+    if shift > 16 and _narrow_product(y, fmt) and fmt.rounding in ("floor", "nearest_up"):
+        y, shift = shifted(y, -16), shift - 16
+    full = call(functions(quant_rounding)[fmt.rounding], y, ast.Constant(shift), ast.Name("rnd", ast.Load()), base)
+    if isinstance(base, ast.BinOp) and isinstance(base.op, ast.Add):
+        full = ast.BinOp(base.left, ast.Add(), ast.BinOp(base.right, ast.Add(), full.right))
+    return full
+
+
+def rounded_narrowly(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr:
+    """The same, of parts of the sum where that takes narrower words: what is rounded away is no number of its own then."""
+    if is_number(base, 0) and isinstance(y, ast.Call) and y.func.id == "max" and is_number(y.args[0], 0):
+        return ast.Call(y.func, [y.args[0], rounded(y.args[1], base, shift, fmt)], [])      # all roundings are monotone and leave zero as it is
+    return _in_two_steps(y, base, shift, fmt) or rounded(*_whole_part_apart(y, base, shift), shift, fmt)
+
+
+def _narrow_product(y: ast.expr, fmt: QFormat) -> bool:
+    return fmt.word_bits <= WORD_BITS and isinstance(y, ast.BinOp) and isinstance(y.op, ast.Mult)
+
+
+def _terms(total: ast.expr, sign: int = 1) -> list[Term]:
+    """The terms of a sum, each with its sign."""
+    if isinstance(total, ast.BinOp) and isinstance(total.op, (ast.Add, ast.Sub)):
+        return _terms(total.left, sign) + _terms(total.right, sign if isinstance(total.op, ast.Add) else -sign)
+    return [] if is_number(total, 0) else [(sign, total)]
+
+
+def _sum(terms: list[Term]) -> ast.expr:
+    """Their sum."""
+    total: ast.expr = ast.Constant(0)
+    for sign, term in terms:
+        total = ast.BinOp(total, ast.Add() if sign > 0 else ast.Sub(), term)
+    return Fold().visit(total)
+
+
+def _scaled(term: ast.expr, left: int) -> ast.expr:
+    """A term shifted to the left, once."""
+    if isinstance(term, ast.BinOp) and isinstance(term.op, ast.LShift):
+        return shifted(term.left, term.right.value + left)
+    return Fold().visit(shifted(term, left))
+
+
+def _split_term(term: ast.expr, shift: int, base: list[Term]) -> tuple[ast.expr, int] | None:
+    """x and k of a term x << k with k < shift. If it has only the lowest shift - k bits of x, the others must be in ``base``: they are taken out."""
+    if not (isinstance(term, ast.BinOp) and isinstance(term.op, ast.LShift) and term.right.value < shift):
+        return None
+    x, k = term.left, term.right.value
+    if not (isinstance(x, ast.BinOp) and isinstance(x.op, ast.BitAnd)):
+        return x, k
+    if not is_number(x.right, (1 << shift - k) - 1):
+        return None
+    others = ast.dump(shifted(x.left, k - shift))
+    for entry in base:
+        if entry[0] > 0 and ast.dump(entry[1]) == others:
+            base.remove(entry)
+            return x.left, k
+    return None
+
+
+def _in_two_steps(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr | None:
+    """base + y / 2**shift, rounded, where y has terms x << k and others, r: first r is rounded by k bits, then the sum of all.
+
+        (r + c + (x << k)) >> shift = (((r + c) >> k) + x) >> (shift - k)
+
+    An x whose lowest bits are in y and the others in base is one term of the second sum, which the rest of base joins. None where there is no such
+    term, for roundings that look at the sum first, and where the second sum would need a wider word.
+    """
+    rest, split, left = [], [], _terms(base)
+    for sign, term in _terms(y):
+        found = _split_term(term, shift, left) if sign > 0 else None
+        if found:
+            split.append(found)
+        else:
+            rest.append((sign, term))
+    if not rest or not split or fmt.rounding not in BLIND:
+        return None
+    k = min(k for _, k in split)
+    if left and fmt.word_bits + shift - k > (30 if fmt.word_bits <= WORD_BITS else 62):
+        return None
+    r, c = _sum(rest), _added(fmt.rounding, shift)
+    if k >= 16 and _narrow_product(r, fmt) and isinstance(c, ast.Constant):
+        first = shifted(ast.BinOp(shifted(r, -16), ast.Add(), ast.Constant(c.value >> 16)), 16 - k)       # c is a multiple of 2**k
+    else:
+        first = shifted(ast.BinOp(r, ast.Add(), c), -k)
+    narrow = [(1, first), *((sign, _scaled(term, shift - k)) for sign, term in left[1:])]
+    wide = [(sign, _scaled(term, shift - k)) for sign, term in left[:1]]
+    total = _sum([(1, _scaled(x, over - k)) for x, over in split])
+    total = ast.BinOp(total, ast.Add(), _sum([*wide, (1, _sum(narrow))]))
+    return Fold().visit(shifted(total, k - shift))
+
+
+def _added(rounding: str, shift: int) -> ast.expr:
+    """What one of the roundings that do not look at the sum adds to it before it shifts."""
+    y, rnd, zero = ast.Name("y", ast.Load()), ast.Name("rnd", ast.Load()), ast.Constant(0)
+    total = Fold().visit(call(functions(quant_rounding)[rounding], y, ast.Constant(shift), rnd, zero)).left
+    return total.right if isinstance(total, ast.BinOp) else zero
+
+
+def _whole_part_apart(y: ast.expr, base: ast.expr, shift: int) -> tuple[ast.expr, ast.expr]:
+    """y and base, the whole part of the last term of y moved to base: the sum that is rounded fits a narrower word."""
+    if not (isinstance(y, ast.BinOp) and isinstance(y.op, ast.Add) and isinstance(y.right, ast.BinOp) and isinstance(y.right.op, ast.LShift)):
+        return y, base
+    x, left = y.right.left, y.right.right.value
+    if left >= shift:
+        return y, base
+    part = ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << shift - left) - 1))
+    return (ast.BinOp(y.left, ast.Add(), shifted(part, left)),
+            Fold().visit(ast.BinOp(base, ast.Add(), shifted(copy.deepcopy(x), left - shift))))
