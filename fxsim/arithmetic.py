@@ -120,8 +120,9 @@ class Arithmetic:
         kinds = {layer: _of_raw_values(self.spec[quantity[layer]]) for layer in raw}
         for kind in dict.fromkeys(kinds.values()):      # layers of one kind together: calls of NumPy take longer than their work
             layers, sizes = [layer for layer in raw if kinds[layer] == kind], [raw[layer].size for layer in raw if kinds[layer] == kind]
-            exact = [raw[layer] + change[layer] * (self.weight_scale[layer] / self.spec[quantity[layer]].resolution) for layer in layers]
-            rounded = kind.quantize(np.concatenate(exact), self._random([quantity[layer] for layer in layers], update, sizes))
+            exact = np.concatenate([raw[layer] + change[layer] * (self.weight_scale[layer] / self.spec[quantity[layer]].resolution)
+                                    for layer in layers])
+            rounded = kind.quantize(exact, self._random([quantity[layer] for layer in layers], update, sizes))
             new |= {layer: rounded[end - size:end] for layer, size, end in zip(layers, sizes, accumulate(sizes))}
         return new
 

@@ -11,6 +11,7 @@ from .rounding import OVERFLOWS, ROUNDINGS
 
 WORD_BITS = (2, 32)
 FRAC_BITS = (-64, 64)
+PIECE = 1 << 12     # numbers worked on at once: arrays of more would be fresh memory from the system each time
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,16 @@ class QFormat:
         x = np.asarray(x, np.float64)
         if not np.isfinite(x).all():
             raise ValueError(f"cannot quantize {x[~np.isfinite(x)].flat[0]}: only finite numbers have a fixed-point value")
+        if self.rounding == "stochastic" and random is None:
+            random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(x.size, dtype=np.uint64))).reshape(x.shape)
+        if x.size <= PIECE:
+            return self._quantized(x, random)
+        flat, words = x.ravel(), None if random is None else np.ravel(random)
+        pieces = [slice(start, start + PIECE) for start in range(0, x.size, PIECE)]
+        return np.concatenate([self._quantized(flat[piece], None if words is None else words[piece]) for piece in pieces]).reshape(x.shape)
+
+    def _quantized(self, x: np.ndarray, random: np.ndarray | None) -> np.ndarray:
+        """The same for finite numbers, with the random words that they take."""
         if self.overflow == "saturate":
             x = np.minimum(np.maximum(x, self.min), self.max)       # whole raw values stay what they are, so this needs no other clip
         else:
@@ -90,10 +101,8 @@ class QFormat:
         raw = self._round(y, random)
         return raw if self.overflow == "saturate" else OVERFLOWS["wrap"](raw, self.min_raw, self.max_raw)
 
-    def _round(self, y: np.ndarray, random) -> np.ndarray:
+    def _round(self, y: np.ndarray, random: np.ndarray | None) -> np.ndarray:
         """The integers (int64) that the rounding makes of ``y``: :data:`ROUNDINGS` on 31 bits of fraction, and one that stands for all below them."""
-        if self.rounding == "stochastic" and random is None:
-            random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(y.size, dtype=np.uint64))).reshape(y.shape)
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
         fraction = (y - whole) * 2.0**31
         fine = (np.floor(fraction) + np.ceil(fraction)).astype(np.int64)    # no rounding tells apart what lies between two of these

@@ -2,7 +2,8 @@
 
 interface    what an engine offers (Engine, Result)
 plan         binary points and machine words of one build; the proof that nothing overflows
-build        writes fxsim.steps and a kernel template out as a module for one arithmetic; arithmetic_text, rounded_sums, rewrite, machine_words: its text
+build        writes fxsim.steps and a kernel template out as a module for one arithmetic; arithmetic_text, rounded_sums, rewrite,
+             machine_words: its text
 cpu          Numba CPU engine, with cpu_kernels as its template, cpu_block and cpu_state around it; lanes, lane_order, words, compiler:
              SIMD and what else Numba does not offer by itself
 cuda         Numba CUDA engine, with cuda_kernels as its template; cuda_plan: what lies where on a device; device: whether there is one
