@@ -13,7 +13,8 @@ import numpy as np
 
 from .config import load_config
 from .engine.arithmetic_text import update_trees
-from .engine.cpu import FULL, Block, CpuEngine
+from .engine.cpu import FULL, CpuEngine
+from .engine.cpu_block import Block, Parts
 from .engine.rewrite import Operations
 from .training import Training
 
@@ -73,7 +74,7 @@ def profile(task: str, precision: str) -> dict:
     kernels, learning, T = engine.module(variant), engine.learning, trials.steps
     block = Block(engine, kernels, trials.size, trials.steps, True, False)
     block.load(engine.wires(kernels, training.optimizer.weights), trials)
-    run = block.parts(1)
+    run = Parts(block, 1)
     starts = range(-(-T // kernels.CHUNK))
     forward = _best(lambda: [run.forward(chunk) for chunk in starts])
     synapses = _best(lambda: [run.all_synapses(chunk) for chunk in starts])

@@ -48,7 +48,7 @@ def _checked_operations() -> dict:
 
 
 def _checked_memory() -> dict:
-    """fxsim.engine.lanes with one lane on Python integers."""
+    """fxsim.engine.lanes with one lane on Python integers, and fxsim.engine.sharing for one thread."""
     def put(array, index, value):
         for place, element in enumerate(value if isinstance(value, tuple) else (value,), index):
             array[place] = element

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fxsim.engine import lane_order
-from fxsim.engine.lanes import claim, held, loader, memory, put, repeating
+from fxsim.engine.lanes import held, loader, memory, put, repeating
 from fxsim.engine.interleave import interleave
 from fxsim.engine.words import OPERATIONS, all_at_most, less, positive, zero
 
@@ -207,13 +207,6 @@ def test_one_lane_beyond_its_limit_is_found(count):
             assert within(a, limits)
             a[place] += np.sign(value)
             assert not within(a, limits)
-
-
-def test_a_claim_counts_up():
-    @nb.njit
-    def twice(a):
-        return claim(a, 1), claim(a, 1)
-    assert twice(np.zeros(3, np.int64)) == (0, 1)
 
 
 @pytest.mark.parametrize("group", [0, 16])

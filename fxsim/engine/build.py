@@ -76,7 +76,8 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.compiler import Inlined",
-    "from fxsim.engine.lanes import align_stack, claim, held, like, loader, memory, put, repeating",
+    "from fxsim.engine.lanes import align_stack, held, like, loader, memory, put, repeating",
+    "from fxsim.engine.sharing import claim, tell, wait",
     f"from fxsim.engine.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
@@ -224,7 +225,7 @@ def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
 
 def _digest(dialect: Dialect) -> str:
     """Changes whenever imported operations do: kernels compiled with others must not be taken from the cache."""
-    modules = ("words.py", "lanes.py", "lane_order.py") if dialect.operators else ()
+    modules = ("words.py", "lanes.py", "lane_order.py", "sharing.py") if dialect.operators else ()
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in modules)).hexdigest()[:16]
 
 

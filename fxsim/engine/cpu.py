@@ -116,7 +116,7 @@ class CpuEngine:
         few = len(parts) < self.threads
         if self.threads == 1 or telemetry and few:     # a block has one table of counters
             outcomes = [run(part) for part in parts]
-        elif few and self.tables.wiring.size >= WORTH_SHARING:      # too few trials to share out: share out each block's synapses
+        elif few and learn and self.tables.wiring.size >= WORTH_SHARING:      # too few trials to share out: share out each block's synapses
             outcomes = [run(part, self.threads) for part in parts]
         else:
             outcomes = list(self._pool.map(run, parts))

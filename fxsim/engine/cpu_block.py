@@ -16,6 +16,7 @@ from .cpu_state import History, Records, Room, State, Wires
 from .cpu_state import Trials as BlockTrials
 from .interface import RULE_NUMBER
 from .interleave import interleave
+from .sharing import wait
 
 if TYPE_CHECKING:
     from .cpu import CpuEngine
@@ -28,7 +29,8 @@ SHARES = 32     # of a chunk's synapses, when threads share them: enough to fini
 
 
 def aligned(count: int, dtype) -> np.ndarray:
-    """Zeros that begin where a line of the cache begins, with another line before and behind them: what is read beside them is there."""
+    """Zeros that begin where a line of the cache begins, with another line before and behind them: what is read beside them is there, and
+    what other threads write is elsewhere."""
     bytes_ = np.zeros(count * np.dtype(dtype).itemsize + 3 * LINE, np.uint8)
     start = LINE - bytes_.ctypes.data % LINE + LINE
     return bytes_[start:start + count * np.dtype(dtype).itemsize].view(dtype)
@@ -97,9 +99,9 @@ class Block:
             current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE),
-            heard=np.zeros(lines, np.uint8), lively=np.zeros(1, np.int64), seen=np.zeros(topo.n, np.int64),
-            waiting=np.zeros(synapses, np.int64), left=np.zeros(topo.n, np.int64),
-            line=np.zeros(places, np.int64), element=np.zeros(places, np.int64), U=zeros(places, k.DT_U),
+            heard=aligned(lines, np.uint8), lively=aligned(1, np.int64), seen=aligned(topo.n, np.int64),
+            waiting=aligned(synapses, np.int64), left=aligned(topo.n, np.int64),
+            line=aligned(places, np.int64), element=aligned(places, np.int64), U=zeros(places, k.DT_U),
             F=zeros(places, k.DT_F), S=zeros(places, k.DT_S), G=zeros(places, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
     def _trials(self, total) -> BlockTrials:
@@ -130,7 +132,7 @@ class Block:
         rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
         while len(self.histories) <= number:
             H, X, L = (aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))
-            self.histories.append(History(H, X, L, np.zeros(1, np.int64)))
+            self.histories.append(History(H, X, L, aligned(1, np.int64)))
         return self.histories[number]
 
     def room(self, number: int) -> Room:
@@ -164,27 +166,18 @@ class Block:
 
     def run(self) -> None:
         """All steps of the block's trials."""
-        self.kernels.run_block(*self.steps, self.size, *self.rule, *self.rates, np.zeros(1, np.int64), np.array([0, self.n]),
-                               self.room(0), self.wires, self.state, self.history(0), self.io, self.records, self.tel)
+        Parts(self, 1).lead()
 
     def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
         """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
-        parts = self.parts(threads)
-        parts.forward(0)
-        for chunk in range(parts.count):
-            parts.taken[:] = 0          # all shares of this chunk are to be had
-            others = [pool.submit(parts.eligibility, chunk, thread) for thread in range(1, threads)] if self.learn else []
-            if chunk + 1 < parts.count:
-                parts.forward(chunk + 1)
-            if self.learn:
-                parts.eligibility(chunk, 0)
-            for future in others:
-                future.result()
-        self.kernels.finish(self.length, self.size, *self.rates, self.wires, self.state, self.io, self.records, self.tel)
-
-    def parts(self, threads: int) -> Parts:
-        """The run in parts."""
-        return Parts(self, threads)
+        parts = Parts(self, threads)
+        others = [pool.submit(parts.follow, thread) for thread in range(1, threads)]
+        try:
+            parts.lead()
+        finally:
+            parts.end()
+        for future in others:
+            future.result()
 
     def outcome(self) -> Outcome:
         """Copies of what the trials gave."""
@@ -218,25 +211,43 @@ class Parts:
 
     def __init__(self, block: Block, threads: int):
         self.block, self.threads = block, threads
-        self.count = -(-block.length // block.kernels.CHUNK)
-        self.histories, self.rooms = [block.history(i) for i in range(2)], [block.room(i) for i in range(threads)]
-        self.taken = np.zeros(SHARES, np.int64)
+        self.count, shares = -(-block.length // block.kernels.CHUNK), SHARES if threads > 1 else 1
+        self.histories, self.rooms = [block.history(i) for i in range(min(threads, 2))], [block.room(i) for i in range(threads)]
+        self.progress = aligned(int(threads > 1), np.int64)
+        self.taken = aligned(self.count * (shares + 1), np.int64).reshape(self.count, -1)
         synapses = block.engine.tables.pointer
-        self.borders = np.searchsorted(synapses, np.linspace(0, synapses[-1], SHARES + 1))
+        self.borders = np.searchsorted(synapses, np.linspace(0, synapses[-1], shares + 1))
         self.borders[0], self.borders[-1] = 0, block.n
+
+    def lead(self) -> None:
+        """All steps. Nothing of it waits for a thread that has not begun."""
+        b = self.block
+        b.kernels.run_block(*b.steps, b.size, *b.rule, *b.rates, self.progress, self.taken, self.borders, self.rooms[0], b.wires, b.state,
+                            self.histories[0], self.histories[-1], b.io, b.records, b.tel)
+
+    def follow(self, thread: int) -> None:
+        """Take shares of the synapses, chunk by chunk as the thread that leads gets there, until the end."""
+        ready = 0
+        while (ready := wait(self.progress, 0, ready + 1)) <= self.count:
+            self.eligibility(ready - 1, thread)
+
+    def end(self) -> None:
+        """There is nothing left to take."""
+        self.progress[0] = self.count + 1
 
     def forward(self, chunk: int) -> None:
         """Neurons, readout and learning signal."""
-        b = self.block
-        b.kernels.forward_chunk(chunk * b.kernels.CHUNK, *b.steps, *b.rule, b.wires, b.state, self.histories[chunk % 2], b.io, b.records, b.tel)
+        b, history = self.block, self.histories[chunk % len(self.histories)]
+        b.kernels.forward_chunk(chunk * b.kernels.CHUNK, *b.steps, *b.rule, b.wires, b.state, history, b.io, b.records, b.tel)
 
-    def eligibility(self, chunk: int, thread: int) -> None:
+    def eligibility(self, chunk: int, thread: int = 0) -> None:
         """Synapses that no other thread has taken."""
         b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
-        b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, thread * SHARES // self.threads, self.taken, self.borders,
-                                    self.rooms[thread], b.wires, b.state, self.histories[chunk % 2], b.records, b.tel)
+        first, history = thread * SHARES // self.threads, self.histories[chunk % len(self.histories)]
+        b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, first, self.taken[chunk], self.borders,
+                                    self.rooms[thread], b.wires, b.state, history, b.records, b.tel)
 
     def all_synapses(self, chunk: int) -> None:
-        """All shares, on one thread."""
-        self.taken[:] = 0
-        self.eligibility(chunk, 0)
+        """All shares once more, on one thread."""
+        self.taken[chunk] = 0
+        self.eligibility(chunk)

@@ -413,8 +413,8 @@ def count_steps(counters, row, keys, e, alif, window):
 def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
-    Whoever calls it at the same time with the same ``taken`` takes other shares; each begins with the share ``first`` of its own, whose
-    synapses it had in its cache, and has ``room`` of its own.
+    taken[i] tells that share i is taken, the last word how many are done. Whoever calls it at the same time with the same ``taken`` takes
+    other shares; each begins with the share ``first`` of its own, whose synapses it had in its cache, and has ``room`` of its own.
     """
     align_stack()
     leak_a, leak_k, keys = COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2]), room.keys
@@ -424,8 +424,9 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
         keys[2 * CHUNK + k] = step_adaptation_eligibility(t0 + k)
         keys[3 * CHUNK + k] = step_eligibility_sum(t0 + k)
         keys[4 * CHUNK + k] = step_gradient(t0 + k)
-    for i in range(taken.size):
-        share = (first + i) % taken.size
+    shares = taken.size - 1
+    for i in range(shares):
+        share = (first + i) % shares
         if claim(taken, share) > 0:
             continue
         for j in range(borders[share], borders[share + 1]):
@@ -462,6 +463,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
                         rec.syn[t0, e, 1, l] = s.F[o + l]
                         rec.syn[t0, e, 2, l] = s.S[o + l]
                         rec.syn[t0, e, 3, l] = s.G[o + l]
+        claim(taken, shares)
 
 
 # ---- trials ----------------------------------------------------------------------------------------------------------
@@ -496,11 +498,23 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
 
 
 @compiled
-def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, taken, borders, room, net, s, h, io, rec, tel):
-    """All steps of a block's trials on one thread."""
-    for t0 in range(0, T, CHUNK):
-        forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
+def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, progress, taken, borders, room, net, s, h, other, io, rec, tel):
+    """All steps of a block's trials; taken: a row for each chunk.
+
+    If there is a ``progress``, it tells others how many chunks they may go through (see eligibility_chunk) while the neurons run through the
+    next one, into the ``other`` history; without, both histories are the same.
+    """
+    for chunk in range((T + CHUNK - 1) // CHUNK):
+        t0, shared = chunk * CHUNK, progress.size > 0
+        if chunk == 0 or not shared:
+            forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
+        if shared:
+            tell(progress, 0, chunk + 1)
+            if t0 + CHUNK < T:
+                forward_chunk(t0 + CHUNK, T, S, learn, classify, rule, R, kd, net, s, other, io, rec, tel)
         if learn:
-            taken[0] = 0
-            eligibility_chunk(t0, t0 + CHUNK > T - S, 0, taken, borders, room, net, s, h, rec, tel)
+            eligibility_chunk(t0, t0 + CHUNK > T - S, 0, taken[chunk], borders, room, net, s, h, rec, tel)
+        if shared:
+            wait(taken[chunk], taken.shape[1] - 1, taken.shape[1] - 1)
+        h, other = other, h
     finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)

@@ -116,13 +116,14 @@ def word_of(dtype: Element) -> Element:
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
-def _address(context, builder, kind: Kind, array, index):
+def address(context, builder, kind: Kind, array, index):
+    """Pointer to array[index]."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index], inbounds=True)
 
 
 def _load(context, builder, kind: Kind, array, index, count: int):
-    pointer = _address(context, builder, kind, array, index)
+    pointer = address(context, builder, kind, array, index)
     if count > 1:
         pointer = builder.bitcast(pointer, ir.VectorType(context.get_data_type(kind.dtype), count).as_pointer())
     return builder.load(pointer, align=kind.dtype.bitwidth // 8)
@@ -159,7 +160,7 @@ def _store(context, builder, signature, arguments, size: int, apart: int, held: 
     if _wide(kind.dtype) and unpacked(count) and not held:
         value = to_natural(builder, value)
     for number, part in enumerate(lane_order.parts(builder, value, size) if count > size else [value]):
-        pointer = _address(context, builder, kind, data, builder.add(index, ir.Constant(index.type, number * apart)))
+        pointer = address(context, builder, kind, data, builder.add(index, ir.Constant(index.type, number * apart)))
         if size > 1:
             pointer = builder.bitcast(pointer, part.type.as_pointer())
         builder.store(part, pointer, align=kind.dtype.bitwidth // 8)
@@ -183,16 +184,6 @@ def align_stack(context):
         builder.function.attributes.add("nounwind")     # llvmlite writes an alignment only beside another attribute
         return context.get_dummy_value()
     return types.void(), codegen
-
-
-@intrinsic
-def claim(context, array, index):
-    """Add one to array[index]; what was there before. Of threads that do it at the same time only one finds a zero."""
-    def codegen(context, builder, signature, arguments):
-        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        pointer = _address(context, builder, signature.args[0], arguments[0], index)
-        return builder.atomic_rmw("add", pointer, ir.Constant(pointer.type.pointee, 1), "monotonic")
-    return array.dtype(array, index), codegen
 
 
 class Memory(NamedTuple):
