@@ -10,7 +10,7 @@ from typing import Callable
 from .bench import TASKS, child, seconds_of
 
 COLUMNS = ("task", "rule", "precision", "threads", "float32_ms", "fixed_ms", "ratio", "ratio_of_the_fastest")
-REPEATS = 31
+REPEATS = 101
 TWIN = "float32"
 
 

@@ -86,7 +86,7 @@ CPU = Dialect((
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
             "_, put_side, take_side, _, same_side, _, _, none_side = memory(LANES, SIDE, ROW)",
             "take_held, put_held, take_held_side = held(LANES, SIDE)",
-            "take_chunk, take_signal = loader(CHUNK), repeating(LANES, WIDTH // LANES)",
+            "element, take_chunk, take_signal = loader(1), loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"))
 

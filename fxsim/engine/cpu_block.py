@@ -16,6 +16,7 @@ from .cpu_state import History, Records, Room, State, Wires
 from .cpu_state import Trials as BlockTrials
 from .interface import RULE_NUMBER
 from .interleave import interleave
+from .lane_order import unpacked
 from .sharing import wait
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class Block:
             interleave(self._tables(trials.ids), io.tables, k.LANES)
 
     def _tables(self, ids: np.ndarray) -> np.ndarray:
-        """Neighbourhoods: (cells, 9), or (B, S, cells, 9) for those of each step and trial."""
-        engine = self.engine
+        """Neighbourhoods, (cells, 9), or (B, S, cells, 9) for those of each step and trial: where each cell begins in the grid."""
+        engine, lanes = self.engine, self.kernels.LANES
         if not (self.learn and engine.learning.diffuses):
-            return engine.network.topology.moore()
-        return neighbour_tables(engine.network.topology, engine.learning, engine.network.permutation, engine.seed, ids, self.length)
+            return engine.network.topology.moore() * lanes
+        return neighbour_tables(engine.network.topology, engine.learning, engine.network.permutation, engine.seed, ids, self.length) * lanes
 
     def _state(self) -> State:
         topo, k = self.engine.network.topology, self.kernels
@@ -93,12 +94,13 @@ class Block:
             return aligned(count * k.LANES, dtype)
 
         z = zeros(n, np.uint8)
+        cell = k.DT_L if unpacked(k.LANES) else k.DT_NINE       # as it is summed, unless wide words have another order than their sums
         return State(
             stream=zeros(1, np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A), r=zeros(n, k.DT_NUM), z=z,
             z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
             current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
-            grid=zeros(topo.n_cells, k.DT_L), new=zeros(topo.n_cells, k.DT_L), nine=zeros(1, k.DT_NINE),
+            grid=zeros(topo.n_cells, cell), new=zeros(topo.n_cells, cell), nine=zeros(1, k.DT_NINE),
             heard=aligned(lines, np.uint8), lively=aligned(1, np.int64), seen=aligned(topo.n, np.int64),
             waiting=aligned(synapses, np.int64), left=aligned(topo.n, np.int64),
             line=aligned(places, np.int64), element=aligned(places, np.int64), U=zeros(places, k.DT_U),

@@ -9,8 +9,9 @@ once and goes through the whole chunk, its state in registers, TOGETHER synapses
 the order, so results do not depend on LANES, TOGETHER, CHUNK or threads. A synapse whose line has had no spike yet is not visited:
 its X was always zero, so all of its state is.
 
-``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`); ``*_all`` and ``*_each`` the lanes
-of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons; ``*_held`` leave words in the order of registers.
+``take`` and ``put`` move lanes between arrays and registers (see :mod:`fxsim.engine.lanes`), ``element`` one number; ``*_all`` and
+``*_each`` the lanes of TOGETHER synapses, ``*_span`` SPAN of them, ``*_side`` those of SIDE neurons; ``*_held`` leave words in the order
+of registers.
 Each variable has an array of its own, in the narrowest type that holds its format (DT_*).
 
 Histories have a row of CHUNK steps for each neuron or line, ROW elements apart: a little more than a power of two, or the
@@ -89,17 +90,17 @@ def direct_lanes(d, j, err, feedback, n_out):
 
 @inline
 def neighbours(grid, nine, tables, per_step, row):
-    """Sum of a 3x3 neighbourhood of the grid; tables[row:] are its cells, in all lanes or lane by lane."""
+    """Sum of a 3x3 neighbourhood of the grid; tables[row:] tell where its cells are, in all lanes or lane by lane."""
     if per_step:
         for l in range(LANES):
             sum = NINE(0)
             for q in range(9):
-                sum = NINE(sum + grid[((tables[(row + q) * LANES + l] & M) * LANES + l) & M])
+                sum = NINE(sum + grid[(tables[((row + q) * LANES + l) & M] + l) & M])
             nine[l] = sum
         return take(nine, 0)
-    sum = like(nine, take(grid, tables[row & M] * LANES))
+    sum = like(nine, take(grid, element(tables, row)))
     for q in range(1, 9):
-        sum = like(nine, add_NINE(sum, take(grid, tables[(row + q) & M] * LANES)))
+        sum = like(nine, add_NINE(sum, take(grid, element(tables, row + q))))
     return sum
 
 
@@ -513,7 +514,7 @@ def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain,
             if t0 + CHUNK < T:
                 forward_chunk(t0 + CHUNK, T, S, learn, classify, rule, R, kd, net, s, other, io, rec, tel)
         if learn:
-            eligibility_chunk(t0, t0 + CHUNK > T - S, 0, taken[chunk], borders, room, net, s, h, rec, tel)
+            eligibility_chunk(t0, t0 + CHUNK > T - S, I64(0), taken[chunk], borders, room, net, s, h, rec, tel)
         if shared:
             wait(taken[chunk], taken.shape[1] - 1, taken.shape[1] - 1)
         h, other = other, h

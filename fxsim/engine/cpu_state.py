@@ -98,7 +98,7 @@ class Trials(NamedTuple):
     x_words: np.ndarray
     target: np.ndarray          # (S K L,)
     duration: np.ndarray        # (L,)
-    tables: np.ndarray          # (cells, 9) neighbourhoods, or (S, cells, 9, L) for those of each step and trial, flat
+    tables: np.ndarray          # (cells, 9) where the cells of neighbourhoods begin, or (S, cells, 9, L) for those of each step and trial, flat
     y: np.ndarray               # (S K L,)
     counts: np.ndarray          # (L, n)
     gsum: np.ndarray            # (n_syn,) gradients, summed over the block's trials
