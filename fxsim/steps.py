@@ -59,9 +59,9 @@ def adaptation(a, z, leak, rnd):
 
 def membrane(V, z, current_in, current_rec, leak, rnd):
     """V(t) = alpha V + Win x(t) + Wrec z(t-1) - z(t-1)."""
-    return store_membrane(
-        part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V) - part_membrane_spike(z),
-        V + whole_membrane_in(current_in) + whole_membrane_rec(current_rec) - whole_membrane_spike(z), rnd)
+    y = part_membrane_in(current_in) + part_membrane_rec(current_rec) + fine_membrane_leak(-leak * V) - part_membrane_spike(z)
+    base = V + whole_membrane_in(current_in) + whole_membrane_rec(current_rec) - whole_membrane_spike(z)
+    return store_membrane(y, base, rnd)
 
 
 def trace(X, s, leak, rnd):

@@ -18,8 +18,8 @@ from quant.quantities import INDEX
 from .. import softmax, steps
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, call, expression, functions, unparse
-from .rounded_sums import rounded, rounded_narrowly, shifted
+from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Substitute, call, expression, functions, unparse
+from .rounded_sums import BLIND, rounded, rounded_narrowly, shifted
 
 
 class ExpandTerms(ast.NodeTransformer):
@@ -47,6 +47,14 @@ class ExpandTerms(ast.NodeTransformer):
         if kind == "whole":
             return shifted(x, -over)
         return shifted(ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << over) - 1)), site.fine - frac) if over > 0 else ast.Constant(0)
+
+
+def _written_out(body: list[ast.stmt]) -> ast.stmt:
+    """The last statement, with the values of variables in their place: where each is used once, the sum is seen as a whole."""
+    *assignments, last = body
+    for assignment in reversed(assignments):
+        last = Substitute({assignment.targets[0].id: assignment.value}).visit(last)
+    return last
 
 
 def _assign(name: str, value: ast.expr) -> ast.stmt:
@@ -100,7 +108,9 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     trees = {}
     for name, node in functions(steps).items():
         node = ExpandTerms(table).visit(node)
-        if _stores(node):
+        if update := _stores(node):
+            if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
+                node.body = [_written_out(node.body)]
             node.body[-1:] = _store(node.body[-1], spec, table, telemetry)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
     return trees

@@ -26,7 +26,7 @@ PLAIN = Variant(lanes=FULL)
 NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else Variant(lanes=FULL, together=4)
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=FULL // 8, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
-WORTH_SHARING = 5000     # synapses: with fewer, threads wait for each other longer than they work
+WORTH_SHARING = 3000     # synapses: with fewer, another thread gains little
 WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)   # one lane: an unused one must not be counted, and records stay small
 
 
