@@ -114,10 +114,10 @@ class CpuEngine:
             return outcome
 
         few = len(parts) < self.threads
-        if self.threads == 1 or telemetry and few:     # a block has one table of counters
-            outcomes = [run(part) for part in parts]
-        elif few and learn and self.tables.wiring.size >= WORTH_SHARING:      # too few trials to share out: share out each block's synapses
+        if few and learn and not telemetry and self.tables.wiring.size >= WORTH_SHARING:    # share out each block's synapses
             outcomes = [run(part, self.threads) for part in parts]
+        elif self.threads == 1 or len(parts) == 1 or telemetry and few:     # a block has one table of counters
+            outcomes = [run(part) for part in parts]
         else:
             outcomes = list(self._pool.map(run, parts))
         return self._collect(outcomes, learn, telemetry)
