@@ -25,26 +25,20 @@ def rooms() -> list[list[str]]:
     return [[room.strip() for room in level.split("|")] for level in contracts[0]["layers"]]
 
 
-def imports(names: list[str]) -> dict[tuple[str, str], int]:
-    """(importing room, imported room) -> modules that do."""
+def imports(names: list[str]) -> set[tuple[str, str]]:
+    """(importing room, imported room) wherever a module of the one imports a module of the other."""
     graph = grimp.build_graph("fxsim", "lava_backend", "quant", cache_dir=None)
     home = {module: next((name for name in names if f"{module}.".startswith(f"{name}.")), None) for module in graph.modules}
-    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for module in graph.modules:
-        for other in graph.find_modules_directly_imported_by(module):
-            above, below = home[module], home[other]
-            if above and below and above != below:
-                found.setdefault((above, below), set()).add((module, other))
-    return {pair: len(edges) for pair, edges in found.items()}
+    pairs = {(home[module], home[other]) for module in graph.modules for other in graph.find_modules_directly_imported_by(module)}
+    return {(above, below) for above, below in pairs if above and below and above != below}
 
 
-def about(room: str) -> tuple[str, int, int]:
-    """The first sentence of a room, its files and their lines."""
+def about(room: str) -> str:
+    """The first sentence of a room."""
     path = ROOT / room.replace(".", "/")
-    files = list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     first = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    sentence = (ast.get_docstring(ast.parse(first.read_text())) or "").split("\n\n")[0].replace("\n", " ").split(": ", 1)
-    return sentence[-1][:1].upper() + sentence[-1][1:], len(files), sum(len(file.read_text().splitlines()) for file in files)
+    sentence = (ast.get_docstring(ast.parse(first.read_text())) or "").split("\n\n")[0].replace("\n", " ").replace("`", "").split(": ", 1)[-1]
+    return sentence[:1].upper() + sentence[1:]
 
 
 def picture() -> str:
@@ -59,22 +53,21 @@ def picture() -> str:
     height = 20 + len(levels) * (ROW + GAP) + 26
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + RIGHT} {height}" font-family="sans-serif">',
              '<rect width="100%" height="100%" fill="#fff"/>']
-    count = imports(names)
-    for (above, below), number in sorted(count.items()):
+    for above, below in sorted(imports(names)):
         y0, y1 = place[above][1] + ROW / 2, place[below][1] + ROW / 2
         reach = LEFT + WIDTH + 12 + (y1 - y0) * 0.26
         parts.append(f'<path d="M{LEFT + WIDTH} {y0:g}C{reach:.1f} {y0:g} {reach:.1f} {y1:g} {LEFT + WIDTH} {y1:g}" fill="none" stroke="#456" '
-                     f'stroke-opacity=".45" stroke-width="{min(4, 0.6 + number / 8):.2f}"><title>{above} imports {below}: {number}</title></path>')
+                     f'stroke-opacity=".45"><title>{above} imports {below}</title></path>')
     for room, (x, y, width) in place.items():
-        sentence, files, lines = about(room)
+        sentence = about(room)
         fits = int((width - 20) / 6.1)
         sentence = sentence if len(sentence) <= fits else sentence[:fits - 1].rsplit(" ", 1)[0] + " …"
         parts += [f'<rect x="{x:g}" y="{y}" width="{width:g}" height="{ROW}" rx="6" fill="#f3f6f9" stroke="#789"/>',
                   f'<text x="{x + 10:g}" y="{y + 18}" font-size="14" font-weight="bold">{room.removeprefix("fxsim.")}</text>',
                   f'<text x="{x + width - 10:g}" y="{y + 18}" font-size="11" text-anchor="end" fill="#0a58a8">{escape(DATA.get(room, ""))}</text>',
-                  f'<text x="{x + 10:g}" y="{y + 36}" font-size="11" fill="#333">{escape(sentence)}<title>{files} files, {lines} lines</title></text>']
-    parts += [f'<text x="{LEFT}" y="{height - 12}" font-size="11" fill="#333">Imports run down; lines at the right are rooms that import rooms, '
-              'thicker where more modules do. Blue: what becomes of the data there.</text>', "</svg>"]
+                  f'<text x="{x + 10:g}" y="{y + 36}" font-size="11" fill="#333">{escape(sentence)}</text>']
+    parts += [f'<text x="{LEFT}" y="{height - 12}" font-size="11" fill="#333">Imports run down; lines at the right are rooms that import '
+              'rooms. Blue: what becomes of the data there.</text>', "</svg>"]
     return "\n".join(parts) + "\n"
 
 
