@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 
 from fxsim.config import Config, build_config, load_config
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
@@ -28,7 +27,7 @@ from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
 from fxsim.training.optimizers import OnMasters, make_optimizer
 from quant import FLOATS, PrecisionSpec
-from quant.files import parse_yaml, read_text
+from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import spec_from_dict
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
             "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
             "provenance": provenance or {}}
-    write_atomic(directory / "package.yaml", yaml.safe_dump(_plain(meta), sort_keys=False, width=140).encode())
+    write_atomic(directory / "package.yaml", dump_yaml(_plain(meta)).encode())
 
 
 def _plain(value):

@@ -71,14 +71,13 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
     if fewest:
         _minimise(settings, seeds, margin, quantities, jobs, out)
         return
-    import yaml
-
     from fxsim.files.writing import make_directory, write_atomic
     from fxsim.study.calibration import calibrate as run_calibration
     from fxsim.training.progress import terminal_progress
+    from quant.files import dump_yaml
     make_directory(out.parent)
     spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.iterations))
-    write_atomic(out, yaml.safe_dump(spec.to_dict(), sort_keys=False).encode())
+    write_atomic(out, dump_yaml(spec.to_dict()).encode())
     click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
                            *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]
                              for f in fitted)]))
