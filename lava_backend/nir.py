@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fxsim.config import Config, build_config, dump_config, load_config
+from fxsim.config.base import LARGEST, LONGEST, SMALLEST
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
@@ -145,9 +146,9 @@ def _read(path: Path) -> nir.NIRGraph:
         for field, needed in (("r", 1.0), ("v_leak", 0.0), *((("v_reset", 0.0),) if name == "neurons" else ())):
             if getattr(node, field)[0] != needed:
                 raise InputError(path, f"{name}.{field}", getattr(node, field)[0], needed)
-        for field in ("tau", *(("v_threshold",) if name == "neurons" else ())):
-            if not getattr(node, field)[0] > 0:
-                raise InputError(path, f"{name}.{field}", getattr(node, field)[0], "a positive number")
+        for field, smallest, largest in (("tau", SMALLEST * DT, LONGEST * DT), *((("v_threshold", SMALLEST, LARGEST),) if name == "neurons" else ())):
+            if not smallest <= getattr(node, field)[0] <= largest:
+                raise InputError(path, f"{name}.{field}", getattr(node, field)[0], f"{smallest:g} to {largest:g}")
     return graph
 
 
@@ -240,7 +241,7 @@ def evaluate(imported: Imported) -> dict[str, float | None]:
     from fxsim.engine.registry import make_engine
     from fxsim.model.arithmetic import make_arithmetic
     from fxsim.tasks import make_task
-    from fxsim.training.metrics import measure
+    from fxsim.training.metrics import measure, require_finite
     config, network, learning = imported.config, imported.network, learning_of(imported.config)
     if config.learning.rule == "bptt":
         learning = replace(learning, rule="eprop")      # nothing is learned here
@@ -252,4 +253,7 @@ def evaluate(imported: Imported) -> dict[str, float | None]:
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, trials.steps, config.seed)
     name = "auto" if config.engine == "reference" else config.engine
     engine = make_engine(name, network, learning, arithmetic, config.seed, config.threads)
-    return measure(engine.run(arithmetic.weights_to_raw(network.weights), trials, learn=False), trials, task.classification)
+    with np.errstate(over="ignore", invalid="ignore"):      # refused in the next line
+        found = measure(engine.run(arithmetic.weights_to_raw(network.weights), trials, learn=False), trials, task.classification)
+    require_finite(config.name, found, "on the evaluation trials")
+    return found

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fxsim.config import Config, build_config, load_config
+from fxsim.config.base import LARGEST, SMALLEST
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
@@ -263,7 +264,7 @@ class _Fields:
         return float(value)
 
 
-CONSTANTS = {"threshold": (1e-30, 1e30), "gamma": (1e-30, 1e30), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
+CONSTANTS = {"threshold": (SMALLEST, LARGEST), "gamma": (SMALLEST, LARGEST), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
 
 
 def _learning(fields: _Fields) -> Learning:
@@ -272,7 +273,7 @@ def _learning(fields: _Fields) -> Learning:
     if not isinstance(rule, str) or rule not in RULES or type(classification) is not bool or unknown:
         raise InputError(fields.source, "learning", f"rule {rule}, classification {classification}"[:120],
                          "a known rule, classification true or false, window, k, c_reg, f_target")
-    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, 1e30),
+    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, LARGEST),
                     fields.number("f_target", 0.0, 1.0))
 
 

@@ -82,6 +82,8 @@ def written(tmp_path, change=lambda graph: None):
 @pytest.mark.parametrize("field, change", [
     ("neurons.tau", lambda g: g.nodes["neurons"].tau.__setitem__(0, 1.0)),
     ("neurons.v_threshold", lambda g: g.nodes["neurons"].v_threshold.__imul__(2)),
+    ("readout.tau", lambda g: g.nodes["readout"].tau.__imul__(1e300)), ("neurons.tau", lambda g: g.nodes["neurons"].tau.__imul__(1e14)),
+    ("neurons.v_threshold", lambda g: g.nodes["neurons"].v_threshold.__imul__(1e-300)),
     ("neurons.v_reset", lambda g: g.nodes["neurons"].v_reset.__iadd__(0.5)),
     ("readout.r", lambda g: g.nodes["readout"].r.__imul__(2)),
     ("w_rec.weight", lambda g: g.nodes["w_rec"].weight.__iadd__(np.eye(12))),
