@@ -1,4 +1,4 @@
-"""What is simulated, in the order of the kernels, and what they work on: named tuples of flat arrays. L: lanes; n neurons, m input lines, K outputs."""
+"""What is simulated, in the order of the kernels, and what they work on: flat arrays. L: lanes; n neurons, m input lines, K outputs."""
 from __future__ import annotations
 
 from typing import NamedTuple
