@@ -162,6 +162,8 @@ def plan(study: Study, source: str) -> list[Planned]:
         for index, axes in enumerate(_combinations(block)):
             changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, folder)
             where = f"{source}: block {block.name}, run {index + 1}"
+            if "seed" in changes:
+                raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
             runs += [(seed, Planned(block.name, axes, config.changed({"seed": seed}, where))) for seed in block.seeds or study.seeds]
