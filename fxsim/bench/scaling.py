@@ -4,6 +4,7 @@ Each row is measured in a process of its own, so that its peak memory (above tha
 """
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Callable
 
 import numpy as np
+
+from fxsim.files.writing import write_atomic
 
 from .iteration import child, peak_mib, repeated
 
@@ -124,7 +127,9 @@ def draw(path: Path, rows: list[dict]) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     size_axis.legend(frameon=False, fontsize=8)
     for kind in ("png", "svg"):
-        figure.savefig(path.with_suffix(f".{kind}"), dpi=110)
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind, dpi=110)
+        write_atomic(path.with_suffix(f".{kind}"), picture.getvalue())
 
 
 README = """# Scaling: larger networks at the same fan-in, larger batches

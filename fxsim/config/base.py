@@ -29,7 +29,7 @@ def _true_or_false(value: Any) -> Any:
 def _within(low: float, high: float, allowed: str) -> Callable[[float], float]:
     def check(value: float) -> float:
         if not low <= value <= high:        # NaN is refused, too
-            raise PydanticCustomError("range", allowed)     # type: ignore[arg-type]
+            raise PydanticCustomError("range", allowed)
         return value
     return check
 

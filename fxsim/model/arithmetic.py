@@ -62,7 +62,7 @@ class Arithmetic:
             drive = gain * c.gamma
         rate_gain = self.learning.c_reg * self.learning.window / (1 - c.kappa)
         for field, values in (("beta / threshold", gain), ("beta gamma / threshold", drive), ("c_reg", rate_gain)):
-            largest = LARGEST if self.spec else float(np.finfo(self.dtype).max)
+            largest = LARGEST if self.spec else float(np.finfo(np.float64 if self.kind == "float64" else np.float32).max)
             if not (np.abs(values) < largest).all():
                 raise InputError(self.name, field, f"a coefficient of {np.max(np.abs(values)):.3g}", f"below {largest:.3g} in the simulator's units")
         return Coefficients(
