@@ -20,11 +20,11 @@ from ..backends import compare_device, compare_results
 from ..random_case import RandomCase, random_case
 
 PAPER_TRIALS = 2        # of a paper-size network: the oracle takes some seconds for each
-PAPER = (("cue_accumulation", "diffusion", "q16"), ("delayed_match", "shuffled_per_step", "loihi2"), ("delayed_match", "eprop", "w4s8"),
+PAPER = (("cue_accumulation", "diffusion", "q16"), ("delayed_match", "shuffled_per_step", "w4s8"), ("cue_accumulation", "eprop", "w4s8"),
          ("pattern_generation", "diffusion", "q16"))
 FLOAT_BLOCKS = (0, 64, 96)
 FLOAT_TOLERANCE = 2e-4  # of the largest gradient: sums have another order than the CPU's
-TRAINED, UPDATES = "delayed_match", 20
+TRAINED, UPDATES = "cue_accumulation", 20
 CARDS_OWN = {"iterations": UPDATES, "precision": "q16", "evaluation.every": UPDATES, "evaluation.batch_size": 64}
 
 

@@ -21,7 +21,7 @@ from ...topology import build_network
 from ...training import Training
 
 TASKS, PRECISIONS, BATCHES = ("cue_accumulation", "delayed_match", "pattern_generation"), ("float32", "q16"), (64, 1024, 4096)
-REPEATS, LONG = 15, 1.5     # launches, and seconds after which no further one begins
+REPEATS, LONG = 12, 0.8     # launches, and seconds after which no further one begins
 
 
 @dataclass(frozen=True)
