@@ -6,18 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from fxsim.config import load_config
+from fxsim.engine.interface import given
+from fxsim.engine.registry import make_engine
+from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.network import LAYERS
+from fxsim.model.topology import build_network
+from fxsim.tasks import make_task
+from fxsim.training.loop import Training
+from fxsim.verify.backends import compare_device, compare_results
+from fxsim.verify.random_case import RandomCase, random_case
 from quant import InputError
-
-from ...arithmetic import Arithmetic, make_arithmetic
-from ...config import load_config
-from ...engine import make_engine
-from ...engine.interface import given
-from ...network import LAYERS
-from ...tasks import make_task
-from ...topology import build_network
-from ...training import Training
-from ..backends import compare_device, compare_results
-from ..random_case import RandomCase, random_case
 
 PAPER_TRIALS = 2        # of a paper-size network: the oracle takes some seconds for each
 PAPER = (("cue_accumulation", "diffusion", "q16"), ("delayed_match", "shuffled_per_step", "w4s8"), ("cue_accumulation", "eprop", "w4s8"),
@@ -49,7 +48,7 @@ def paper_network(task: str, rule: str, precision: str) -> str | None:
 
 def floats(seed: int, rule: str) -> str | None:
     """float32: the same bits for several block sizes; spikes equal the CPU's, gradients to rounding."""
-    from ...engine.cuda import CudaEngine
+    from fxsim.engine.cuda.engine import CudaEngine
     case = random_case(np.random.default_rng(seed), rule)
     case = replace(case, trials=case.trials.take(slice(3)))
     arithmetic = Arithmetic("float32", None, case.network.constants, case.learning, case.trials.steps)

@@ -9,8 +9,10 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from ...engine.device import Limits
-from ...runs import command_line, machine, make_directory, versions, write_atomic, write_json
+from fxsim.engine.cuda.device import Limits
+from fxsim.files.writing import make_directory, write_atomic, write_json
+from fxsim.training.runs import command_line, machine, versions
+
 from .run import Check
 from .timing import Timing
 
@@ -78,21 +80,21 @@ def write_report(directory: Path, limits: Limits, checks: list[Check], timings: 
 
 README = """# The CUDA engine on a card
 
-{name}: {multiprocessors} multiprocessors at {clock:.2f} GHz at most, {bandwidth:.2f} TB/s by its data; driver {driver}; Python {python}, numba {numba},
-numba-cuda {cuda}; {date}; {seconds:.0f} s in all. Made by `{command}`.
+{name}: {multiprocessors} multiprocessors at {clock:.2f} GHz at most, {bandwidth:.2f} TB/s by its data; driver {driver}; Python {python},
+numba {numba}, numba-cuda {cuda}; {date}; {seconds:.0f} s in all. Made by `{command}`.
 
 {checks}
 
 {verdict}
 
-`random`: random networks in random formats, all rules and roundings, against the oracle: state in registers, in shared and in global memory by
-turns, four block sizes, every state variable of every step, telemetry's counters, no learning. `paper`: whole trials of the paper's networks against the
-oracle. `floats`: float32, equal bits for all block sizes, and the CPU's gradients to rounding. `training`: the curve and the stored
-weights after some updates in q16 equal the CPU engine's.
+`random`: random networks in random formats, all rules and roundings, against the oracle: state in registers, in shared and in global
+memory by turns, four block sizes, every state variable of every step, telemetry's counters, no learning. `paper`: whole trials of the
+paper's networks against the oracle. `floats`: float32, equal bits for all block sizes, and the CPU's gradients to rounding. `training`:
+the curve and the stored weights after some updates in q16 equal the CPU engine's.
 
 {timings}
 
-`kernel s`: the kernel alone, between two events of the device, median after a warm-up; `iteration s`: a training iteration with transfers, the
-host's work and the weight update, the drawing of trials apart; synapse updates: synapses x steps x trials, over `kernel s`. The model
-([reports/cuda_model](../cuda_model/README.md)) is made from counted instructions, not from measurements.
+`kernel s`: the kernel alone, between two events of the device, median after a warm-up; `iteration s`: a training iteration with
+transfers, the host's work and the weight update, the drawing of trials apart; synapse updates: synapses x steps x trials, over
+`kernel s`. The model ([reports/cuda_model](../cuda_model/README.md)) is made from counted instructions, not from measurements.
 """

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Callable
 
-from ...engine.device import find_device
-from ..backends import draw_cases
+from fxsim.engine.cuda.device import find_device
+from fxsim.verify.backends import draw_cases
+
 from . import checks
 from .timing import PRECISIONS, TASKS, Timing
 

@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Callable, Iterator
 
-from ...arithmetic import make_arithmetic
-from ...config import load_config
-from ...engine.cuda import CudaEngine
-from ...engine.cuda_model import estimate
-from ...engine.device import find_device
-from ...tasks import make_task
-from ...topology import build_network
-from ...training import Training
+from fxsim.config import load_config
+from fxsim.engine.cuda.device import find_device
+from fxsim.engine.cuda.engine import CudaEngine
+from fxsim.engine.cuda.model import estimate
+from fxsim.model.arithmetic import make_arithmetic
+from fxsim.model.topology import build_network
+from fxsim.tasks import make_task
+from fxsim.training.loop import Training
 
 TASKS, PRECISIONS, BATCHES = ("cue_accumulation", "delayed_match", "pattern_generation"), ("float32", "q16"), (64, 1024, 4096)
 REPEATS, LONG = 12, 0.8     # launches, and seconds after which no further one begins
@@ -47,23 +47,23 @@ class Timing:
         return self.kernel / self.modelled
 
 
-def event_seconds(call: Callable[[], object]) -> float:
+def event_seconds(call: Callable[..., object], *arguments) -> float:
     """Between two events of the device."""
     from numba import cuda
     first, last = cuda.event(), cuda.event()
     first.record()
-    call()
+    call(*arguments)
     last.record()
     last.synchronize()
     return cuda.event_elapsed_time(first, last) / 1000
 
 
-def repeated(call: Callable[[], float]) -> list[float]:
+def repeated(call: Callable[..., object], *arguments) -> list[float]:
     """Seconds of each of several calls after a first one that is not counted."""
-    call()
+    call(*arguments)
     seconds: list[float] = []
     while len(seconds) < REPEATS and sum(seconds) < LONG:
-        seconds.append(call())
+        seconds.append(event_seconds(call, *arguments))
     return seconds
 
 
@@ -80,10 +80,8 @@ def measure(task: str, precision: str, batches: tuple[int, ...], wait: Callable[
     for batch in batches:
         training = Training(config.changed({"batch_size": batch}))
         trials = training.task.training_trials(0)
-        launch = engine.prepare(engine.plan(), weights, trials)
-        kernel = repeated(lambda: event_seconds(launch.start))
-        del launch
-        iteration = repeated(lambda: event_seconds(lambda: training.update(trials)))
+        kernel = repeated(engine.prepare(engine.plan(), weights, trials).start)
+        iteration = repeated(training.update, trials)
         updates = (network.topology.syn_in.size + network.topology.syn_rec.size) * trials.steps * batch
         row = modelled[batch]
         yield Timing(task, arithmetic.name, batch, row.placement, row.registers, median(kernel), min(kernel), median(iteration),
