@@ -42,9 +42,9 @@ def backends(cases: int, seed: int, engines: list, jobs: int) -> None:
         if not driver_found():
             use_simulator()
             click.echo("cuda: no GPU here, its kernels run in Numba's CUDA simulator")
-    from fxsim.verify.backends import verify_backends
+    from fxsim.verify.backends import CaseReport, verify_backends
 
-    def show(report) -> None:
+    def show(report: CaseReport) -> None:
         click.echo(f"{report.number:4d}  {report.engine}  {report.formats}  {report.case}  {report.difference or 'equal'}")
 
     reports = verify_backends(cases, seed, engines, show, jobs or os.cpu_count() or 1)

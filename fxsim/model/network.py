@@ -122,7 +122,7 @@ class Learning:
     DIFFUSES = ("diffusion", "shuffled_fixed", "shuffled_per_step")
     RULES = ("eprop", *DIFFUSES, "bptt")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.rule not in self.RULES:
             raise ValueError(f"unknown learning rule {self.rule!r}: one of {', '.join(self.RULES)}")
 
@@ -148,6 +148,6 @@ class Trials:
     def steps(self) -> int:
         return self.x.shape[1]
 
-    def take(self, index) -> Trials:
+    def take(self, index: slice | np.ndarray) -> Trials:
         """A sub-batch; ``index`` is a slice or an integer array over trials."""
         return Trials(self.x[index], self.target[index], self.duration[index], self.ids[index])

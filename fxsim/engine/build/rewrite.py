@@ -13,12 +13,14 @@ _FOLD = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, a
 
 
 def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
-    """A module's functions by name, without docstrings and defaults."""
+    """A module's functions by name, without docstrings, annotations and defaults."""
     found = {}
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.FunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node) else node.body
-            node.args.defaults = []
+            node.args.defaults, node.returns = [], None
+            for argument in node.args.args:
+                argument.annotation = None
             found[node.name] = node
     return found
 
