@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, Hashable
 
 import yaml
 
@@ -17,12 +17,12 @@ MAX_DIGITS = 500                # of a whole number; longer ones take long to re
 class _PlainLoader(yaml.SafeLoader):
     """Safe YAML without aliases (they can blow up), repeated keys (one of them would be lost), endless numbers and half characters."""
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.YAMLError("an alias (*name), which is not supported")
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
@@ -31,12 +31,12 @@ class _PlainLoader(yaml.SafeLoader):
             seen.add(name)
         return super().construct_mapping(node, deep)
 
-    def construct_scalar(self, node):
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
         value = super().construct_scalar(node)
         value.encode()          # an escape can write half of a surrogate pair, which no file could hold
         return value
 
-    def construct_yaml_int(self, node):
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         if len(node.value) > MAX_DIGITS:
             raise yaml.YAMLError(f"a number of {len(node.value)} characters")
         return super().construct_yaml_int(node)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 
@@ -20,9 +20,12 @@ from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
 
 from .backend import make_backend
-from .metrics import measure
+from .metrics import Measured, measure
 from .optimizers import Optimizer, make_optimizer
 from .progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CURVE_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "split", "loss", "accuracy", "nmse", "rate_hz", "seconds")
 TELEMETRY_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "quantity", "word_bits", "frac_bits", "rounding",
@@ -41,7 +44,7 @@ class TrainingResult:
     stopped: bool = False       # the stop criterion was met and confirmed
 
     @property
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """``curves`` as a pandas DataFrame."""
         import pandas as pd
         return pd.DataFrame(self.curves, columns=CURVE_COLUMNS)
@@ -123,7 +126,7 @@ class Training:
         self._progress.trained(self._row("train", result, trials))
         self.optimizer.step(result.gradients, trials.size)
 
-    def _row(self, split: str, result, trials: Trials) -> dict:
+    def _row(self, split: str, result: Measured, trials: Trials) -> dict:
         row = {**self.labels, "iteration": self.iteration, "split": split, **measure(result, trials, self.task.classification),
                "seconds": self.seconds}
         self.result.curves.append(row)

@@ -40,6 +40,7 @@ def load_module(text: str) -> ModuleType:
                 file.write(text)
             os.replace(temporary, path)
         spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None         # the name ends in .py
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module      # Numba's cache looks it up by name
         spec.loader.exec_module(module)
