@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from fxsim.config import Config, build_config, load_config
+from fxsim.config.base import LARGEST, SMALLEST
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
@@ -28,7 +28,7 @@ from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import Task, make_task
 from fxsim.training.optimizers import OnMasters, make_optimizer
 from quant import FLOATS, PrecisionSpec, QFormat
-from quant.files import parse_yaml, read_text
+from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import spec_from_dict
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
             "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
             "provenance": provenance or {}}
-    write_atomic(directory / "package.yaml", yaml.safe_dump(_plain(meta), sort_keys=False, width=140).encode())
+    write_atomic(directory / "package.yaml", dump_yaml(_plain(meta)).encode())
 
 
 def _plain(value: Any) -> Any:
@@ -264,7 +264,7 @@ class _Fields:
         return float(value)
 
 
-CONSTANTS = {"threshold": (1e-30, 1e30), "gamma": (1e-30, 1e30), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
+CONSTANTS = {"threshold": (SMALLEST, LARGEST), "gamma": (SMALLEST, LARGEST), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
 
 
 def _learning(fields: _Fields) -> Learning:
@@ -273,7 +273,7 @@ def _learning(fields: _Fields) -> Learning:
     if not isinstance(rule, str) or rule not in RULES or type(classification) is not bool or unknown:
         raise InputError(fields.source, "learning", f"rule {rule}, classification {classification}"[:120],
                          "a known rule, classification true or false, window, k, c_reg, f_target")
-    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, 1e30),
+    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, LARGEST),
                     fields.number("f_target", 0.0, 1.0))
 
 

@@ -63,8 +63,9 @@ class Arithmetic:
             drive = gain * c.gamma
         rate_gain = self.learning.c_reg * self.learning.window / (1 - c.kappa)
         for field, values in (("beta / threshold", gain), ("beta gamma / threshold", drive), ("c_reg", rate_gain)):
-            if self.spec and not (np.abs(values) < LARGEST).all():
-                raise InputError(self.name, field, f"a coefficient of {np.max(np.abs(values)):.3g}", f"below {LARGEST:.3g} in the simulator's units")
+            largest = LARGEST if self.spec else float(np.finfo(FLOATS[self.name]).max)
+            if not (np.abs(values) < largest).all():
+                raise InputError(self.name, field, f"a coefficient of {np.max(np.abs(values)):.3g}", f"below {largest:.3g} in the simulator's units")
         return Coefficients(
             self.to_raw("decay", 1 - c.alpha), self.to_raw("decay", 1 - c.rho), self.to_raw("decay", 1 - c.kappa),
             self.to_raw("adaptation_gain", gain), self.to_raw("adaptation_drive", drive),

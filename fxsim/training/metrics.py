@@ -4,10 +4,11 @@ B trials, S window steps, K outputs, n neurons. Readouts and targets are in mode
 """
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Mapping, Protocol
 
 import numpy as np
 
+from fxsim.errors import InputError
 from fxsim.model.network import Trials
 
 
@@ -56,3 +57,14 @@ def measure(result: Measured, trials: Trials, classification: bool) -> dict[str,
     if classification:
         return {"loss": cross_entropy(y, target), "accuracy": accuracy(y, target), "nmse": None, "rate_hz": rate}
     return {"loss": squared_error(y, target), "accuracy": None, "nmse": normalised_squared_error(y, target), "rate_hz": rate}
+
+
+def require_finite(source: object, values: Mapping[str, Any], when: str) -> None:
+    """InputError that names the first number or array with NaN or infinity in it; None and text are passed over."""
+    for name, value in values.items():
+        if value is None or isinstance(value, str):
+            continue
+        finite = np.isfinite(value)
+        if not finite.all():
+            raise InputError(source, name, f"{np.asarray(value)[~finite].flat[0]} {when}",
+                             "finite numbers: a smaller learning rate, less extreme parameters, or precision float64")

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
-import yaml
-
 from fxsim.config import Config
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
 from fxsim.model.arithmetic import Arithmetic
@@ -19,13 +17,14 @@ from lava_backend.package import Package, package_of_training, save_package
 from lava_backend.stock.loihi_lif import LoihiLifOracle, approximated, obstacles, oracle_of, stock_spec
 from lava_backend.stock.package import run_stock
 from quant import PrecisionSpec
+from quant.files import dump_yaml
 
 
 def stock_training(config: Config, directory: Path) -> Training:
     """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""
     precision = config.resolved_precision()
     assert isinstance(precision, PrecisionSpec)
-    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(precision).to_dict(), sort_keys=False).encode())
+    write_atomic(directory / "precision.yaml", dump_yaml(stock_spec(precision).to_dict()).encode())
     changed = config.changed({"network.n_lif": config.network.n, "network.n_alif": 0, "network.refractory": 0, "engine": "oracle",
                               "precision": str(directory / "precision.yaml"), "formats": {}})
     training = Training(changed)

@@ -18,6 +18,7 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.engine.interface import Result
+from fxsim.errors import InputError
 from fxsim.files.writing import make_directory, write_csv, write_json
 from fxsim.model.network import LAYERS, Trials
 from fxsim.training.loop import CURVE_COLUMNS, Training
@@ -61,6 +62,8 @@ def engine_study(config: Config, directory: Path, period: int, lava_updates: int
     Writes curves.csv (column network), curves.png and .svg, package/ (with the engine's final weights) and engine.json into
     ``directory``; returns what engine.json holds. InputError for a configuration that the engine cannot express.
     """
+    if config.evaluation.stop:
+        raise InputError(config.name, "evaluation.stop", "true", "false: the curves are compared over the same updates")
     make_directory(directory)
     start, fixed = time.perf_counter(), Training(config)
     package = engine_package(package_of_training(fixed), period)
