@@ -4,8 +4,10 @@ from __future__ import annotations
 import platform
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from fxsim.files.machine_code import folder_digest, kept
 
 from .lanes import address
 
@@ -57,7 +59,7 @@ def rest(context):
     return types.void(), codegen
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept(folder_digest(__file__), nogil=True, error_model="numpy")
 def wait(array, index, least):
     """Wait until array[index] is ``least`` or more; what it is then."""
     turns = 0
