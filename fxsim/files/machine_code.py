@@ -47,7 +47,7 @@ class MachineCode(NullCache):
         data = cache().read(self._name(sig, target_context.codegen()))
         return None if data is None else CompileResult._rebuild(target_context, *pickle.loads(data))
 
-    def save_overload(self, sig: Any, cres: CompileResult) -> None:
+    def save_overload(self, sig: Any, cres: Any) -> None:
         assert not cres.lifted and not cres.library.has_dynamic_globals, f"{self._function}: code of this process only"
         cache().write(self._name(sig, cres.codegen), dumps(cres._reduce()))
 
