@@ -25,7 +25,8 @@ PLAIN = {
     "int": (r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", "-+0123456789"),
 }
 """Kind -> (what is of this kind, how it begins)."""
-SURPRISES: dict[str, Callable[[str], list[str]]] = {       # numbers that readers of YAML 1.1 and 1.2 take for different ones -> what they may have been meant to be
+SURPRISES: dict[str, Callable[[str], list[str]]] = {
+    # numbers that readers of YAML 1.1 and 1.2 take for different ones -> what they may have been meant to be
     r"[-+]?0[0-9]+": lambda text: [str(int(text)), *([str(int(text, 8))] if not set(text) & {"8", "9"} else [])],
     r"[-+]?0[bo][0-9_]+": lambda text: [str(int(text, 0))],
     r"[-+]0x[0-9a-fA-F_]+": lambda text: [str(int(text, 0))],

@@ -4,10 +4,12 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from fxsim.files.machine_code import folder_digest, kept
+
 U32 = np.uint32
 
 
-@nb.njit(nb.uint32(nb.uint32), cache=True, nogil=True, forceinline=True)
+@nb.njit(nogil=True, forceinline=True)
 def mix32(x: np.uint32) -> np.uint32:
     """quant.random.mix32 on machine words."""
     x = U32(x ^ (x >> U32(16)))
@@ -17,7 +19,7 @@ def mix32(x: np.uint32) -> np.uint32:
     return U32(x ^ (x >> U32(15)))
 
 
-@nb.njit(cache=True, nogil=True)
+@kept(folder_digest(__file__), nogil=True)
 def fill(key: np.uint32, trial_ids: np.ndarray, thresholds: np.ndarray, starts: np.ndarray, stops: np.ndarray, per_population: int,
          spikes: np.ndarray) -> None:
     """Set spikes[b, t, c] where the hash falls below the threshold of its segment and population; silence is skipped."""

@@ -6,12 +6,14 @@ import sys
 import numba as nb
 import numpy as np
 
+from fxsim.files.machine_code import folder_digest, kept
+
 TILE = 256      # elements of each trial at a time: what is written stays in the nearest cache
 WORD = 8        # bytes of a machine word
 HALVES, QUARTERS, BYTES = (np.uint64(mask) for mask in (0xFFFFFFFF, 0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF))
 
 
-@nb.njit(cache=True, nogil=True)
+@kept(folder_digest(__file__), nogil=True)
 def _interleave(values: np.ndarray, lanes: np.ndarray, count: int) -> None:
     trials, size = values.shape
     for start in range(0, size, TILE):
@@ -26,7 +28,7 @@ def _exchanged(x: np.uint64, y: np.uint64, mask: np.uint64, bits: np.uint64) -> 
     return x & mask | (y & mask) << bits, x >> bits & mask | y & ~mask
 
 
-@nb.njit(cache=True, nogil=True)
+@kept(folder_digest(__file__), nogil=True)
 def _interleave_bytes(values: np.ndarray, lanes: np.ndarray, words: int) -> None:
     """Eight trials at a time: their words of eight bytes are a square that is transposed in three exchanges."""
     trials, size = values.shape

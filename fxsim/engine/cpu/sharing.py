@@ -6,8 +6,10 @@ from typing import Sequence
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from fxsim.files.machine_code import folder_digest, kept
 
 from .lanes import Context, Intrinsic, Kind, Signature, address
 
@@ -59,7 +61,7 @@ def rest(context: Context) -> Intrinsic:
     return types.void(), codegen
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept(folder_digest(__file__), nogil=True, error_model="numpy")
 def wait(array: np.ndarray, index: int, least: int) -> int:
     """Wait until array[index] is ``least`` or more; what it is then."""
     turns = 0
