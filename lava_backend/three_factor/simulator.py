@@ -130,7 +130,8 @@ class EngineSimulator:
         for t in range(T):
             numbers.t, s, err, L = t, t - (T - S), None, None
             x = trials.x[:, t]
-            arriving = {layer: numbers.number(connection.current, package.spec[f"weight_{layer}"].frac_bits) for layer, connection in connections.items()}
+            arriving = {layer: numbers.number(connection.current, package.spec[f"weight_{layer}"].frac_bits)
+                        for layer, connection in connections.items()}
             z, y = somata.integrate(arriving["in"], arriving["rec"]), readout.integrate(arriving["out"])
             if s >= 0:
                 out[:, s] = ar.to_scaled("readout", y.raw)

@@ -1,7 +1,8 @@
 """Exact, self-aligning numbers, and the one place where they are rounded into a format.
 
 ``Exact`` is an array of fixed-point numbers whose sums and products lose nothing: binary points are aligned by the class,
-so no shift is written by hand, and where 64 bits are not enough Python's integers go on. ``Numbers`` reads stored values as such numbers and stores results: the only rounding.
+so no shift is written by hand, and where 64 bits are not enough Python's integers go on. ``Numbers`` reads stored values as
+such numbers and stores results: the only rounding.
 Axes: trial first, then neuron, synapse, output or cell.
 """
 from __future__ import annotations
