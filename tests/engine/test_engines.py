@@ -17,7 +17,7 @@ from fxsim.engine.registry import make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS
 from fxsim.verify.backends import CASES_PER_SPEC, NOT_STORED, Difference, compare_engine, compare_records, compare_results, draw_cases
-from fxsim.verify.random_case import RULES, arithmetic_for, cut, random_case, random_spec
+from fxsim.verify.random_case import RULES, Kind, arithmetic_for, cut, extreme_case, random_case, random_spec
 from quant import load_spec
 
 from checked_kernels import use_checked_kernels
@@ -220,3 +220,22 @@ def test_a_record_is_compared_whole():
         assert compare_records(a, less).quantity == compare_records(less, a).quantity == name
     assert compare_records(a, {"V": a["V"], "z": a["z"]}, NOT_STORED) is None
     assert compare_records(a, {"V": a["V"], "E": a["E"]}, NOT_STORED).quantity == "z"
+
+
+BITS29 = {"word_bits": 29, "frac_bits": 22}
+
+
+@pytest.mark.parametrize("precision, changes, inputs", [
+    ("q16", {}, 64), ("loihi2", {}, 64), ("q16", {"weight_in": BITS29, "weight_rec": BITS29}, 100)])
+def test_no_machine_word_overflows_where_all_words_are_at_their_ends(precision, changes, inputs, monkeypatch):
+    """Saturated weights, every input at every step; as many inputs as most builds are proved for, and 100 whose sum takes more than 32 bits."""
+    use_checked_kernels(monkeypatch)
+    case = cut(extreme_case(np.random.default_rng(11), "diffusion", Kind(trials=(2,)), inputs), 1, 8)
+    arithmetic = arithmetic_for(case, load_spec(precision).changed(changes))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    assert inputs * abs(weights["in"]).max() >= 1 << 33 or not changes
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
+    expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, case.trials, record=True)
+    assert compare_records(expected.record, engine.run(weights, case.trials, record=True).record, NOT_STORED) is None
+    fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=4, unroll=2))
+    assert compare_results(expected, fast.run(weights, case.trials)) is None
