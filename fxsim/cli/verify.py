@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from pathlib import Path
 
 import click
 
@@ -51,6 +53,33 @@ def backends(cases: int, seed: int, engines: list, jobs: int) -> None:
     failed = [report for report in reports if report.difference]
     click.echo(f"{len(reports)} cases, {len(failed)} differ" + (f"; first: {failed[0].difference}" if failed else ""))
     sys.exit(1 if failed else 0)
+
+
+@verify.command()
+@click.option("--cases", type=click.IntRange(min=1), default=40, show_default=True, help="Random networks.")
+@jobs("Processes that share the checks")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("reports/gpu"), show_default=True, help="Directory of the report.")
+def gpu(cases: int, jobs: int, out: Path) -> None:
+    """Check and time the CUDA engine on this machine's GPU, and write a report.
+
+    Random and paper-size networks against the oracle, a training against the CPU engine's, seconds of kernels beside the model. Minutes.
+    """
+    from fxsim.engine.cuda.device import find_device
+    limits, start = find_device(), time.perf_counter()
+    from fxsim.verify.card.report import check_table, timing_table, write_report
+    from fxsim.verify.card.run import verify_card
+
+    def show(check) -> None:
+        click.echo(f"{time.perf_counter() - start:6.1f} s  {check.name}  {check.detail}  {check.difference or 'equal'}")
+
+    def show_time(timing) -> None:
+        click.echo(f"{time.perf_counter() - start:6.1f} s  {timing.task}, {timing.precision}, batch {timing.batch}: {timing.kernel:.4g} s, "
+                   f"{timing.ratio:.2f} of the model")
+
+    checks, timings = verify_card(cases, jobs or os.cpu_count() or 1, show, show_time)
+    click.echo("\n" + text_table(check_table(checks)) + "\n\n" + text_table(timing_table(timings)))
+    click.echo(f"written: {write_report(out, limits, checks, timings, time.perf_counter() - start)}")
+    sys.exit(1 if any(check.difference for check in checks) else 0)
 
 
 @verify.command()

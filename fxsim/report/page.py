@@ -32,9 +32,9 @@ def write_page(comparison: Comparison, figures: dict[str, Path], path: Path) -> 
 def render(template: str, path: Path, charts: list[dict], fields: list[dict], **values) -> Path:
     """A page from a template with style, scripts and their data inside."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    environment = Environment(loader=PackageLoader("fxsim.report", "."), undefined=StrictUndefined, autoescape=True)
+    environment = Environment(loader=PackageLoader("fxsim.report", "templates"), undefined=StrictUndefined, autoescape=True)
     environment.filters |= {"percent": percent, "embedded": embedded, "title": title}
-    folder = resources.files("fxsim.report")
+    folder = resources.files("fxsim.report").joinpath("templates")
     html = environment.get_template(template).render(
         **values, style=folder.joinpath("page.css").read_text(), charts=script_json(charts), fields=script_json(fields), source=paper.SOURCE,
         scripts=[folder.joinpath(name).read_text() for name in ("chart.js", "field.js")], published=script_json(PUBLISHED))

@@ -10,7 +10,7 @@ from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
-from fxsim.engine.cuda.device import simulated
+from fxsim.engine.cuda.device import find_device, simulated
 from fxsim.engine.interface import Result, given
 from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
@@ -25,6 +25,7 @@ LONG, EXTREME = 4, 5    # which of them have long trials, and words at their end
 NOT_STORED = frozenset({"E"})    # what kernels use at once and never keep: F, S and U hold it
 SIMULATED_TRIALS, SIMULATED_STEPS = 2, 8       # Numba's CUDA simulator runs a Python thread for each CUDA thread
 BLOCK_SIZES = {3: 1e-5, 13: 1e-4}               # threads -> seconds between switches of Python threads
+DEVICE_BUILDS = ((0, None), (7, None), (96, 2048), (33, 0))     # threads of a block (0: chosen), bytes of shared memory that it may take (None: all)
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
     """The first difference of an engine from the oracle on one case; None if there is none."""
     if name == "cuda" and simulated():
         return _compare_simulated(cut(case, SIMULATED_TRIALS, SIMULATED_STEPS), arithmetic)
+    if name == "cuda":
+        return compare_device(case, arithmetic, case.seed)
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = oracle.run(weights, case.trials)
@@ -181,6 +184,22 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
     finally:
         sys.setswitchinterval(before)
     return None
+
+
+def compare_device(case: RandomCase, arithmetic: Arithmetic, build: int) -> Difference | None:
+    """The CUDA engine on this machine's device in one of DEVICE_BUILDS, then with records and counters, and without learning."""
+    from fxsim.engine.cuda.engine import CudaEngine
+    (threads, shared), limits = DEVICE_BUILDS[build % len(DEVICE_BUILDS)], find_device()
+    if shared is not None:
+        limits = replace(limits, shared_per_block=shared)
+    oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
+    engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads, limits)
+    weights, few = arithmetic.weights_to_raw(case.network.weights), case.trials.take(slice(0, 3))
+    expected, watched = oracle.run(weights, case.trials), oracle.run(weights, few, record=True, telemetry=True)
+    found = engine.run(weights, few, record=True, telemetry=True)
+    return compare_results(expected, engine.run(weights, case.trials)) or compare_records(given(watched.record), given(found.record)) \
+        or compare_telemetry(given(watched.telemetry), given(found.telemetry)) \
+        or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
 
 
 def compare_joined(name: str, case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np.ndarray], expected: Result,

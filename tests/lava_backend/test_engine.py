@@ -24,7 +24,7 @@ from lava_backend.three_factor.rule import Gathered, Product, Rule, engine_packa
 from lava_backend.three_factor.simulator import Connection, EngineSimulator
 from quant import InputError, QFormat, load_spec
 
-from places import SUPPORT
+from places import TESTS
 from tiny import tiny_changes
 
 needs_lava = pytest.mark.skipif(why_not() is not None, reason=f"Lava cannot run here: {why_not()}")
@@ -188,7 +188,7 @@ def drawn(number, rule, adapts, period, log2_rate):
 @needs_lava
 def test_lavas_engine_at_the_bounds_of_all_its_numbers():
     """1200 steps of Lava's model alone, synapses full and empty, and rounding that a small network hardly ever meets."""
-    done = subprocess.run([sys.executable, SUPPORT / "engine_corners.py", "1200"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, TESTS / "lava_backend/engine_corners.py", "1200"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stdout.split() == ["1200", "w", "d", "t"], done.stdout + done.stderr
 
 

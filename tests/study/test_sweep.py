@@ -139,8 +139,8 @@ def test_killed_workers_and_drivers_change_no_bit_of_the_tables(undisturbed, tmp
 
 def test_a_run_whose_process_always_dies_is_given_up(tmp_path, monkeypatch):
     """A worker that kills itself, as the kernel does when memory runs out."""
-    (tmp_path / "sitecustomize.py").write_text("import os, signal\nfrom fxsim import training\n"
-                                               "training.Training.update = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n")
+    (tmp_path / "sitecustomize.py").write_text("import os, signal\nfrom fxsim.training import loop\n"
+                                               "loop.Training.update = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     result = swept(study(tmp_path / "s.yaml", blocks=STUDY["blocks"][1:], seeds=[3]), "--out", tmp_path / "out", "--jobs", 2)
     assert result.exit_code == 1 and result.output.count("ProcessDied: its process was killed 3 times") == 2

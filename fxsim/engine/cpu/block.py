@@ -15,8 +15,7 @@ from quant.random import trial_key
 from .interleave import interleave
 from .lane_order import unpacked
 from .sharing import wait
-from .state import History, Records, Room, State, Trials as BlockTrials, Wires
-from .tables import Subject
+from .state import History, Records, Room, State, Subject, Trials as BlockTrials, Wires
 
 RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")

@@ -17,8 +17,7 @@ from fxsim.model.telemetry import Counters
 
 from .block import Block, Outcome
 from .lane_order import group
-from .state import Wires
-from .tables import Subject, Tables
+from .state import Subject, Tables, Wires
 from .variant import Variant
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
