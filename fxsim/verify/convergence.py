@@ -1,8 +1,9 @@
 """Fixed point against its float64 twin as fraction bits grow: the error must fall, about twofold per bit, under every rule.
 
 The formats are those of preset q32 with the same number of bits cut off every word, so ranges stay and only resolution
-changes; networks in which a value leaves its range are left out. They run free from the same weights and trials, with a learning window of several steps, so that what spreads and what is
-summed takes part; a spike that flips makes a jump that no resolution repairs, so the rate is fitted over networks and widths without a flip.
+changes; networks in which a value leaves its range are left out. They run free from the same weights and trials, with a learning
+window of several steps, so that what spreads and what is summed takes part. A spike that flips makes a jump that no resolution
+repairs, so the rate is fitted over networks and widths without a flip.
 """
 from __future__ import annotations
 
