@@ -24,6 +24,7 @@ from typing import Callable
 
 import numpy as np
 
+from fxsim.engine.build.module import proof_for
 from fxsim.engine.interface import Result
 from fxsim.model.network import LAYERS, Trials
 from lava_backend.package import Package, save_package
@@ -120,10 +121,13 @@ class Session:
 
     timeout     s without an answer after which Lava is given up
     progress    called with the number of each trial that is done
+
+    Raises InputError where Lava is missing and for formats that could overflow 64 bits, LavaError if Lava fails.
     """
 
     def __init__(self, package: Package, timeout: float = TIMEOUT, progress: Callable[[int], None] = lambda trial: None):
         require_lava()
+        proof_for(package.arithmetic, package.network)      # before a process starts
         self.package, self.timeout, self.progress = package, timeout, progress
         self.weights = {layer: np.asarray(package.weights[layer], np.int64) for layer in LAYERS}
         self.cpu: dict[str, float] = {}         # s of processor time that each of Lava's processes has used

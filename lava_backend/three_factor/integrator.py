@@ -51,14 +51,14 @@ class IntegratorModel(TrialModel):
     def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         self.readout = oracle.Readout(self.numbers, self.package.network, self.package.learning)
-        self.gathered = Gathered(self.package, "error")
+        self.gathered, self.frac = Gathered(self.package, "error"), self.package.spec["weight_out"].frac_bits
 
     def at_rest(self) -> None:
         self.readout.rest()
         self.gathered.rest()
 
     def step(self) -> None:
-        y, self.error = self.readout.integrate(self.numbers.value("weight_out", self.a_in.recv()[None])), None
+        y, self.error = self.readout.integrate(self.numbers.number(self.a_in.recv()[None], self.frac)), None
         y1 = np.zeros_like(y.raw[0])
         if self.in_window:
             self.y_out.send(y.raw[0])

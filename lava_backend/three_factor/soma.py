@@ -65,8 +65,9 @@ class SomaModel(TrialModel):
         self.gathered.rest()
 
     def step(self) -> None:
-        value, somata = self.numbers.value, self.somata
-        z = somata.integrate(value("weight_in", self.a_in.recv()[None]), value("weight_rec", self.a_rec.recv()[None]))
+        somata, spec = self.somata, self.package.spec
+        z = somata.integrate(*(self.numbers.number(port.recv()[None], spec[weight].frac_bits)
+                               for port, weight in ((self.a_in, "weight_in"), (self.a_rec, "weight_rec"))))
         self.s_out.send(z[0].astype(np.int32))
         self.H = pseudo_derivative(self.numbers, somata.distance, somata.r == 0)
         H = self.H.raw[0].astype(np.int32)
