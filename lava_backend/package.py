@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,9 +26,9 @@ from fxsim.files.writing import write_atomic, write_npz
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Constants, Learning, Network, Synapses, Topology
 from fxsim.model.topology import build_network, learning_of
-from fxsim.tasks import make_task
+from fxsim.tasks import Task, make_task
 from fxsim.training.optimizers import OnMasters, make_optimizer
-from quant import FLOATS, PrecisionSpec
+from quant import FLOATS, PrecisionSpec, QFormat
 from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import spec_from_dict
 
@@ -79,7 +79,7 @@ class Package:
     def arithmetic(self) -> Arithmetic:
         return Arithmetic(self.spec.name, self.spec, self.network.constants, self.learning, self.steps, self.seed)
 
-    def task(self):
+    def task(self) -> Task:
         """The trials of the run. InputError for a bare network."""
         if self.config is None:
             raise InputError(self.name, "config", "nothing", "a package that was exported from a run")
@@ -159,7 +159,7 @@ def _mapping(path: Path) -> dict:
     return data
 
 
-def _stored(archive: Archive, name: str, size: int, fmt) -> np.ndarray:
+def _stored(archive: Archive, name: str, size: int, fmt: QFormat) -> np.ndarray:
     """(size,) stored values that fit their format."""
     values = archive.integers(name, (size,))
     if size and (values.min() < fmt.min_raw or values.max() > fmt.max_raw):
@@ -207,7 +207,7 @@ def _is_package(directory: Path) -> bool:
     return all((directory / name).exists() for name in FILES if name != described.name)
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Nested data without NumPy scalars."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

@@ -6,7 +6,7 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Hashable, NoReturn
 
 import yaml
 
@@ -25,7 +25,8 @@ PLAIN = {
     "int": (r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", "-+0123456789"),
 }
 """Kind -> (what is of this kind, how it begins)."""
-SURPRISES = {       # numbers that readers of YAML 1.1 and 1.2 take for different ones -> what they may have been meant to be
+SURPRISES: dict[str, Callable[[str], list[str]]] = {
+    # numbers that readers of YAML 1.1 and 1.2 take for different ones -> what they may have been meant to be
     r"[-+]?0[0-9]+": lambda text: [str(int(text)), *([str(int(text, 8))] if not set(text) & {"8", "9"} else [])],
     r"[-+]?0[bo][0-9_]+": lambda text: [str(int(text, 0))],
     r"[-+]0x[0-9a-fA-F_]+": lambda text: [str(int(text, 0))],
@@ -40,12 +41,12 @@ class _PlainLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.YAMLError("an alias (*name), which is not supported")
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
@@ -54,17 +55,17 @@ class _PlainLoader(yaml.SafeLoader):
             seen.add(name)
         return super().construct_mapping(node, deep)
 
-    def construct_scalar(self, node):
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
         value = super().construct_scalar(node)
         value.encode()          # an escape can write half of a surrogate pair, which no file could hold
         return value
 
-    def construct_yaml_int(self, node):
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         if len(node.value) > MAX_DIGITS:
             raise yaml.YAMLError(f"a number of {len(node.value)} characters")
         return super().construct_yaml_int(node)
 
-    def construct_surprise(self, node):
+    def construct_surprise(self, node: yaml.ScalarNode) -> NoReturn:
         text, meant = node.value, ["a plain number"]
         if len(text) <= 60:
             with suppress(ValueError):      # 0b2

@@ -97,8 +97,10 @@ def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jo
     from fxsim.study.jobs import Workers
     from fxsim.study.minimise import TOGETHER, minimise
     from fxsim.training.progress import terminal_sweep_progress
+    from quant import PrecisionSpec
     before = settings.resolved_precision()
     spec, decided = minimise(settings, seeds, margin, out, Workers(jobs), terminal_sweep_progress(), click.echo, quantities)
+    assert isinstance(before, PrecisionSpec)        # minimise refuses floats
     rows = [[name, str(fmt.word_bits), str(decided[name].word_bits) if name in decided else "", str(spec[name].word_bits),
              f"{decided[name].difference:+.4f} +- {decided[name].standard_error:.4f}" if name in decided else ""]
             for name, fmt in before.formats.items() if not quantities or name in quantities]

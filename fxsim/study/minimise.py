@@ -62,7 +62,7 @@ class Search:
     workers: Workers
     progress: SweepProgress
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import numpy as np
 
@@ -20,9 +20,12 @@ from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
 
 from .backend import make_backend
-from .metrics import measure, require_finite
+from .metrics import Measured, measure, require_finite
 from .optimizers import Optimizer, make_optimizer
 from .progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CURVE_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "split", "loss", "accuracy", "nmse", "rate_hz", "seconds")
 TELEMETRY_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "quantity", "word_bits", "frac_bits", "rounding",
@@ -41,7 +44,7 @@ class TrainingResult:
     stopped: bool = False       # the stop criterion was met and confirmed
 
     @property
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """``curves`` as a pandas DataFrame."""
         import pandas as pd
         return pd.DataFrame(self.curves, columns=CURVE_COLUMNS)
@@ -124,7 +127,7 @@ class Training:
         self.optimizer.step(result.gradients, trials.size)
         self._require_finite({f"weights.{layer}": w for layer, w in self.optimizer.weights.items()})
 
-    def _row(self, split: str, result, trials: Trials) -> dict:
+    def _row(self, split: str, result: Measured, trials: Trials) -> dict:
         row = {**self.labels, "iteration": self.iteration, "split": split, **measure(result, trials, self.task.classification),
                "seconds": self.seconds}
         self._require_finite(row)

@@ -4,12 +4,21 @@ B trials, S window steps, K outputs, n neurons. Readouts and targets are in mode
 """
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Protocol
 
 import numpy as np
 
 from fxsim.errors import InputError
 from fxsim.model.network import Trials
+
+
+class Measured(Protocol):
+    """What is measured of a run, whatever ran it."""
+
+    @property
+    def readout(self) -> np.ndarray: ...            # (B, S, K)
+    @property
+    def spike_counts(self) -> np.ndarray: ...       # (B, n)
 
 
 def cross_entropy(readout: np.ndarray, target: np.ndarray) -> float:
@@ -39,10 +48,9 @@ def mean_rate(spike_counts: np.ndarray, duration: np.ndarray) -> float:
     return float(1000 * (spike_counts / duration[:, None]).mean())
 
 
-def measure(result, trials: Trials, classification: bool) -> dict[str, float | None]:
+def measure(result: Measured, trials: Trials, classification: bool) -> dict[str, float | None]:
     """loss, accuracy, nmse and rate_hz of one forward pass; what the task does not have is None.
 
-    result      anything with ``readout`` (B, S, K) and ``spike_counts`` (B, n)
     """
     y, target = result.readout, trials.target
     rate = mean_rate(result.spike_counts, trials.duration)

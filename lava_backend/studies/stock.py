@@ -4,6 +4,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Callable
 
 from fxsim.config import Config
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
@@ -41,7 +42,8 @@ def trained_package(training: Training) -> Package:
     return replace(package, config=config, neuron="loihi_lif")
 
 
-def compare_stock(config: Config, directory: Path, trials: int, announce=print, progress: Progress | None = None) -> dict:
+def compare_stock(config: Config, directory: Path, trials: int, announce: Callable[[str], None] = print,
+                  progress: Progress | None = None) -> dict:
     """Train the full model and mode loihi_lif, deploy both on stock processes, and write what each reaches.
 
     Writes curves.csv (both trainings), package/ (of mode loihi_lif) and stock.json into ``directory``.

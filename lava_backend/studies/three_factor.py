@@ -17,9 +17,10 @@ from typing import Callable
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.engine.interface import Result
 from fxsim.errors import InputError
 from fxsim.files.writing import make_directory, write_csv, write_json
-from fxsim.model.network import LAYERS
+from fxsim.model.network import LAYERS, Trials
 from fxsim.training.loop import CURVE_COLUMNS, Training
 from fxsim.training.metrics import measure
 from fxsim.training.runs import command_line, machine, versions
@@ -40,7 +41,7 @@ def train_engine(training: Training, simulator: EngineSimulator, keep: int,
     config, rows, start, kept = training.config, [], time.perf_counter(), {}
     classification = training.task.classification
 
-    def row(split: str, iteration: int, result, trials) -> None:
+    def row(split: str, iteration: int, result: Result, trials: Trials) -> None:
         rows.append({**training.labels, "iteration": iteration, "split": split, **measure(result, trials, classification),
                      "seconds": time.perf_counter() - start})
 
