@@ -8,6 +8,8 @@ from typing import Any, Callable
 
 import click
 
+from fxsim.errors import InputError
+
 from .options import out, threads
 from .tables import text_table
 
@@ -33,6 +35,10 @@ def iteration(task: str | None, rule: str | None, precision: str | None, engine:
     from fxsim.bench.iteration import COLUMNS, bench as measure, default_rows
     from fxsim.files.writing import make_directory, write_json
     from fxsim.training.runs import machine
+    if rule == "bptt" and engine not in (None, "reference"):
+        raise InputError("bench", "--engine", f"{engine} with rule bptt", "reference, which alone has it")
+    if threads and engine not in (None, "cpu"):
+        raise InputError("bench", "--threads", f"{threads} with engine {engine}", "no threads: they are the CPU engine's")
     rows = default_rows(task, rule, precision, engine)
     if file:
         make_directory(file.parent)

@@ -43,6 +43,8 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine:
         raise InputError("fxsim export lava", "--engine", "--stock as well", "one of them")
     if period != 1 and not engine:
         raise InputError("fxsim export lava", "--period", period, "1 (it needs --engine)")
+    if approximate and not (stock or engine):
+        raise InputError("fxsim export lava", "--approximate", "it without --stock or --engine", "one of them: nothing else has to be left out")
     dropped: list[str] = []
     package = package_of_run(run_dir, weights)
     if engine:
@@ -91,14 +93,14 @@ def import_() -> None:
 @change
 @lossy_ok
 def import_nir(nir_file: Path, name: str | None, changes: tuple[str, ...], lossy_ok: bool) -> None:
-    """Evaluate the network in NIR_FILE on its task's evaluation trials, in any precision (--set precision=q16)."""
-    from dataclasses import replace
+    """Evaluate the network in NIR_FILE on its task's evaluation trials, in any precision (--set precision=q16).
 
+    --set changes the task, the precision, and constants of the neurons (--set network.tau_m=10); synapses and weights are the
+    file's. What an evaluation does not depend on is refused.
+    """
     from fxsim.config import load_config
-    from fxsim.config.io import override
     from lava_backend.nir import evaluate, import_nir
-    imported = import_nir(nir_file, load_config(name) if name is not None else None, lossy_ok)
-    imported = replace(imported, config=override(imported.config, changes))
+    imported = import_nir(nir_file, load_config(name) if name is not None else None, lossy_ok, changes)
     topo = imported.network.topology
     for changed in imported.changed:
         click.echo(f"differs from the file: {changed}")

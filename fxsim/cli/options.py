@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -38,6 +38,16 @@ def _configurations(ctx: click.Context, parameter: click.Parameter, incomplete: 
 
 config = click.argument("config", shell_complete=_configurations)
 change = click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration, e.g. learning.rule=eprop.")
+
+
+def refuse_changes(changes: Iterable[str], instead: Mapping[str, str]) -> None:
+    """InputError for a ``--set`` that the command would not follow. ``instead``: field -> what says it there."""
+    from fxsim.errors import InputError
+    for change in changes:
+        field = change.partition("=")[0].strip()
+        for fixed, allowed in instead.items():
+            if field == fixed or field.startswith(f"{fixed}."):
+                raise InputError("--set", field, "a field that this command sets itself", allowed)
 
 
 def out(help: str, **more: Any) -> Option:

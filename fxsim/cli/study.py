@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from .options import Items, change, config, jobs, out
+from fxsim.errors import InputError
+
+from .options import Items, change, config, jobs, out, refuse_changes
 
 
 @click.command()
@@ -25,6 +27,8 @@ def compare(config: str, rules: list, precisions: list, seeds: list, iterations:
     """
     from fxsim.config import load_config
     from fxsim.study.comparison import compare as run_comparison
+    refuse_changes(changes, {"seed": "--seeds", "learning.rule": "--rules", "precision": "--precisions",
+                             **({"iterations": "one of --iterations and --set iterations"} if iterations is not None else {})})
     settings = load_config(config, [*changes, *([f"iterations={iterations}"] if iterations is not None else [])])
     run_comparison([settings], rules, precisions, seeds, out, jobs, click.echo)
     _report(out)
@@ -44,6 +48,8 @@ def sweep(study: Path, jobs: int, threads: int, scheduler: str, out: Path) -> No
     from fxsim.study.jobs import Workers
     from fxsim.study.sweep import sweep as run_sweep
     from fxsim.training.progress import terminal_sweep_progress
+    if jobs and scheduler:
+        raise InputError("fxsim sweep", "--jobs", f"{jobs} with --scheduler", "one of them: a cluster's workers say how many runs go at a time")
     failures = run_sweep(study, out, Workers(jobs, threads, scheduler), terminal_sweep_progress())
     click.echo(f"written: {out}" + (f"; {len(failures)} runs failed, see failure.txt in their directories" if failures else ""))
     sys.exit(1 if failures else 0)

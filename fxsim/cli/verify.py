@@ -44,9 +44,9 @@ def backends(cases: int, seed: int, engines: list, jobs: int) -> None:
         if not driver_found():
             use_simulator()
             click.echo("cuda: no GPU here, its kernels run in Numba's CUDA simulator")
-    from fxsim.verify.backends import verify_backends
+    from fxsim.verify.backends import CaseReport, verify_backends
 
-    def show(report) -> None:
+    def show(report: CaseReport) -> None:
         click.echo(f"{report.number:4d}  {report.engine}  {report.formats}  {report.case}  {report.difference or 'equal'}")
 
     reports = verify_backends(cases, seed, engines, show, jobs or os.cpu_count() or 1)
@@ -67,12 +67,13 @@ def gpu(cases: int, jobs: int, out: Path) -> None:
     from fxsim.engine.cuda.device import find_device
     limits, start = find_device(), time.perf_counter()
     from fxsim.verify.card.report import check_table, timing_table, write_report
-    from fxsim.verify.card.run import verify_card
+    from fxsim.verify.card.run import Check, verify_card
+    from fxsim.verify.card.timing import Timing
 
-    def show(check) -> None:
+    def show(check: Check) -> None:
         click.echo(f"{time.perf_counter() - start:6.1f} s  {check.name}  {check.detail}  {check.difference or 'equal'}")
 
-    def show_time(timing) -> None:
+    def show_time(timing: Timing) -> None:
         click.echo(f"{time.perf_counter() - start:6.1f} s  {timing.task}, {timing.precision}, batch {timing.batch}: {timing.kernel:.4g} s, "
                    f"{timing.ratio:.2f} of the model")
 

@@ -1,4 +1,5 @@
 """Files: written whole or not at all, read without trust.
 
 writing     atomic writes, locks on directories         archive     arrays of NumPy, checked before memory is given to them
+cache       what was built, for later processes                machine_code    what Numba made of it
 """

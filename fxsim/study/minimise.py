@@ -18,13 +18,13 @@ from typing import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.writing import make_directory, write_atomic, write_csv
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
+from quant.files import dump_yaml
 from quant.formats import WORD_BITS
 
 from .jobs import Workers
@@ -61,7 +61,7 @@ class Search:
     workers: Workers
     progress: SweepProgress
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
 
@@ -132,5 +132,5 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     minimal = spec.changed({name: {"word_bits": b} for name, b in together_bits.items() if b != before[name]})
     described = f"fewest bits for {config.task.name} ({config.learning.rule}) within {margin} of {FLOAT}"
     minimal = replace(minimal, name=f"{spec.name}_minimal", description=described)
-    write_atomic(out / "minimal.yaml", yaml.safe_dump(minimal.to_dict(), sort_keys=False).encode())
+    write_atomic(out / "minimal.yaml", dump_yaml(minimal.to_dict()).encode())
     return minimal, {**decided, TOGETHER: together}

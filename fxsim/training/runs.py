@@ -36,6 +36,7 @@ from .backend import ModelUnits
 from .checkpoints import Checkpoints, require_same
 from .interrupts import interruptible
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
+from .metrics import require_finite
 from .progress import Progress
 
 FILES = ("config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "weights.npz", "snapshot.npz")
@@ -89,11 +90,14 @@ def prepare(directory: Path, config: Config) -> Path:
 def save(directory: Path, training: Training, duration: float, with_snapshot: bool = True) -> None:
     """Write everything that a finished run leaves."""
     result, config = training.result, training.config
+    with np.errstate(over="ignore", invalid="ignore"):      # refused in the next line
+        shown = snapshot(training) if with_snapshot else {}
+    require_finite(config.name, {**result.weights, **shown}, "at the end")
     write_csv(directory / "curves.csv", CURVE_COLUMNS, result.curves)
     write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, result.telemetry)
     write_npz(directory / "weights.npz", result.weights)
-    if with_snapshot:
-        write_npz(directory / "snapshot.npz", snapshot(training))
+    if shown:
+        write_npz(directory / "snapshot.npz", shown)
     write_json(directory / "manifest.json", {
         "finished": True, "stopped_early": result.stopped, "updates": training.iteration, "command": command_line(),
         "task": config.task.name, "rule": config.learning.rule, "precision": training.arithmetic.name, "seed": config.seed,

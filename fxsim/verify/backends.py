@@ -16,8 +16,9 @@ from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Trials
 from quant import InputError, PrecisionSpec, load_spec
+from quant.rounding import ROUNDINGS
 
-from .random_case import ANY, KINDS, PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, extreme_case, random_case, random_spec
+from .random_case import ANY, KINDS, PRESETS, RandomCase, arithmetic_for, cut, extreme_case, random_case, random_spec
 
 REFUSALS = 20           # of formats by the interval analysis before others are drawn
 CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one

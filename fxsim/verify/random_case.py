@@ -112,7 +112,7 @@ def cut(case: RandomCase, trials: int, steps: int) -> RandomCase:
     return RandomCase(case.network, replace(case.learning, window=window), kept, case.seed)
 
 
-def _mask(rng, rows: int, columns: int, density: float, autapses: bool = True) -> Synapses:
+def _mask(rng: np.random.Generator, rows: int, columns: int, density: float, autapses: bool = True) -> Synapses:
     mask = rng.random((rows, columns)) < density
     if not autapses:
         np.fill_diagonal(mask, False)

@@ -65,7 +65,7 @@ class Child:
             raise
         self.unread = b""
 
-    def order(self, **message) -> None:
+    def order(self, **message: object) -> None:
         assert self.process is not None and self.process.stdin is not None
         try:
             self.process.stdin.write((json.dumps(message) + "\n").encode())
@@ -143,7 +143,7 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close(orderly=error[0] is None)
 
     def close(self, orderly: bool = True) -> None:
@@ -188,7 +188,7 @@ class Session:
         return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None,
                       {"z": values["z"]} if "z" in values else None)
 
-    def _order(self, kind: str, arrays: dict[str, np.ndarray], trial_done: Callable[[int], None] = lambda trial: None, **settings) -> int:
+    def _order(self, kind: str, arrays: dict[str, np.ndarray], trial_done: Callable[[int], None] = lambda trial: None, **settings: object) -> int:
         """Give one order with its arrays and wait until it is carried out; its number."""
         names = {"run": "batch", "program": "program"}
         number = self._orders = self._orders + 1

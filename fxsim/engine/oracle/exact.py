@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.telemetry import Counters
@@ -139,44 +140,44 @@ class Exact:
 class Real(Exact):
     """The same operations on floats; the binary point has no meaning."""
 
-    def __init__(self, raw, frac: int = 0, most: int | None = None):
+    def __init__(self, raw: ArrayLike, frac: int = 0, most: int | None = None):
         self.raw, self.frac, self._most = np.asarray(raw), 0, None
 
-    def __add__(self, other):
+    def __add__(self, other: Exact) -> Real:
         return Real(self.raw + other.raw)
 
-    def __sub__(self, other):
+    def __sub__(self, other: Exact) -> Real:
         return Real(self.raw - other.raw)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Exact) -> Real:
         return Real(self.raw * other.raw)
 
-    def __neg__(self):
+    def __neg__(self) -> Real:
         return Real(-self.raw)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Real:
         return Real(self.raw[index])
 
-    def sum(self, axis):
+    def sum(self, axis: int) -> Real:
         return Real(self.raw.sum(axis))
 
-    def __abs__(self):
+    def __abs__(self) -> Real:
         return Real(abs(self.raw))
 
-    def positive_part(self):
+    def positive_part(self) -> Real:
         return Real(np.maximum(self.raw, 0))
 
-    def where(self, condition):
+    def where(self, condition: np.ndarray) -> Real:
         return Real(np.where(condition, self.raw, self.raw.dtype.type(0)))
 
-    def scatter(self, groups):
+    def scatter(self, groups: Groups) -> Real:
         out = np.zeros((*self.raw.shape[:-1], groups.size), self.raw.dtype)
         where: Any = (..., groups.index)            # NumPy's types know no ellipsis here
         np.add.at(out, where, self.raw)     # one after the other: float sums depend on the order
         return Real(out)
 
 
-def round_into(fmt: QFormat, exact: Exact, random=None) -> tuple[np.ndarray, np.ndarray]:
+def round_into(fmt: QFormat, exact: Exact, random: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Round an exact number once into ``fmt``: raw values before and after its overflow rule.
 
     ``random``: 31-bit words where fmt rounds stochastically.
@@ -213,14 +214,14 @@ class Numbers:
         """Trials with these ids, (B,) uint32, start."""
         self.t, self.streams = 0, np.asarray(trial_key(self.seed, np.asarray(trial_ids).astype(np.uint64))).astype(np.uint32)
 
-    def value(self, quantity: str, raw) -> Exact:
+    def value(self, quantity: str, raw: ArrayLike) -> Exact:
         """Stored values as exact numbers."""
         if not self.spec:
             return Real(np.asarray(raw, self.arithmetic.dtype))
         fmt = self.spec[quantity]
         return Exact(raw, fmt.frac_bits, max(-fmt.min_raw, fmt.max_raw))
 
-    def number(self, raw, frac: int = 0) -> Exact:
+    def number(self, raw: ArrayLike, frac: int = 0) -> Exact:
         """Integers (spikes, counts, table values) as exact numbers with ``frac`` fraction bits; floats are taken as they are."""
         return Exact(raw, frac) if self.spec else Real(np.asarray(raw).astype(self.arithmetic.dtype))
 
@@ -228,7 +229,7 @@ class Numbers:
         """The state (B, size) that every trial starts from."""
         return self.value(quantity, np.zeros((self.streams.size, size), self.arithmetic.dtype))
 
-    def store(self, quantity: str, exact: Exact, *start: Exact, less: Exact | None = None, count=None) -> Exact:
+    def store(self, quantity: str, exact: Exact, *start: Exact, less: Exact | None = None, count: np.ndarray | None = None) -> Exact:
         """Round an exact number into the quantity's format: the only rounding there is.
 
         start   terms that the new state starts from (old state, whole drives): telemetry calls a state stalled if it
@@ -257,7 +258,8 @@ class Numbers:
             kept = self._keys[quantity, size] = block, element_key(steps[:, None], np.arange(size, dtype=np.uint32))
         return kept[1][self.t % KEY_BLOCK]
 
-    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start, less, full, kept, which) -> None:
+    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start: tuple[Exact, ...], less: Exact | None, full: np.ndarray, kept: np.ndarray,
+               which: np.ndarray | slice) -> None:
         full, kept = np.broadcast_to(full, exact.raw.shape)[..., which], kept[..., which]
         row[Counters.STORED] += full.size
         row[Counters.LARGEST] = max(row[Counters.LARGEST], abs(full).max(initial=0))

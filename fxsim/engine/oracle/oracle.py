@@ -266,10 +266,10 @@ def neighbours_at(tables: np.ndarray, s: int) -> np.ndarray:
 class Recorder:
     """Collects what happened at every step; quantities that do not exist at a step are simply not added."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.steps: dict[str, list[np.ndarray]] = {}
 
-    def add(self, **quantities) -> None:
+    def add(self, **quantities: Exact | np.ndarray | None) -> None:
         for name, value in quantities.items():
             if value is not None:
                 self.steps.setdefault(name, []).append(np.array(value.raw if isinstance(value, Exact) else value))
