@@ -81,7 +81,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def pooled(differences: pd.DataFrame) -> Mean:
-    """One contrast over several conditions, word lengths say, instead of one for each: the mean over the columns for each seed (a row), then over seeds."""
+    """One contrast over several conditions, word lengths say, instead of one for each: the mean over the columns for each seed (a row),
+    then over seeds."""
     return mean_of(differences.mean(axis=1, skipna=False).dropna().to_numpy())
 
 
@@ -104,8 +105,8 @@ class Crossing:
 
 
 def crossing(x: Sequence[float], y: Sequence[float], goal: float) -> Crossing:
-    """The x, by straight lines between those tried, from which the largest y so far is at least ``goal``. What lies outside of them is censored: it is
-    no number to average."""
+    """The x, by straight lines between those tried, from which the largest y so far is at least ``goal``. What lies outside of them is
+    censored: it is no number to average."""
     order = np.argsort(x)
     xs, best = np.asarray(x, float)[order], np.maximum.accumulate(np.asarray(y, float)[order])
     if best[0] >= goal:
