@@ -2,4 +2,5 @@
 
 writing     atomic writes, locks on directories         archive     arrays of NumPy, checked before memory is given to them
 cache       what was built, for later processes                machine_code    what Numba made of it
+pictures    figures of Matplotlib, to files only
 """
