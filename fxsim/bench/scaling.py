@@ -12,6 +12,8 @@ from typing import Callable
 
 import numpy as np
 
+from fxsim.files.writing import write_atomic
+
 from .iteration import child, peak_mib, repeated
 
 SIZES = (100, 400, 1600, 6400, 25600)
@@ -77,7 +79,8 @@ def of_batches(rows: list[dict], precision: str, threads: int) -> list[dict]:
 
 def write_report(directory: Path, rows: list[dict]) -> Path:
     """scaling.json, figures and README.md; returns the directory."""
-    from fxsim.training.runs import command_line, machine, make_directory, versions, write_atomic, write_json
+    from fxsim.files.writing import make_directory, write_json
+    from fxsim.training.runs import command_line, machine, versions
     make_directory(directory)
     write_json(directory / "scaling.json", {"command": command_line(), "versions": versions(), "machine": machine(), "rows": rows})
     draw(directory / "scaling", rows)

@@ -31,9 +31,9 @@ def _end(number: int, frame: object) -> None:
 class Steady(io.FileIO):
     """Standard output or error: when it cannot be written any more, what is said goes nowhere, and the work goes on."""
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any) -> int:
         try:
-            return super().write(data)
+            return super().write(data) or 0
         except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())     # for compiled code and other processes, too

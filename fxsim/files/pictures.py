@@ -5,7 +5,7 @@ import io
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Literal
 
 from .writing import write_atomic
 
@@ -28,7 +28,8 @@ def style(settings: dict[str, Any]) -> Iterator[None]:
         yield
 
 
-def panels(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], layout: str | None = None, **options: Any) -> tuple[Figure, Any]:
+def panels(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], layout: Literal["constrained"] | None = None,
+           **options: Any) -> tuple[Figure, Any]:
     """A figure that no window knows of, and its axes (rows, columns); see Figure.subplots."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=figsize, layout=layout)

@@ -10,7 +10,7 @@ U32 = np.uint32
 
 
 @nb.njit(nogil=True, forceinline=True)
-def mix32(x):
+def mix32(x: np.uint32) -> np.uint32:
     """quant.random.mix32 on machine words."""
     x = U32(x ^ (x >> U32(16)))
     x = U32(x * U32(0x21F0AAAD))
@@ -20,7 +20,8 @@ def mix32(x):
 
 
 @kept(folder_digest(__file__), nogil=True)
-def fill(key, trial_ids, thresholds, starts, stops, per_population, spikes):
+def fill(key: np.uint32, trial_ids: np.ndarray, thresholds: np.ndarray, starts: np.ndarray, stops: np.ndarray, per_population: int,
+         spikes: np.ndarray) -> None:
     """Set spikes[b, t, c] where the hash falls below the threshold of its segment and population; silence is skipped."""
     for b in range(spikes.shape[0]):
         trial = mix32(U32(mix32(key) + trial_ids[b]))

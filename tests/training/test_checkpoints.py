@@ -108,7 +108,7 @@ def test_an_unfinished_run_is_not_lost_by_mistake(copy):
 
 def test_checkpoints_come_at_every_interval_and_two_are_kept(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(fxsim.training.checkpoints, "write_atomic", lambda path, data: (written.append(path.stem[-2:]), path.write_bytes(data)))
+    monkeypatch.setattr("fxsim.training.checkpoints.write_atomic", lambda path, data: (written.append(path.stem[-2:]), path.write_bytes(data)))
     seen = raising(signal.SIGTERM, Training.update, 8)
     monkeypatch.setattr(Training, "update", lambda self, trials: (seen(self, trials), [len(files(tmp_path / "run")) <= 2 or pytest.fail("three are kept")]))
     with pytest.raises(Interrupted):

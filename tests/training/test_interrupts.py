@@ -12,6 +12,7 @@ import fxsim.training.checkpoints
 import fxsim.training.runs
 from fxsim.cli.main import main
 from fxsim.files.writing import only_user
+from fxsim.training import checkpoints, runs
 from fxsim.training.interrupts import Interrupted, interruptible
 from fxsim.training.loop import Training
 from fxsim.training.optimizers import Masters
@@ -23,9 +24,9 @@ from tiny import tiny_changes
 
 # ---- runs that end early -------------------------------------------------------------------------------------------
 def test_twenty_kills_at_random_moments_change_no_bit(undisturbed, tmp_path):
-    moments, kills, runs = random.Random(5), 0, 0
+    moments, kills, tried = random.Random(5), 0, 0
     while kills < 20:
-        directory, finished = tmp_path / f"run{runs}", False
+        directory, finished = tmp_path / f"run{tried}", False
         while not finished:
             pid = in_child(lambda: fxsim.train(quick(), directory, resume=True))       # noqa: B023 (called at once)
             time.sleep(moments.uniform(0, 0.45))
@@ -36,17 +37,17 @@ def test_twenty_kills_at_random_moments_change_no_bit(undisturbed, tmp_path):
         same_runs(undisturbed, directory)
         assert {p.name for p in directory.iterdir()} == {p.name for p in undisturbed.iterdir()}      # no half-written files are left
         assert [p.name for p in (directory / "checkpoints").iterdir()] == ["iteration-000000008.ckpt"]
-        runs += 1
+        tried += 1
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("owner, method, at, iteration", [
     (Training, "update", 1, None), (Training, "update", 5, 4), (Masters, "write", 8, 6), (Training, "_evaluate", 2, 3), (Training, "_count_telemetry", 2, 8),
-    (fxsim.training.checkpoints, "to_bytes", 4, 4), (fxsim.training.runs, "snapshot", 1, 8), (fxsim.training.runs, "write_json", 1, 8)],
+    (checkpoints, "to_bytes", 4, 4), (runs, "snapshot", 1, 8), (runs, "write_json", 1, 8)],
     ids=lambda value: getattr(value, "__name__", value))
 def test_signals_leave_a_checkpoint_wherever_they_arrive(number, status, owner, method, at, iteration, undisturbed, tmp_path, monkeypatch):
     arguments = ["train", "delayed_match", "--out", str(tmp_path / "run")]
-    for change in tiny_changes(*QUICK, *(["checkpoint.every=0"] if owner is not fxsim.training.checkpoints else [])):
+    for change in tiny_changes(*QUICK, *(["checkpoint.every=0"] if owner is not checkpoints else [])):
         arguments += ["--set", change]
     with monkeypatch.context() as patch:
         patch.setattr(owner, method, raising(number, getattr(owner, method), at))
@@ -122,7 +123,8 @@ def test_a_directory_is_one_process_s_at_a_time(again, tmp_path):
 
 @needs_proc
 def test_comparisons_leave_no_process_and_go_on(tmp_path):
-    arguments = ["compare", "delayed_match", *sets("precision=float64", "iterations=120", "evaluation.every=50"), "--rules", "eprop,diffusion",
+    changes = [part for change in tiny_changes(*QUICK, "iterations=120", "evaluation.every=50") if "precision" not in change for part in ("--set", change)]
+    arguments = ["compare", "delayed_match", *changes, "--rules", "eprop,diffusion",
                  "--precisions", "float64", "--seeds", "0", "--jobs", "2", "--out"]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
         before = files(tmp_path / "c/runs/eprop-float64-s0")[:1]
