@@ -18,9 +18,10 @@ from typing import Any, Mapping
 
 from .errors import InputError, shown
 from .files import parse_yaml, read_text
-from .formats import QFormat
+from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS
 
+FORMULA = "=+-@ "
 _TOP = ("name", "description", "extends", "defaults", "quantities")
 _FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
 
@@ -127,8 +128,9 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     if missing:
         raise InputError(source, f"quantities.{missing[0]}", "nothing", "a format for every quantity (or extends: a preset)")
     label = data.get("name", Path(source).stem)
-    if not isinstance(label, str) or not label:
-        raise InputError(source, "name", shown(label), "a non-empty text")
+    if not isinstance(label, str) or not label or not label.isprintable() or label[0] in FORMULA or label in FLOATS:
+        raise InputError(source, "name", shown(label), "a non-empty text that is printed as it is, begins with none of = + - @ "
+                                                       "(spreadsheets take these for formulas), and is no float's name")
     description = data.get("description", "")
     if not isinstance(description, str):
         raise InputError(source, "description", shown(description), "a text")

@@ -40,7 +40,7 @@ from typing import Any, Iterable, Iterator, Literal, Union
 from pydantic import Field, ValidationError
 
 from fxsim.config import Config, load_config
-from fxsim.config.base import Integer, Section
+from fxsim.config.base import Integer, Name, Section
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
 from quant import FLOATS, PrecisionSpec, load_spec
@@ -51,19 +51,20 @@ from .columns import OWN_COLUMNS, RESERVED
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+Label = Union[Name, Literal[""]]
 Value = Union[bool, int, float, str, list, dict, None]
 
 
 class Block(Section):
     """Runs that belong together: all combinations of ``grid``, or the entries of ``runs``."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Name = Field(max_length=100)
     base: str = ""
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
-    axes: dict[str, list[str]] = {}
+    axes: dict[Name, list[str]] = {}
 
 
 class Figure(Section):
@@ -74,27 +75,27 @@ class Figure(Section):
     """
 
     kind: Literal["curves", "lines", "heatmap"]
-    title: str = Field(min_length=1, max_length=200)
+    title: Name
     caption: str = Field("", max_length=2000)
     where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
     panels: tuple[str, ...] = ()
     lines: str = "precision"
     x: str = ""
     y: str = ""
-    x_label: str = ""
+    x_label: Label = ""
     metric: Literal["accuracy", "nmse", "loss", "rate_hz"] = "accuracy"
-    levels: dict[str, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
+    levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
 class Study(Section):
     """The content of a study file."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     description: str = ""
     base: str = ""
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = Field((0, 1, 2), min_length=1)
-    axes: dict[str, list[str]] = {}
+    axes: dict[Name, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
     figures: list[Figure] = []
 
@@ -156,7 +157,8 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
         if not (block.base or study.base):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
-        for kind, varied in (("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))):
+        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
+        for kind, varied in variations:
             own = {**study.axes, **block.axes}
             for axis in varied:
                 _require_free(source, f"blocks.{i}.{kind}.{axis}", axis)

@@ -74,7 +74,12 @@ def default_directory(config: Config) -> str:
     name = numbers if isinstance(numbers, str) else Path(config.precision).stem
     if config.formats:
         name += "-" + hashlib.sha256(json.dumps(config.model_dump(mode="json")["formats"], sort_keys=True).encode()).hexdigest()[:6]
-    return re.sub(r"[^\w.+-]+", "_", f"{config.name}-{config.learning.rule}-{name}-s{config.seed}").lstrip(".")
+    return file_name(f"{config.name}-{config.learning.rule}-{name}-s{config.seed}")
+
+
+def file_name(text: str) -> str:
+    """A name as that of a file: letters, digits and . + - _, never a path."""
+    return re.sub(r"[^\w.+-]+", "_", text).lstrip(".")
 
 
 # ---- one run -------------------------------------------------------------------------------------------------------

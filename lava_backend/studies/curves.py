@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 from fxsim.files.writing import write_atomic
+from fxsim.report.figures import plain
 
 Line = tuple[str, list[tuple[float, float]], dict]
 
@@ -21,7 +22,7 @@ def draw_curves(lines: list[Line], path: Path, title: str, measure: str, kinds: 
         axes = figure.subplots()
         for label, points, look in lines:
             axes.plot(*zip(*points), label=label, **look)
-        axes.set(xlabel="weight updates", ylabel=measure, title=title)
+        axes.set(xlabel="weight updates", ylabel=measure, title=plain(title))
         axes.legend()
         for kind in kinds:
             image = io.BytesIO()
