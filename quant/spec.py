@@ -80,6 +80,11 @@ def preset_names() -> list[str]:
     return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def is_file(name: str) -> bool:
+    """True for a precision that is the path of a file, not a shipped name or a float."""
+    return name not in FLOATS and name not in preset_names()
+
+
 def load_spec(name_or_path: str | Path) -> PrecisionSpec:
     """A preset by name or a YAML file by path. Raises InputError, one line, on anything it does not understand."""
     return _load(str(name_or_path), ())
