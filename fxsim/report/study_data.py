@@ -48,6 +48,12 @@ def read_sweep(directory: Path) -> Sweep:
     return Sweep(directory, study, read_manifest(directory / "manifest.json"), read_store(directory, "results"), read_store(directory, "curves"))
 
 
+def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
+    """True if there are runs that a figure would show and all of them failed."""
+    rows = Rows(sweep, f"figures.{number}").chosen(sweep.results, figure.where)
+    return _done(rows).empty
+
+
 def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     """The panels of a figure of kind curves or lines; ``number``: its place in the study."""
     source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else _done(sweep.results)
@@ -62,7 +68,9 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
                   for value in values if (shown[figure.lines] == value).any()]
         ends = [min(min(s["x"]) for s in series), max(max(s["x"]) for s in series)]
         for i, (label, chosen) in enumerate(figure.levels.items()):
-            level = where.chosen(_done(sweep.results), chosen)
+            level = _done(where.chosen(sweep.results, chosen))
+            if level.empty:         # all failed, as the table says
+                continue
             numbers = where.numbers(level, "metric", figure.metric).to_numpy()
             mean, sem = float(numbers.mean()), standard_error(numbers)
             series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
@@ -112,7 +120,7 @@ class Rows:
         for column, wanted in where.items():
             table = table[self.column(table, "where", column).isin(wanted if isinstance(wanted, list) else [wanted])]
         if table.empty:
-            raise self.error("where", where, "a choice that leaves rows (did these runs fail?)")
+            raise self.error("where", where, "a choice that leaves rows")
         return table
 
     def panels(self, table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
