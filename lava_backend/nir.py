@@ -7,6 +7,7 @@ What these nodes cannot say is refused by name, or kept beside them, in the grap
 """
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from fxsim.config.base import LARGEST, LONGEST, SMALLEST
 from fxsim.config.io import override
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
+from fxsim.files.ownership import claim_file
+from fxsim.files.writing import write_atomic
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
 from fxsim.model.topology import build_network, constants_of, learning_of
 from quant.files import parse_yaml
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     import nir
 
 MAX_ITEMS, MAX_BYTES, SECONDS = 1000, 1 << 30, 60
+HDF5 = b"\x89HDF\r\n"
 DT = 1e-3                       # seconds of a step
 CONFIG, ACCEPT = "fxsim_config", "--lossy-ok"
 NODES = {"input": "Input", "w_in": "Linear", "w_rec": "Linear", "w_out": "Linear", "neurons": "LIF", "readout": "LI", "output": "Output"}
@@ -94,17 +98,19 @@ def graph_of(network: Network, config: Config) -> nir.NIRGraph:
     return nir.NIRGraph(nodes, sorted(EDGES), metadata={CONFIG: dump_config(config)})
 
 
-def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final") -> list[str]:
-    """Write a run as a NIR file; returns what other readers will not see. Raises InputError for that unless ``lossy``."""
+def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final", force: bool = False) -> list[str]:
+    """Write a run as a NIR file; returns what other readers will not see. Raises InputError for that unless ``lossy``.
+
+    force   replace a file that fxsim did not write, too
+    """
     network, config = network_of_run(directory, when)
     lost = inexpressible(config)
     if not lossy:
         raise InputError(directory, "network", ", ".join(lost), f"what NIR's LIF and LI can say; {ACCEPT} keeps the rest in metadata")
-    graph = graph_of(network, config)
-    try:
-        library().write(str(path), graph)
-    except OSError as error:
-        raise InputError(path, "", error.strerror or "cannot be written", "a file to write") from None
+    claim_file(path, lambda content: content.startswith(HDF5) and CONFIG.encode() in content, force)
+    whole = io.BytesIO()        # on a full disk HDF5 crashes, having destroyed what was there
+    library().write(whole, graph_of(network, config))
+    write_atomic(path, whole.getvalue())
     return lost
 
 
@@ -203,7 +209,7 @@ def _require_readable(path: Path) -> None:
     """InputError for a file that HDF5 never comes back from: its library has loops that damaged files make endless, and crashes."""
     code = "import sys; from pathlib import Path; from lava_backend.nir import _graph; _graph(Path(sys.argv[1]))"
     try:
-        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True,
+        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True, start_new_session=True,
                               env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     except subprocess.TimeoutExpired:
         raise InputError(path, "", f"nothing within {SECONDS} s", "a NIR file that HDF5 can read") from None

@@ -21,7 +21,8 @@ from fxsim.config.base import LARGEST, SMALLEST
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
-from fxsim.files.writing import make_directory, write_atomic, write_npz
+from fxsim.files.ownership import claim_directory
+from fxsim.files.writing import write_atomic, write_npz
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Constants, Learning, Network, Synapses, Topology
 from fxsim.model.topology import build_network, learning_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt", "three_factor": "run_engine_template.txt"}
 NEURONS = tuple(SCRIPTS)
+FILES = ("package.yaml", "arrays.npz", "run.py")
 KIND, VERSION = "fxsim Lava package", 1
 FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
 ARRAYS = """cell (n,), permutation (n_cells,), beta (n,), feedback (n, K) float64 in model units;
@@ -166,9 +168,12 @@ def _stored(archive: Archive, name: str, size: int, fmt: QFormat) -> np.ndarray:
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------------
-def save_package(package: Package, directory: Path, provenance: dict | None = None) -> None:
-    """Write the files of a package; package.yaml comes last, so that a directory that has it is complete."""
-    make_directory(directory)
+def save_package(package: Package, directory: Path, provenance: dict | None = None, force: bool = False) -> None:
+    """Write the files of a package; package.yaml comes last, so that a directory that has it is complete.
+
+    InputError if files of these names are there that are no package, unless ``force``.
+    """
+    claim_package(directory, force)
     (directory / "package.yaml").unlink(missing_ok=True)
     net, topo = package.network, package.network.topology
     arrays = {"cell": topo.cell, "permutation": net.permutation, "beta": net.constants.beta, "feedback": net.feedback}
@@ -187,6 +192,19 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
             "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
             "provenance": provenance or {}}
     write_atomic(directory / "package.yaml", dump_yaml(_plain(meta)).encode())
+
+
+def claim_package(directory: Path, force: bool = False) -> None:
+    """Make the directory of a package. InputError if files of its names are there that are none of a package, unless ``force``."""
+    claim_directory(directory, FILES, _is_package, force, "another directory, or --force")
+
+
+def _is_package(directory: Path) -> bool:
+    """True for a package and for one that was being written when its process ended."""
+    described = directory / "package.yaml"
+    if described.exists():
+        return described.is_file() and f"kind: {KIND}".encode() in described.read_bytes()
+    return all((directory / name).exists() for name in FILES if name != described.name)
 
 
 def _plain(value: Any) -> Any:

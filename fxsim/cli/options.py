@@ -55,6 +55,9 @@ def out(help: str, **more: Any) -> Option:
     return click.option("--out", type=PATH, show_default="default" in more, help=help, **more)
 
 
+force = click.option("--force", is_flag=True, help="Write over files that fxsim did not write, too.")
+
+
 def jobs(help: str = "Runs at a time") -> Option:
     """``--jobs``: how much of a command's work is done side by side."""
     return click.option("--jobs", type=click.IntRange(min=0), default=0, help=f"{help}; 0: as many as cores.")

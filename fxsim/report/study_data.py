@@ -15,9 +15,10 @@ import pandas as pd
 
 from fxsim.config.tasks import TASKS
 from fxsim.errors import InputError
+from fxsim.study.columns import QUALITIES, RESULTS
 from fxsim.study.outcome import mean_of, settled
 from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
-from fxsim.study.store import QUALITIES, RESULTS, read_store
+from fxsim.study.store import read_store
 
 from . import published as paper
 from .data import FLOAT_PRECISIONS, read_manifest

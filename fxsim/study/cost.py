@@ -105,7 +105,7 @@ def operations(config: Config, network: Network) -> list[Operations]:
     if arithmetic.spec is None:
         raise InputError(config.name, "precision", arithmetic.name, "a fixed-point precision")
     spec, places, out = arithmetic.spec, sites(arithmetic.spec, learning.diffuses), []
-    arithmetic.spec = spec.replace(**{name: replace(fmt, rounding="floor") for name, fmt in spec.formats.items()})
+    arithmetic.spec = spec.replace(spec.name, **{name: replace(fmt, rounding="floor") for name, fmt in spec.formats.items()})
     proof = proof_for(arithmetic, network)
     for phase, counts in updates(network, learning.diffuses, learning.classification).items():
         by_width, result_bits, rounded = dict.fromkeys(WIDTHS, 0.0), 0.0, {True: 0.0, False: 0.0}

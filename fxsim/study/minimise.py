@@ -21,6 +21,7 @@ import pandas as pd
 
 from fxsim.config import Config
 from fxsim.errors import InputError
+from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, write_atomic, write_csv
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
@@ -94,6 +95,12 @@ class Search:
         return -value if self.metric == "nmse" else value
 
 
+def _is_search(directory: Path) -> bool:
+    """True where a search wrote its evidence, or had only begun with its runs."""
+    table, others = directory / "evidence.csv", ("study.yaml", "manifest.json", "minimal.yaml")
+    return table.read_bytes().startswith(",".join(COLUMNS).encode()) if table.is_file() else not any((directory / name).exists() for name in others)
+
+
 def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, workers: Workers, progress: SweepProgress,
              announce: Callable[[str], None] = print, quantities: Sequence[str] = ()) -> tuple[PrecisionSpec, dict[str, Tried]]:
     """Search from the formats of ``config``'s precision (InputError for a float). Returns the minimal formats and what decided, by quantity.
@@ -106,6 +113,7 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     unknown = [name for name in quantities if name not in spec.formats]
     if unknown:
         raise InputError("calibrate", "--quantities", unknown[0], "one of " + ", ".join(spec.formats))
+    claim_directory(out, ("runs", "evidence.csv", "minimal.yaml"), _is_search, hint="another --out")
     make_directory(out / "runs")
     search = Search(config, spec, seeds, margin, out, workers, progress)
     before = {name: fmt.word_bits for name, fmt in spec.formats.items() if not quantities or name in quantities}

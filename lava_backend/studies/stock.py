@@ -19,6 +19,8 @@ from lava_backend.stock.package import run_stock
 from quant import PrecisionSpec
 from quant.files import dump_yaml
 
+FILES = ("stock.json", "curves.csv", "precision.yaml", "package")
+
 
 def stock_training(config: Config, directory: Path) -> Training:
     """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""

@@ -31,6 +31,7 @@ from lava_backend.three_factor.simulator import EngineSimulator
 
 from .curves import draw_curves
 
+FILES = ("engine.json", "curves.csv", "curves.png", "curves.svg", "package")
 COLOURS = ("#000000", "#0072b2", "#d55e00")     # float, fixed point, engine; Lava has no evaluations: its states are the engine's
 
 
