@@ -160,7 +160,7 @@ def prove(config: str, changes: tuple[str, ...], out: Path) -> None:
     settings = load_config(config, list(changes))
     try:
         with interruptible():
-            found = prove(settings, out, click.echo, lambda: terminal_progress(settings.iterations))
+            found = prove(settings, out, click.echo, lambda: terminal_progress(settings.updates))
     except LavaError as error:
         raise click.ClickException(str(error)) from None
     equal, changed = found["curves_equal"] and found["weights_equal"], found["weights_changed"]

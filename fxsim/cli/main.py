@@ -12,7 +12,7 @@ import click
 from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted
 
-from . import bench, exchange, lava, precision, study, train, verify
+from . import bench, exchange, lava, new, precision, study, train, verify
 
 
 class Main(click.Group):
@@ -46,6 +46,6 @@ def main() -> None:
     """
 
 
-for command in (train.train, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
+for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
                 verify.verify, bench.bench, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)

@@ -77,7 +77,7 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
     from fxsim.study.calibration import calibrate as run_calibration
     from fxsim.training.progress import terminal_progress
     make_directory(out.parent)
-    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.iterations))
+    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.updates))
     write_atomic(out, yaml.safe_dump(spec.to_dict(), sort_keys=False).encode())
     click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
                            *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]

@@ -39,7 +39,7 @@ from typing import Any, Iterator, Literal, Union
 
 from pydantic import Field, ValidationError
 
-from fxsim.config import Config, load_config
+from fxsim.config import Config, config_names, load_config
 from fxsim.config.base import Section
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
@@ -192,5 +192,7 @@ def _beside(name: str, folder: Path) -> str:
 
 def is_paper_size(config: Config) -> bool:
     """True for the network, trials and batch of the shipped configuration of its task."""
+    if config.task.name not in config_names():
+        return False
     shipped = load_config(config.task.name)
     return (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)
