@@ -42,7 +42,8 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 def main() -> None:
     """Train recurrent spiking networks with e-prop and diffusing neuromodulators in float and in fixed point.
 
-    CONFIG is the path of a YAML file or a shipped name: pattern_generation, delayed_match, cue_accumulation.
+    CONFIG is the path of a YAML file or a shipped name: pattern_generation, delayed_match, cue_accumulation,
+    or one of their variants, such as delayed_match_hard (all of them: the completion of your shell, or any wrong name).
     """
 
 

@@ -56,19 +56,22 @@ class DelayedMatch(CuedTask):
     fixation: Count = Field(50, description="ms before cue 1")
     cue: Duration = Field(150, description="ms of each cue")
     delay: Count = Field(700, description="ms between the cues")
-    decision: Duration = Field(50, description="ms after cue 2")
+    decision_delay: Count = Field(0, description="ms between cue 2 and the decision, of background alone")
+    decision: Duration = Field(50, description="ms of the decision, which end the trial")
     p: Chance = Field(0.5, description="probability that a cue is on")
     window: Duration = 50
 
     @property
     def steps(self) -> int:
-        return self.fixation + 2 * self.cue + self.delay + self.decision
+        return self.fixation + 2 * self.cue + self.delay + self.decision_delay + self.decision
 
 
 class CueAccumulation(CuedTask):
     """Classification: were there more cues on the right than on the left?"""
 
     name: Literal["cue_accumulation"]
+    input: Literal["background", "modified"] = Field(
+        "background", description="modified: no background population; the others fire at a third of its rate while they are not driven")
     cues: Union[Positive, tuple[Positive, ...]] = Field(7, description="number of cues, or several to draw from in each trial")
     silence: Count = Field(50, description="ms of silence before each cue")
     cue: Duration = Field(100, description="ms of each cue")
@@ -76,6 +79,10 @@ class CueAccumulation(CuedTask):
         1000, description="ms after the last cue's slot, decision period included; or [shortest, longest]")
     p: Chance = Field(0.5, description="probability that a cue is on the right")
     window: Duration = 150
+
+    @property
+    def inputs(self) -> int:
+        return self.channels * (3 if self.input == "modified" else 4)
 
     @property
     def cue_numbers(self) -> tuple[int, ...]:

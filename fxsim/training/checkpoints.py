@@ -34,6 +34,7 @@ HEADER = b"fxsim-checkpoint sha256:"
 NAMES = f"iteration-{9 * '[0-9]'}.ckpt"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
+ADDED = {"task.decision_delay": 0, "task.input": "background"}      # fields that version 0.1 did not have, and what it did
 FREE = ("threads", "checkpoint.every")
 TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding")     # columns of text; the others hold numbers
 
@@ -49,6 +50,7 @@ def require_same(source: Path, stored: object, wanted: Config, more: bool) -> No
     more    wanted may have more iterations: the stored run then is the beginning of it
     """
     there, here = dict(_leaves(stored)), dict(_leaves(wanted.model_dump(mode="json")))
+    there = {**{field: value for field, value in ADDED.items() if field in here}, **there}
     for field in {**here, **there}:
         a, b = there.get(field), here.get(field)
         free = field in FREE or (field == "engine" and wanted.precision not in FLOATS)
