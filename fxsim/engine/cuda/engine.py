@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -162,7 +162,8 @@ class CudaEngine:
         return host
 
     @staticmethod
-    def _sum(rows, size: int, trials: int, total):
+    def _sum(rows: Any, size: int, trials: int, total: type[np.generic]) -> Any:
+        """Rows of trials, an array of the device, as their sum, another."""
         from numba import cuda
 
         from .sum import sum_trials
@@ -170,10 +171,14 @@ class CudaEngine:
         sum_trials[max(1, min(1024, -(-size // 128))), 128 if not simulated() else 4](trials, size, rows, result)
         return result
 
-    def _records(self, placement, rec: np.ndarray, S: int, learn: bool) -> dict[str, np.ndarray]:
+    def _records(self, placement: Placement, rec: np.ndarray, S: int, learn: bool) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
         offsets, T, n = placement.offsets(), rec.shape[0] - 1, placement.sizes[0]
-        part = lambda name, steps: rec[steps, :, offsets[name][0]:offsets[name][0] + offsets[name][1]]      # noqa: E731
+
+        def part(name: str, steps: slice) -> np.ndarray:
+            first, length = offsets[name]
+            return rec[steps, :, first:first + length]
+
         every, window, end = slice(0, T), slice(T - S, T), slice(T, T + 1)
         z = offsets["Z"][0]
         names = RECORDED if learn else {name: RECORDED[name] for name in ("V", "a", "r", "y")}
@@ -187,10 +192,10 @@ class CudaEngine:
         return out
 
 
-_jitted: dict[tuple, object] = {}
+_jitted: dict[tuple[str, tuple[int, int]], Any] = {}
 
 
-def jitted(module, plan: Plan):
+def jitted(module: ModuleType, plan: Plan) -> Any:
     """The kernel of a built module, to be compiled for the current device."""
     key = module.__name__, plan.launch_bounds
     if key not in _jitted:
