@@ -65,7 +65,7 @@ gpu-wheels: env
 
 fuzz: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fuzz]"
-	$(ONE_THREAD) $(BIN)/python tests/support/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
+	$(ONE_THREAD) $(BIN)/python tests/support/fuzzing/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fxsim.config.learning import RULES
-from fxsim.config.tasks import TASKS
+from fxsim.config.registry import SHIPPED as TASKS
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS

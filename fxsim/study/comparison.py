@@ -114,6 +114,6 @@ def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) 
 def describe_task(config: Config, rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int]) -> dict:
     """The manifest's entry of one task."""
     return {"n": config.network.n, "steps": config.task.steps, "batch_size": config.batch_size,
-            "iterations": config.iterations, "seeds": list(seeds), "rules": list(rules),
+            "iterations": config.updates, "seeds": list(seeds), "rules": list(rules),
             "precisions": [precision_name(p) for p in precisions], "c_reg": config.learning.c_reg,
             "paper_size": is_paper_size(config)}

@@ -18,9 +18,8 @@ from typing import Callable, Generator, Iterator, Sequence
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted, Interrupts
+from fxsim.training.processes import ProcessDied, processes
 from fxsim.training.runs import train_in
-
-from .processes import ProcessDied, processes
 
 DEATHS = 3      # a run whose process was killed so often is given up
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

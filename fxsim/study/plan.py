@@ -270,5 +270,7 @@ def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places
 
 def is_paper_size(config: Config) -> bool:
     """True for the network, trials and batch of the shipped configuration of its task."""
+    if config.task.name not in config_names():
+        return False
     shipped = load_config(config.task.name)
     return (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)

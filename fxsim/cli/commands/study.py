@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
 from fxsim.errors import InputError
-
-from .options import Items, change, config, force, jobs, out, refuse_changes
 
 
 @click.command()
