@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from fxsim.engine.build.module import Dialect
@@ -36,11 +37,18 @@ class Placement:
     telemetry: bool = False
     simulated: bool = False
 
+    template: ClassVar[Path] = Path(__file__).with_name("kernels.py")      # read as text, never imported
     quick: ClassVar[tuple[int, int]] = (0, 0)
 
     @property
     def unroll(self) -> int:
         return max(1, self.slots)
+
+    @property
+    def long_arrays(self) -> tuple[str, ...]:
+        """Those that may have more than 2**32 elements."""
+        return ("x", "target", "yout", "counts", "table", "scratch", "grad", "grad_out", "rec",
+                *(() if self.in_shared else ("mem", "syn", "y", "p", "err")), *(("syn",) if self.spilled else ()))
 
     @property
     def dialect(self) -> Dialect:
@@ -94,9 +102,9 @@ class Plan:
     item: int
 
     @property
-    def launch_bounds(self) -> tuple[int, int]:
-        """Threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
-        return self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads)
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """kernel -> threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
+        return {"simulate": (self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads))}
 
     @property
     def shared_bytes(self) -> int:

@@ -10,3 +10,13 @@ def sum_trials(trials, size, rows, total):
     for e in range(cuda.grid(1), size, cuda.gridsize(1)):       # type: ignore[call-arg]    # intrinsics, typed as their own builders
         for b in range(trials):
             total[e] += rows[b * size + e]
+
+
+@cuda.jit
+def spread_trials(trials, steps, channels, lanes, x, spread):
+    """spread (groups, steps, channels, lanes) = x (trials, steps, channels), the last trial repeated."""
+    for i in range(cuda.grid(1), -(-trials // lanes) * lanes * steps, cuda.gridsize(1)):       # type: ignore[call-arg]
+        lane, row = i % lanes, i // lanes
+        trial = min(row // steps * lanes + lane, trials - 1)
+        for channel in range(channels):
+            spread[(row * channels + channel) * lanes + lane] = x[(trial * steps + row % steps) * channels + channel]

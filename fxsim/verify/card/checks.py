@@ -11,7 +11,7 @@ from fxsim.engine.interface import given
 from fxsim.engine.registry import make_engine
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS
-from fxsim.model.topology import build_network
+from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
 from fxsim.training.loop import Training
 from fxsim.verify.backends import compare_device, compare_results
@@ -36,7 +36,7 @@ def random_network(case: RandomCase, arithmetic: Arithmetic, build: int) -> str 
 def paper_network(task: str, rule: str, precision: str) -> str | None:
     """Readout, spike counts and gradients of a few whole trials of the paper's network equal the oracle's."""
     config = load_config(task).changed({"learning.rule": rule})
-    network, learning, trials = build_network(config), config.learning_spec(), make_task(config).training_trials(0).take(slice(PAPER_TRIALS))
+    network, learning, trials = build_network(config), learning_of(config), make_task(config).training_trials(0).take(slice(PAPER_TRIALS))
     arithmetic = make_arithmetic(precision, network, learning, trials.steps, config.seed)
     expected, found = (make_engine(name, network, learning, arithmetic, config.seed).run(arithmetic.weights_to_raw(network.weights), trials)
                        for name in ("oracle", "cuda"))

@@ -16,7 +16,7 @@ from fxsim.engine.cuda.device import find_device
 from fxsim.engine.cuda.engine import CudaEngine
 from fxsim.engine.cuda.model import estimate
 from fxsim.model.arithmetic import make_arithmetic
-from fxsim.model.topology import build_network
+from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
 from fxsim.training.loop import Training
 
@@ -70,7 +70,7 @@ def repeated(call: Callable[..., object], *arguments) -> list[float]:
 def measure(task: str, precision: str, batches: tuple[int, ...], wait: Callable[[], object] = lambda: None) -> Iterator[Timing]:
     """Times of one network. ``wait`` is called when all is compiled, before anything is measured."""
     config = load_config(task).changed({"precision": precision, "engine": "cuda"})
-    network, learning, drawn = build_network(config), config.learning_spec(), make_task(config)
+    network, learning, drawn = build_network(config), learning_of(config), make_task(config)
     arithmetic = make_arithmetic(precision, network, learning, drawn.steps, config.seed)
     modelled = {row.batch: row for row in estimate(config, network, precision, find_device(), batches)}
     weights = arithmetic.weights_to_raw(network.weights)
