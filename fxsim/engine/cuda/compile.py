@@ -48,7 +48,7 @@ def kernel_ptx(arithmetic: Arithmetic, network: Network, plan: Plan | LanePlan, 
         arrays = [*inputs, wide, wide, wide, i32, i32, *scratch, *histories, state, i32, state]
     else:
         scalars = [i64, i64, i64, i64]
-        arrays = [u32, i32, i32, i32, wide, wide, *histories, state]
+        arrays = [u32, i32, i32, i32, wide, wide, u32, *histories, state]
     total = [types.Array(types.int64 if arithmetic.spec else types.float64, 2, "C")] if name == "simulate" else []
     signature = types.void(*scalars, *map(kind, arrays), *total)
     ptx, _ = cuda.compile(getattr(module, name), signature, device=False, abi="numba", cc=capability, output="ptx", launch_bounds=plan.bounds[name])

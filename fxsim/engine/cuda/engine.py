@@ -20,14 +20,13 @@ from quant.quantities import INDEX
 from quant.random import trial_key
 
 from .device import Limits, find_device, simulated
-from .lane_plan import LanePlacement, LanePlan, make_lane_plan
+from .lane_plan import MOST_ELEMENTS, LanePlacement, LanePlan, make_lane_plan
 from .lanes import lane_launch
 from .plan import Placement, Plan, make_plan
 from .words import unsigned_indices
 
 MEMORY_SHARE = 0.5      # of the device's memory that one launch may take
-MANY_TRIALS = 256       # from here on lanes are trials: measured
-MOST_ELEMENTS = 1 << 32 # of the input spikes of one launch: the kernels find them by 32-bit indices
+MANY_TRIALS = 512       # from here on lanes are trials: measured
 SIMULATED_LANES = {"simulated": True, "lanes": 2, "warps": 3}        # a Python thread each
 RECORDED = {"V": "V", "a": "A", "r": "R", "y": "Y", "Z": "ZT", "X": "X", "H": "H", "U": "U", "F": "F", "Esum": "S", "G": "G", "Gout": "GOUT",
             "err": "ERR", "L": "L"}
@@ -130,7 +129,7 @@ class CudaEngine:
         each += S * cells * 9 * 4 if self.learning.rule == "shuffled_per_step" else 0
         fit = int(self.limits.memory * MEMORY_SHARE) // (each * lanes) * lanes
         if lanes > 1:
-            fit = min(fit, MOST_ELEMENTS // (T * m * lanes) * lanes)
+            fit = min(fit, MOST_ELEMENTS // (T * (n + m) * lanes) * lanes)
         if fit == 0:
             raise InputError("engine cuda", "memory", f"{self.limits.memory >> 20} MiB on {self.limits.name}",
                              f"at least {int(each * lanes / MEMORY_SHARE) >> 20} MiB for one trial; or engine cpu")

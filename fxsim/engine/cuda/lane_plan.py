@@ -1,7 +1,7 @@
 """The build whose lanes are trials: which synapses a warp keeps in registers, what lies in shared memory, what a launch costs."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -17,13 +17,14 @@ from .device import Limits
 from .plan import CUDA, SIMULATED, sizes_of
 
 LANES = 32              # of a warp
-TOGETHER = 16           # steps after which the warps of a block wait for each other
-MOST_WARPS = 25         # of a block that shares the neurons: leaves 80 registers to a thread
+TOGETHER = 16           # steps after which the warps of a block wait for each other, a power of two
+MOST_WARPS = 20         # of a block that shares the neurons: leaves 96 registers to a thread
 SYNAPSE_WARPS = 8       # of a block that shares synapses
 RESIDENT, RESIDENT_FULL = 24, 16       # warps with synapses that a multiprocessor shall hold: leaves 80 registers to a thread, or 128 with more slots
 FEW_SLOTS = 5           # of them fit 80 registers without spills
 SLOTS = (4, 5, 6, 7, 8)     # synapses of a warp: choices
 PER_SYNAPSE, PER_TILE = 20, 8       # instructions of a step, about
+MOST_ELEMENTS = 1 << 32 # of a history: found by 32-bit indices
 LONGEST_WAIT = 255      # refractory steps, kept in a byte
 
 
@@ -61,6 +62,7 @@ class LanePlacement:
 
     sizes: tuple[int, int, int, int, int, int]
     slots: int
+    warps: int                      # of a block that shares the neurons
     shared: tuple[str, ...]         # state of neurons that shared memory holds
     lanes: int = LANES
     simulated: bool = False
@@ -86,12 +88,12 @@ class LanePlacement:
     @property
     def long_arrays(self) -> tuple[str, ...]:
         """Those that may have more than 2**32 elements."""
-        return ("target", "yout", "counts", "table", "grad", "grad_out", "hist_h", "hist_x", "hist_l",
+        return ("target", "yout", "counts", "table", "grad", "grad_out",
                 *(name for name in self.counts if name not in self.shared))
 
     def constants(self) -> dict[str, object]:
         names = ("N", "N_IN", "N_OUT", "CELLS", "N_SYN", "N_SYN_OUT")
-        return {**dict(zip(names, self.sizes)), "LINES": self.sizes[0] + self.sizes[1], "LANES": self.lanes, "SLOTS": self.slots,
+        return {**dict(zip(names, self.sizes)), "LINES": self.sizes[0] + self.sizes[1], "LANES": self.lanes, "SLOTS": self.slots, "WARPS": self.warps,
                 "TOGETHER": TOGETHER, "SPIKES_SIZE": 2 * self.sizes[0] * self.lanes, "OUT_SIZE": self.sizes[2] * self.lanes,
                 **{f"{name.upper()}_SIZE": count * self.lanes for name, count in self.counts.items()},
                 **{f"{name.upper()}_SHARED": name in self.shared for name in self.counts},
@@ -106,7 +108,6 @@ class LanePlan:
     """A placement and its blocks. ``bytes``: of an element of each array."""
 
     placement: LanePlacement
-    warps: int
     synapse_warps: int
     tiles: Tiles
     bytes: dict[str, int]
@@ -114,7 +115,7 @@ class LanePlan:
     @property
     def threads(self) -> int:
         """Of a block that shares the neurons."""
-        return self.warps * self.placement.lanes
+        return self.placement.warps * self.placement.lanes
 
     @property
     def synapse_threads(self) -> int:
@@ -146,7 +147,7 @@ class LanePlan:
     def describe(self) -> str:
         """Where what lies, in words."""
         rest = "shared memory" if len(self.placement.shared) == len(self.placement.counts) else "shared and global memory"
-        return f"{self.placement.lanes} trials a warp, {self.warps} warps for neurons, {self.synapse_warps} for synapses, " \
+        return f"{self.placement.lanes} trials a warp, {self.placement.warps} warps for neurons, {self.synapse_warps} for synapses, " \
                f"{self.placement.slots} of them in each one's registers, the rest in {rest}"
 
 
@@ -158,16 +159,17 @@ def make_lane_plan(arithmetic: Arithmetic, network: Network, limits: Limits, sim
     types = storage_types(arithmetic, network, proof_for(arithmetic, network) if arithmetic.spec else None)
     size = {name: np.dtype(kind).itemsize for name, kind in types.items()}
     room = limits.shared_per_block - lanes * (2 * n + n_out * (size["Y"] + size["WIDE"] + size["ERR"])) - 256       # arrays are aligned
-    if room < 0 or network.constants.refractory > LONGEST_WAIT:
+    too_long = arithmetic.steps * (n + sizes[1]) * lanes > MOST_ELEMENTS
+    if room < 0 or too_long or network.constants.refractory > LONGEST_WAIT:
         return None
     slots, shared = best_slots(wiring), []
-    for name, count in LanePlacement(sizes, slots, ()).counts.items():
+    per_warp = -(-n // min(warps, n, limits.threads_per_block // lanes))
+    placement = LanePlacement(sizes, slots, -(-n // per_warp), (), lanes, simulated)
+    for name, count in placement.counts.items():
         needed = lanes * count * (size[STORED_AS[name]] if name in STORED_AS else 1)
         if needed <= room:
             shared.append(name)
             room -= needed
-    per_warp = -(-n // min(warps, n, limits.threads_per_block // lanes))
     synapse_warps = min(SYNAPSE_WARPS, warps)
     tiles = make_tiles(wiring, np.asarray(arithmetic.coefficients.adaptation_drive) != 0, slots, synapse_warps)
-    placement = LanePlacement(sizes, slots, tuple(shared), lanes, simulated)
-    return LanePlan(placement, -(-n // per_warp), synapse_warps, tiles, size)
+    return LanePlan(replace(placement, shared=tuple(shared)), synapse_warps, tiles, size)

@@ -7,12 +7,15 @@ import numpy as np
 
 from fxsim.engine.interface import RULE_NUMBER
 from fxsim.model.network import Trials
+from quant.quantities import INDEX
+from quant.random import step_key
 
 from .lane_plan import STORED_AS, LanePlan
 
 if TYPE_CHECKING:
     from .engine import CudaEngine
 
+ROUNDED = ("eligibility", "filtered_eligibility", "eligibility_sum", "adaptation_eligibility", "gradient")    # in the order of their keys
 SPREAD_THREADS, MOST_BLOCKS = 256, 4096
 
 
@@ -36,11 +39,13 @@ def lane_launch(engine: CudaEngine, module, plan: LanePlan, kernel: Callable, tr
     spread = spread_trials[max(1, min(MOST_BLOCKS, -(-rows // SPREAD_THREADS))), min(rows, SPREAD_THREADS)]
     forward = kernel("forward")[groups, plan.threads]
     synapses = kernel("synapses")[groups * plan.blocks, plan.synapse_threads]
-    wired = [given[name] for layer in ("in", "rec", "out") for name in (f"ptr_{layer}", f"pre_{layer}", f"w_{layer}")]
+    given = {**given, **{f"row_{layer}": cuda.to_device(engine.synapses[layer][1] * np.int32(lanes)) for layer in ("in", "rec", "out")}}
+    keys = cuda.to_device(np.concatenate([step_key(INDEX[quantity], np.arange(T, dtype=np.uint64)) for quantity in ROUNDED]).astype(np.uint32))
+    wired = [given[name] for layer in ("in", "rec", "out") for name in (f"ptr_{layer}", f"row_{layer}", f"w_{layer}")]
     first = [T, S, B, learn, rule.classification, RULE_NUMBER[rule.rule], x, given["target"], given["stream"], given["duration"], *wired,
              given["post_out"], given["gain"], given["leaks"], given["feedback"], given["neuron_at"], given["table"], *state, *histories, rate,
              device["yout"], device["counts"], device["grad_out"]]
-    then = [T, S, B, plan.blocks, given["stream"], *tiles, given["drive"], given["leaks"], *histories, rate, device["grad"]]
+    then = [T, S, B, plan.blocks, given["stream"], *tiles, given["drive"], given["leaks"], keys, *histories, rate, device["grad"]]
 
     def start() -> None:
         spread(B, T, m, lanes, given["x"], x)

@@ -18,7 +18,7 @@ class UnsignedIndices(ast.NodeTransformer):
 
     def visit_Subscript(self, node):
         self.generic_visit(node)
-        if isinstance(node.value, ast.Name) and not isinstance(node.slice, (ast.Constant, ast.Tuple)):
+        if isinstance(node.value, ast.Name) and not isinstance(node.slice, (ast.Constant, ast.Tuple, ast.Slice)):
             node.slice = ast.Call(ast.Name("U64" if node.value.id in self.long else "U32", ast.Load()), [node.slice], [])
         return node
 
