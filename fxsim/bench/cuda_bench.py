@@ -10,8 +10,9 @@ from fxsim.engine.cuda.compile import compile_kernel
 from fxsim.engine.cuda.device import KNOWN, Limits, driver_found, find_device
 from fxsim.engine.cuda.emulator.counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, executed
 from fxsim.engine.cuda.engine import item_bytes
+from fxsim.engine.cuda.lane_plan import make_lane_plan
 from fxsim.engine.cuda.model import OVERLAP, Estimate, estimate
-from fxsim.engine.cuda.plan import make_plan
+from fxsim.engine.cuda.plan import Plan, make_plan
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.topology import build_network, learning_of
 from fxsim.training.runs import command_line, make_directory, versions, write_atomic, write_json
@@ -60,10 +61,12 @@ def plan_table(task: str | None = None, precision: str | None = None) -> list[li
 
 
 def variants(case: Case) -> dict[str, tuple]:
-    """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan)."""
+    """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan, the kernel's own name)."""
     network, arithmetic, plan = case.build()
-    found = {"run": plan, "record": case.build(record=True)[2], "telemetry": case.build(telemetry=True)[2]}
-    return {name: (network, arithmetic, plan) for name, plan in found.items()}
+    found = {"run": (plan, "simulate"), "record": (case.build(record=True)[2], "simulate"), "telemetry": (case.build(telemetry=True)[2], "simulate")}
+    if many := make_lane_plan(arithmetic, network, case.limits):
+        found |= {"many trials: neurons": (many, "forward"), "many trials: synapses": (many, "synapses")}
+    return {name: (network, arithmetic, plan, kernel) for name, (plan, kernel) in found.items()}
 
 
 def compile_table(task: str | None = None, precision: str | None = None) -> list[list[str]]:
@@ -71,23 +74,27 @@ def compile_table(task: str | None = None, precision: str | None = None) -> list
     rows = [["task", "precision", "variant", "architecture", "registers", "static shared bytes", "dynamic shared bytes", "spill stores",
              "spill loads", "float64 instructions"]]
     for case in cases(task, precision):
-        for name, (network, arithmetic, plan) in variants(case).items():
-            made = compile_kernel(arithmetic, network, plan, case.limits.capability)
-            rows.append([case.task, case.precision, name, made.architecture, str(made.registers), str(made.shared), str(plan.shared_bytes),
+        for name, (network, arithmetic, plan, kernel) in variants(case).items():
+            made = compile_kernel(arithmetic, network, plan, case.limits.capability, kernel)
+            dynamic = plan.shared_bytes if isinstance(plan, Plan) else 0
+            rows.append([case.task, case.precision, name, made.architecture, str(made.registers), str(made.shared), str(dynamic),
                          str(made.spill_stores), str(made.spill_loads), str(len(re.findall(r"\.f64\b", made.ptx)))])
     return rows
 
 
 def model_rows(task: str | None = None, precision: str | None = None) -> list[Estimate]:
     """The model's seconds per training iteration."""
-    rows, counted = [], {}
+    rows, known = [], {}
+
+    def counted(config, precision, limits, lanes):
+        key = config.task.name, precision, lanes, limits.shared_per_block       # devices that place alike run the same instructions
+        if key not in known:
+            known[key] = executed(config, precision, limits, lanes)
+        return known[key]
+
     for case in cases(task, precision):
         config = load_config(case.task)
-        network, _, plan = case.build()
-        key = case.task, case.precision, plan.placement, plan.threads      # devices that place alike run the same instructions
-        if key not in counted:
-            counted[key] = executed(config, case.precision, case.limits)
-        rows += estimate(config, network, case.precision, case.limits, BATCHES, counted[key])
+        rows += estimate(config, build_network(config), case.precision, case.limits, BATCHES, counted)
     return rows
 
 

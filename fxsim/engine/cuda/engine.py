@@ -19,7 +19,7 @@ from quant import InputError
 from quant.quantities import INDEX
 from quant.random import trial_key
 
-from .device import Limits, find_device, simulated
+from .device import Limits, device_errors, find_device, simulated
 from .lane_plan import MOST_ELEMENTS, LanePlacement, LanePlan, make_lane_plan
 from .lanes import lane_launch
 from .plan import Placement, Plan, make_plan
@@ -43,6 +43,12 @@ def kernel_source(arithmetic: Arithmetic, network: Network, plan: Plan | LanePla
 def item_bytes(arithmetic: Arithmetic, network: Network) -> int:
     """Bytes of one stored value: kernels keep all quantities in one type."""
     return np.dtype(stored_type(arithmetic, network)).itemsize
+
+
+def choose_plan(arithmetic: Arithmetic, network: Network, limits: Limits, trials: int) -> Plan | LanePlan:
+    """The plan of an engine for so many trials, without records and counters."""
+    many = make_lane_plan(arithmetic, network, limits) if trials >= MANY_TRIALS else None
+    return many or make_plan(network, limits, item_bytes(arithmetic, network))
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,7 @@ class CudaEngine:
         require_steps(trials, self.arithmetic.steps)
         plan = self.plan(record, telemetry, trials.size)
         size = self._trials_at_once(plan, trials, record)
-        parts = []
-        for first in range(0, trials.size, size):
-            launch = self.prepare(plan, weights, trials.take(slice(first, first + size)), learn, record)
-            launch.start()
-            parts.append(self._finish(launch, learn, record))
+        parts = [self._part(plan, weights, trials.take(slice(first, first + size)), learn, record) for first in range(0, trials.size, size)]
         gradients = None
         if learn:
             gradients = {**self.wiring.split(sum(p["grad"] for p in parts)), "out": sum(p["grad_out"] for p in parts)}
@@ -115,6 +117,16 @@ class CudaEngine:
         records = {name: np.concatenate([p["record"][name] for p in parts], 1) for name in parts[0]["record"]} if record else None
         readout = self.arithmetic.to_scaled("readout", np.concatenate([p["yout"] for p in parts]))
         return Result(readout, np.concatenate([p["counts"] for p in parts]).astype(np.int64), gradients, counters, records)
+
+    def _part(self, plan: Plan | LanePlan, weights: dict[str, np.ndarray], trials: Trials, learn: bool, record: bool) -> dict:
+        """One launch. InputError, in one line, if the device fails: no memory left beside other programs, a kernel that the driver ended, ..."""
+        try:
+            launch = self.prepare(plan, weights, trials, learn, record)
+            launch.start()
+            return self._finish(launch, learn, record)
+        except device_errors() as error:
+            raise InputError("engine cuda", "device", " ".join(str(error).split()),
+                             f"{self.limits.name} with room for {trials.size} trials; or engine cpu, which goes on from a checkpoint") from None
 
     def _trials_at_once(self, plan: Plan | LanePlan, trials: Trials, record: bool) -> int:
         """As many trials as half of the device's memory holds. InputError if not even one fits (of lanes: not even one in each)."""

@@ -144,6 +144,13 @@ class LanePlan:
         history = steps * ((n + m) * self.bytes["X"] + n * self.bytes["H"] + 2 * m) + window * n * self.bytes["L"]
         return self.placement.lanes * history + sum(count * 8 for count in self.scratch.values())
 
+    def bytes_per_step(self) -> int:
+        """Bytes that one trial moves from and to global memory at a step, indices and weights in cache left out."""
+        n, m, *_ = self.placement.sizes
+        kept = sum(self.bytes[STORED_AS[name]] * count for name, count in self.placement.counts.items()
+                   if name in STORED_AS and name not in self.placement.shared)
+        return 2 * ((n + m) * self.bytes["X"] + n * self.bytes["H"] + m) + 2 * kept
+
     def describe(self) -> str:
         """Where what lies, in words."""
         rest = "shared memory" if len(self.placement.shared) == len(self.placement.counts) else "shared and global memory"

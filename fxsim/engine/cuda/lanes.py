@@ -19,7 +19,8 @@ ROUNDED = ("eligibility", "filtered_eligibility", "eligibility_sum", "adaptation
 SPREAD_THREADS, MOST_BLOCKS = 256, 4096
 
 
-def lane_launch(engine: CudaEngine, module, plan: LanePlan, kernel: Callable, trials: Trials, given: dict, device: dict, learn: bool) -> Callable[[], None]:
+def lane_launch(engine: CudaEngine, module, plan: LanePlan, kernel: Callable, trials: Trials, given: dict, device: dict,
+                learn: bool) -> Callable[[], None]:
     """What runs the kernels on trials. ``given``: inputs on the device by name, ``device``: outputs there; ``kernel``: name -> the compiled one."""
     from numba import cuda
 
@@ -33,7 +34,8 @@ def lane_launch(engine: CudaEngine, module, plan: LanePlan, kernel: Callable, tr
     x = empty(groups * T * m * lanes, np.uint8)
     histories = [empty(kept * T * n, module.DT_H), empty(kept * T * (n + m), module.DT_X), empty(kept * S * n, module.DT_L)]
     rate = empty(groups * n * lanes, module.DT_STATE)
-    state = [empty(groups * count, getattr(module, f"DT_{STORED_AS[name]}") if name in STORED_AS else np.uint8) for name, count in plan.scratch.items()]
+    state = [empty(groups * count, getattr(module, f"DT_{STORED_AS[name]}") if name in STORED_AS else np.uint8)
+             for name, count in plan.scratch.items()]
     tiles = [cuda.to_device(table.ravel()) for table in (plan.tiles.post, plan.tiles.line, plan.tiles.element)]
     rows = groups * T * lanes
     spread = spread_trials[max(1, min(MOST_BLOCKS, -(-rows // SPREAD_THREADS))), min(rows, SPREAD_THREADS)]

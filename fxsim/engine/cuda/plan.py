@@ -117,11 +117,7 @@ class Plan:
 
     def blocks_per_multiprocessor(self, limits: Limits, registers: int) -> int:
         """Trials that one multiprocessor simulates at a time, with ``registers`` a thread."""
-        bounds = [limits.blocks_per_multiprocessor, limits.threads_per_multiprocessor // self.threads,
-                  limits.registers_per_multiprocessor // max(1, registers * self.threads)]
-        if self.shared_bytes:
-            bounds.append(limits.shared_per_multiprocessor // (self.shared_bytes + 1024))      # the system keeps 1 KiB a block
-        return max(0, min(bounds))
+        return resident_blocks(limits, self.threads, registers, self.shared_bytes)
 
     def bytes_per_step(self, learn: bool = True) -> int:
         """Bytes that one trial moves from and to global memory at a step, indices in cache left out."""
@@ -138,6 +134,15 @@ class Plan:
         rest = "shared memory" if self.placement.in_shared else "global memory"
         where = "registers" if self.placement.slots else "global memory" if self.placement.spilled else rest
         return f"{self.threads} threads, synapse state in {where}, the rest in {rest}"
+
+
+def resident_blocks(limits: Limits, threads: int, registers: int, shared: int) -> int:
+    """Blocks that one multiprocessor holds at a time. ``registers``: of a thread; ``shared``: bytes of a block."""
+    bounds = [limits.blocks_per_multiprocessor, limits.threads_per_multiprocessor // threads,
+              limits.registers_per_multiprocessor // max(1, registers * threads)]
+    if shared:
+        bounds.append(limits.shared_per_multiprocessor // (shared + 1024))      # the system keeps 1 KiB a block
+    return max(0, min(bounds))
 
 
 def sizes_of(network: Network) -> tuple[int, int, int, int, int, int]:

@@ -30,7 +30,8 @@ def gathered(pointer, row, weights, j, spikes, start):
 
 @compiled
 def forward(T, S, B, learn, classify, rule, x, target, stream, duration, ptr_in, row_in, w_in, ptr_rec, row_rec, w_rec, ptr_out, row_out, w_out,
-            post_out, gain, leaks, feedback, neuron_at, table, zt_all, gout_all, wait_all, m_all, v_all, a_all, xt_all, hist_h, hist_x, hist_l, rate, yout, counts, grad_out):
+            post_out, gain, leaks, feedback, neuron_at, table, zt_all, gout_all, wait_all, m_all, v_all, a_all, xt_all, hist_h,
+            hist_x, hist_l, rate, yout, counts, grad_out):
     """All steps of the trials of a block; arguments as of ``simulate``, but x (groups, T, m, LANES); *_all: state that shared memory does not hold.
 
     rate: D of each neuron at the end, (groups, n, LANES).
@@ -190,7 +191,8 @@ def forward(T, S, B, learn, classify, rule, x, target, stream, duration, ptr_in,
 def synapses(T, S, B, blocks, stream, tile_post, slot_line, slot_element, drive, leaks, keys, hist_h, hist_x, hist_l, rate, grad):
     """Eligibility and gradients of all synapses, SLOTS of a neuron in each warp; slots without a synapse have the element -1.
 
-    keys: (5, T) of the steps, for what rounds stochastically. ``blocks``: that share the synapses of a group of trials; they follow each other, so that they find the same histories in the cache.
+    keys: (5, T) of the steps, for what rounds stochastically. ``blocks``: that share the synapses of a group of trials; they follow each
+    other, so that they find the same histories in the cache.
     """
     lane, group = cuda.threadIdx.x % LANES, cuda.blockIdx.x // blocks
     tile = cuda.blockIdx.x % blocks * (cuda.blockDim.x // LANES) + cuda.threadIdx.x // LANES

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 
+
 class UnsignedIndices(ast.NodeTransformer):
     """array[i] -> array[U32(i)], or U64 for the arrays named in ``long``. ``functions``: whose bodies are changed."""
 

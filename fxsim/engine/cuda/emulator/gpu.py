@@ -200,6 +200,7 @@ class Machine:
                     pc[i] = number + 1
                 else:
                     pc[i] = np.where(taken, labels[block.target], number + 1) if block.condition else labels[block.target]
+        self._lengthen_chain()
         for start, array in self.arrays:
             array.reshape(-1).view(np.uint8)[:] = self.memory.data[start:start + array.nbytes]
         return self.counts
@@ -211,6 +212,10 @@ class Machine:
         pc[pc < LEFT] -= WAITING
         self.epoch += 1
         self.counts.barriers += 1
+        self._lengthen_chain()
+
+    def _lengthen_chain(self) -> None:
+        """By the slowest warp since the last barrier."""
         if self.latency is not None:
             self.counts.chain += float(((self.counts.visits - self._seen) @ self.latency).max())
             self._seen[:] = self.counts.visits
