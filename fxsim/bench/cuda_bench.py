@@ -5,17 +5,19 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fxsim.config import load_config
+from fxsim.config import Config, load_config
 from fxsim.engine.cuda.compile import compile_kernel
 from fxsim.engine.cuda.device import KNOWN, Limits, driver_found, find_device
 from fxsim.engine.cuda.emulator.counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, executed
 from fxsim.engine.cuda.engine import item_bytes
-from fxsim.engine.cuda.lane_plan import make_lane_plan
-from fxsim.engine.cuda.model import OVERLAP, Estimate, estimate
+from fxsim.engine.cuda.lane_plan import LanePlan, make_lane_plan
+from fxsim.engine.cuda.model import OVERLAP, Counted, Estimate, estimate
 from fxsim.engine.cuda.plan import Plan, make_plan
-from fxsim.model.arithmetic import make_arithmetic
+from fxsim.files.writing import make_directory, write_atomic, write_json
+from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.network import Network
 from fxsim.model.topology import build_network, learning_of
-from fxsim.training.runs import command_line, make_directory, versions, write_atomic, write_json
+from fxsim.training.runs import command_line, versions
 
 from .iteration import TASKS
 
@@ -31,7 +33,7 @@ class Case:
     precision: str
     limits: Limits
 
-    def build(self, **variant):
+    def build(self, **variant: bool) -> tuple[Network, Arithmetic, Plan]:
         """network, arithmetic, plan."""
         config = load_config(self.task)
         network = build_network(config)
@@ -60,7 +62,7 @@ def plan_table(task: str | None = None, precision: str | None = None) -> list[li
     return rows
 
 
-def variants(case: Case) -> dict[str, tuple]:
+def variants(case: Case) -> dict[str, tuple[Network, Arithmetic, Plan | LanePlan, str]]:
     """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan, the kernel's own name)."""
     network, arithmetic, plan = case.build()
     found = {"run": (plan, "simulate"), "record": (case.build(record=True)[2], "simulate"), "telemetry": (case.build(telemetry=True)[2], "simulate")}
@@ -84,9 +86,10 @@ def compile_table(task: str | None = None, precision: str | None = None) -> list
 
 def model_rows(task: str | None = None, precision: str | None = None) -> list[Estimate]:
     """The model's seconds per training iteration."""
-    rows, known = [], {}
+    rows: list[Estimate] = []
+    known: dict[tuple, Counted] = {}
 
-    def counted(config, precision, limits, lanes):
+    def counted(config: Config, precision: str, limits: Limits, lanes: bool) -> Counted:
         key = config.task.name, precision, lanes, limits.shared_per_block       # devices that place alike run the same instructions
         if key not in known:
             known[key] = executed(config, precision, limits, lanes)

@@ -4,13 +4,13 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
 from fxsim.engine.build.cache import load_module
 from fxsim.engine.build.module import module_text, stored_type, template_tree
-from fxsim.engine.interface import RULE_NUMBER, Result, require_steps
+from fxsim.engine.interface import Result, require_steps
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network, Trials
 from fxsim.model.telemetry import Counters
@@ -165,10 +165,10 @@ class CudaEngine:
             return Launch(lane_launch(self, module, plan, kernel, trials, given, device, learn), device, trials, plan)
         scratch = cuda.device_array(B * plan.placement.scratch, state)       # the kernel clears it
         kernel = jitted(module, "simulate", plan.bounds["simulate"])[B, plan.threads, 0, plan.shared_bytes]
-        arguments = [T, S, learn, self.learning.classification, RULE_NUMBER[self.learning.rule], *given.values(), scratch, *device.values()]
+        arguments = [T, S, learn, self.learning.classification, self.learning.number, *given.values(), scratch, *device.values()]
         return Launch(lambda: kernel(*arguments), device, trials, plan)
 
-    def _inputs(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool, state) -> dict[str, np.ndarray]:
+    def _inputs(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool, state: type[np.generic]) -> dict[str, np.ndarray]:
         """What kernels read, flat, in the order of their arguments. ``state``: type of stored values."""
         ar, rule, topo = self.arithmetic, self.learning, self.network.topology
         table = neighbour_tables(topo, rule, self.network.permutation, self.seed, trials.ids, trials.steps) if learn else topo.moore()
@@ -197,7 +197,8 @@ class CudaEngine:
         return host
 
     @staticmethod
-    def _sum(rows, size: int, trials: int, total):
+    def _sum(rows: Any, size: int, trials: int, total: type[np.generic]) -> Any:
+        """Rows of trials, an array of the device, as their sum, another."""
         from numba import cuda
 
         from .sum import sum_trials
@@ -205,10 +206,14 @@ class CudaEngine:
         sum_trials[max(1, min(1024, -(-size // 128))), 128 if not simulated() else 4](trials, size, rows, result)
         return result
 
-    def _records(self, placement, rec: np.ndarray, S: int, learn: bool) -> dict[str, np.ndarray]:
+    def _records(self, placement: Placement, rec: np.ndarray, S: int, learn: bool) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
         offsets, T, n = placement.offsets(), rec.shape[0] - 1, placement.sizes[0]
-        part = lambda name, steps: rec[steps, :, offsets[name][0]:offsets[name][0] + offsets[name][1]]      # noqa: E731
+
+        def part(name: str, steps: slice) -> np.ndarray:
+            first, length = offsets[name]
+            return rec[steps, :, first:first + length]
+
         every, window, end = slice(0, T), slice(T - S, T), slice(T, T + 1)
         z = offsets["Z"][0]
         names = RECORDED if learn else {name: RECORDED[name] for name in ("V", "a", "r", "y")}
@@ -222,10 +227,10 @@ class CudaEngine:
         return out
 
 
-_jitted: dict[tuple, object] = {}
+_jitted: dict[tuple[str, str, tuple[int, int]], Any] = {}
 
 
-def jitted(module, name: str, bounds: tuple[int, int]):
+def jitted(module: ModuleType, name: str, bounds: tuple[int, int]) -> Any:
     """One kernel of a built module, to be compiled for the current device. ``bounds``: launch bounds."""
     key = module.__name__, name, bounds
     if key not in _jitted:

@@ -1,11 +1,11 @@
 """Launches of the kernels whose lanes are trials (:mod:`fxsim.engine.cuda.trial_kernels`)."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from fxsim.engine.interface import RULE_NUMBER
 from fxsim.model.network import Trials
 from quant.quantities import INDEX
 from quant.random import step_key
@@ -19,8 +19,8 @@ ROUNDED = ("eligibility", "filtered_eligibility", "eligibility_sum", "adaptation
 SPREAD_THREADS, MOST_BLOCKS = 256, 4096
 
 
-def lane_launch(engine: CudaEngine, module, plan: LanePlan, kernel: Callable, trials: Trials, given: dict, device: dict,
-                learn: bool) -> Callable[[], None]:
+def lane_launch(engine: CudaEngine, module: ModuleType, plan: LanePlan, kernel: Callable[[str], Any], trials: Trials, given: dict[str, Any],
+                device: dict[str, Any], learn: bool) -> Callable[[], None]:
     """What runs the kernels on trials. ``given``: inputs on the device by name, ``device``: outputs there; ``kernel``: name -> the compiled one."""
     from numba import cuda
 
@@ -44,7 +44,7 @@ def lane_launch(engine: CudaEngine, module, plan: LanePlan, kernel: Callable, tr
     given = {**given, **{f"row_{layer}": cuda.to_device(engine.synapses[layer][1] * np.int32(lanes)) for layer in ("in", "rec", "out")}}
     keys = cuda.to_device(np.concatenate([step_key(INDEX[quantity], np.arange(T, dtype=np.uint64)) for quantity in ROUNDED]).astype(np.uint32))
     wired = [given[name] for layer in ("in", "rec", "out") for name in (f"ptr_{layer}", f"row_{layer}", f"w_{layer}")]
-    first = [T, S, B, learn, rule.classification, RULE_NUMBER[rule.rule], x, given["target"], given["stream"], given["duration"], *wired,
+    first = [T, S, B, learn, rule.classification, rule.number, x, given["target"], given["stream"], given["duration"], *wired,
              given["post_out"], given["gain"], given["leaks"], given["feedback"], given["neuron_at"], given["table"], *state, *histories, rate,
              device["yout"], device["counts"], device["grad_out"]]
     then = [T, S, B, plan.blocks, given["stream"], *tiles, given["drive"], given["leaks"], keys, *histories, rate, device["grad"]]

@@ -9,7 +9,7 @@ import traceback
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Callable
+from typing import Any, Callable
 
 from fxsim.engine.cuda.device import find_device
 from fxsim.verify.backends import draw_cases
@@ -31,7 +31,7 @@ class Check:
     trace: str = ""
 
 
-def attempt(name: str, detail: str, function: Callable, *arguments) -> tuple[Check, object]:
+def attempt(name: str, detail: str, function: Callable, *arguments: object) -> tuple[Check, Any]:
     """A check, whatever becomes of it: a kernel that fails is one failed check, not the end of the others. Also what the function returned."""
     start, found, difference, trace = time.perf_counter(), None, None, ""
     try:

@@ -49,7 +49,7 @@ class Timing:
         return self.kernel / self.modelled
 
 
-def event_seconds(call: Callable[..., object], *arguments) -> float:
+def event_seconds(call: Callable[..., object], *arguments: object) -> float:
     """Between two events of the device."""
     from numba import cuda
     first, last = cuda.event(), cuda.event()
@@ -60,7 +60,7 @@ def event_seconds(call: Callable[..., object], *arguments) -> float:
     return cuda.event_elapsed_time(first, last) / 1000
 
 
-def repeated(call: Callable[..., object], *arguments) -> list[float]:
+def repeated(call: Callable[..., object], *arguments: object) -> list[float]:
     """Seconds of each of several calls after a first one that is not counted."""
     call(*arguments)
     seconds: list[float] = []

@@ -183,7 +183,10 @@ def _statement(opcode: str, operands: list[str], kernel: Kernel) -> str:
         return _store(name, rest, operands)
     d = operands[0]
     target, register = d[1:], _register(d)
-    done = lambda expression: f"{target} = to_register({expression}, {register!r})"     # noqa: E731
+
+    def done(expression: str) -> str:
+        return f"{target} = to_register({expression}, {register!r})"
+
     if name == "ld" and rest[0] == "param":
         return done(f"m.parameter({kernel.parameters.index(operands[1].strip('[]'))})")
     if name == "ld":
@@ -256,7 +259,7 @@ def _helpers() -> dict:
     return {"np": np, "as_type": as_type, "to_register": to_register, "shl": shl, "shr": shr, "divide": divide, "high_word": high_word}
 
 
-def as_type(x, kind: str, register: str):
+def as_type(x: np.ndarray, kind: str, register: str) -> np.ndarray:
     """A register's low bits, read as a NumPy type."""
     if register.startswith("float"):
         return x
@@ -265,7 +268,7 @@ def as_type(x, kind: str, register: str):
     return narrow.view(kind)
 
 
-def to_register(x, register: str):
+def to_register(x: np.ndarray, register: str) -> np.ndarray:
     """A value cut or extended (by its sign, if it has one) to a register."""
     if register.startswith("float") or register == "bool_":
         return x.astype(register)
@@ -275,7 +278,7 @@ def to_register(x, register: str):
     return x.astype(("int" if x.dtype.kind == "i" else "uint") + bits, copy=False).view(register)
 
 
-def high_word(a, b):
+def high_word(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The high 64 bits of the product of 64-bit words."""
     x, y, low = a.astype(np.uint64), b.astype(np.uint64), np.uint64((1 << 32) - 1)
     (x1, x0), (y1, y0) = ((word >> np.uint64(32), word & low) for word in (x, y))
@@ -286,20 +289,20 @@ def high_word(a, b):
     return (high - np.where(a < 0, y, np.uint64(0)) - np.where(b < 0, x, np.uint64(0))).astype(np.int64)
 
 
-def shl(x, n):
+def shl(x: np.ndarray, n: np.ndarray) -> np.ndarray:
     """PTX shifts by the width or more give 0."""
     width = x.dtype.itemsize * 8
     return np.where(n < width, x << np.minimum(n, width - 1).astype(x.dtype), 0).astype(x.dtype)
 
 
-def shr(x, n):
+def shr(x: np.ndarray, n: np.ndarray) -> np.ndarray:
     """The same to the right; the sign fills up."""
     width = x.dtype.itemsize * 8
     shifted = x >> np.minimum(n, width - 1).astype(x.dtype)
     return shifted if x.dtype.kind == "i" else np.where(n < width, shifted, 0).astype(x.dtype)
 
 
-def divide(a, b):
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Towards zero for integers."""
     if a.dtype.kind == "f":
         return a / b
