@@ -124,24 +124,25 @@ def write_model(directory: Path, rows: list[Estimate]) -> Path:
 
 README = """# The CUDA engine's speed: a model on paper
 
-**Nothing here was measured: no GPU was at hand.** Made by `{command}`.
+**Nothing here was measured.** What was, beside this model, is in [reports/gpu](../gpu/README.md). Made by `{command}`.
 
 {table}
 
 How it is made ([fxsim/engine/cuda/model.py](../../fxsim/engine/cuda/model.py)). The kernels are really compiled for each device
-(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Then the compiled kernel runs, at the
+(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Then the compiled kernels run, at the
 task's size, on a device in NumPy ([fxsim/engine/cuda/emulator](../../fxsim/engine/cuda/emulator)), for a few steps of a trial, and
 every instruction that a warp issues is counted, index arithmetic and divergent branches included; a 64-bit operation counts as several
 machine instructions. The rule is the configuration's (diffusion). A step costs the longest of: issue (instructions of the trials on a
 multiprocessor over its integer lanes), latency (the slowest warp from barrier to barrier; {constants}: assumed), and bandwidth (bytes of
 the trials that run at a time over the data sheet's bandwidth; L2 is left out, though 16 bytes for each of some twenty thousand synapses
 of a hundred trials would partly stay there). Launch, transfers and weight update are left out. The assumed cycles and their overlap alone
-make it
-uncertain by a factor of two.
+make it uncertain by a factor of two.
 
-What to expect of it. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the machine, and latency bounds, so
-4096 trials cost far less than 64 times as much as 64. Delayed match and cue accumulation keep all state in registers and shared memory;
-the 400 neurons of pattern generation have some 20,000 synapses, whose state goes through global memory.
+What to expect of it. Few trials have a block each; many share warps, 32 in the lanes of one, which saves index arithmetic and barriers; a
+model of those counts a group of 32 and divides. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the machine, and latency bounds, so
+4096 trials cost far less than 64 times as much as 64. With one trial a block delayed match and cue accumulation keep all state in
+registers and shared memory; the some 20,000 synapses of pattern generation have theirs in global memory. With trials in lanes a
+synapse's state is in registers always, and traces, slopes and learning signals of all steps go through global memory.
 
 On a machine with a GPU `fxsim bench iteration --engine cuda` measures the same iterations (CUDA events, warm-up, median) and prints this model
 beside them.
