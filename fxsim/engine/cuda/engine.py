@@ -21,7 +21,7 @@ from quant.random import trial_key
 
 from .device import Limits, device_errors, find_device, simulated
 from .lane_plan import MOST_ELEMENTS, LanePlacement, LanePlan, make_lane_plan
-from .lanes import lane_launch
+from .lanes import Room, lane_launch
 from .plan import Placement, Plan, make_plan
 from .words import unsigned_indices
 
@@ -88,6 +88,7 @@ class CudaEngine:
         self.feedback = arithmetic.feedback_to_raw(network.feedback).astype(wide).ravel()
         self.neuron_at = neuron_at(topo).astype(np.int32)
         self.lane_plan = None if lanes is False else make_lane_plan(arithmetic, network, self.limits, **SIMULATED_LANES if simulated() else {})
+        self.room = Room()
         self._modules: dict[Placement | LanePlacement, ModuleType] = {}
         self.module(self.plan())    # formats that cannot work are refused here, before anything runs
 
@@ -154,16 +155,15 @@ class CudaEngine:
         B, T, S, module = trials.size, trials.steps, self.learning.window, self.module(plan)
         state = np.int64 if simulated() and self.arithmetic.spec else module.DT_STATE
         width = plan.placement.record_width if record and isinstance(plan, Plan) else 0
-        out = {"yout": np.zeros(B * S * n_out, state), "counts": np.zeros(B * n, np.int32),
-               "grad": np.zeros(B * n_syn if learn else 0, state), "grad_out": np.zeros(B * n_syn_out if learn else 0, state),
-               "rec": np.zeros((T + 1) * B * width, state),
-               "tel": np.zeros((len(INDEX), Counters.WIDTH), np.int64 if self.arithmetic.spec else np.float64)}
-        device = {name: cuda.to_device(array) for name, array in out.items()}
+        empty, total = cuda.device_array, np.int64 if self.arithmetic.spec else np.float64
+        device = {"yout": empty(B * S * n_out, state), "counts": empty(B * n, np.int32), "grad": empty(B * n_syn if learn else 0, state),
+                  "grad_out": empty(B * n_syn_out if learn else 0, state), "rec": cuda.to_device(np.zeros((T + 1) * B * width, state)),
+                  "tel": cuda.to_device(np.zeros((len(INDEX), Counters.WIDTH), total))}       # kernels write all of the others
         given = {name: cuda.to_device(array) for name, array in self._inputs(weights, trials, learn, state).items()}
         if isinstance(plan, LanePlan):
             kernel = lambda name: jitted(module, name, plan.bounds[name])       # noqa: E731
             return Launch(lane_launch(self, module, plan, kernel, trials, given, device, learn), device, trials, plan)
-        scratch = cuda.device_array(B * plan.placement.scratch, state)       # the kernel clears it
+        scratch = empty(B * plan.placement.scratch, state)       # the kernel clears it
         kernel = jitted(module, "simulate", plan.bounds["simulate"])[B, plan.threads, 0, plan.shared_bytes]
         arguments = [T, S, learn, self.learning.classification, self.learning.number, *given.values(), scratch, *device.values()]
         return Launch(lambda: kernel(*arguments), device, trials, plan)
@@ -172,7 +172,7 @@ class CudaEngine:
         """What kernels read, flat, in the order of their arguments. ``state``: type of stored values."""
         ar, rule, topo = self.arithmetic, self.learning, self.network.topology
         table = neighbour_tables(topo, rule, self.network.permutation, self.seed, trials.ids, trials.steps) if learn else topo.moore()
-        inputs = {"x": trials.x.astype(np.uint8).ravel(), "target": ar.target_to_raw(trials.target).astype(state).ravel(),
+        inputs = {"x": np.ascontiguousarray(trials.x, np.uint8).ravel(), "target": ar.target_to_raw(trials.target).astype(state).ravel(),
                   "stream": np.asarray(trial_key(self.seed, trials.ids.astype(np.uint64))).astype(np.uint32),
                   "duration": trials.duration.astype(np.int64)}
         for layer in ("in", "rec", "out"):

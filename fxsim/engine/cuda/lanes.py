@@ -19,6 +19,34 @@ ROUNDED = ("eligibility", "filtered_eligibility", "eligibility_sum", "adaptation
 SPREAD_THREADS, MOST_BLOCKS = 256, 4096
 
 
+class Room:
+    """What a launch works in, kept for the next one of the same size: gigabytes, whose allocation would take longer than small batches."""
+
+    def __init__(self) -> None:
+        self.key: tuple[Any, ...] = ()
+        self.arrays: tuple[Any, ...] = ()
+
+    def of(self, key: tuple[Any, ...], make: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+        """The arrays of this size; those of another size are given up first."""
+        if key != self.key:
+            self.key, self.arrays = (), ()
+            self.arrays = make()
+            self.key = key
+        return self.arrays
+
+
+def _room(module: ModuleType, plan: LanePlan, groups: int, T: int, S: int, learn: bool) -> tuple[Any, ...]:
+    """Input spikes, D, state that shared memory does not hold, histories of H, X and L."""
+    from numba import cuda
+    n, m, *_ = plan.placement.sizes
+    empty, trials = cuda.device_array, groups * plan.placement.lanes
+    kept = trials if learn else 0
+    state = [empty(groups * count, getattr(module, f"DT_{STORED_AS[name]}") if name in STORED_AS else np.uint8)
+             for name, count in plan.scratch.items()]
+    histories = [empty(kept * T * n, module.DT_H), empty(kept * T * (n + m), module.DT_X), empty(kept * S * n, module.DT_L)]
+    return empty(trials * T * m, np.uint8), empty(trials * n, module.DT_STATE), state, histories
+
+
 def lane_launch(engine: CudaEngine, module: ModuleType, plan: LanePlan, kernel: Callable[[str], Any], trials: Trials, given: dict[str, Any],
                 device: dict[str, Any], learn: bool) -> Callable[[], None]:
     """What runs the kernels on trials. ``given``: inputs on the device by name, ``device``: outputs there; ``kernel``: name -> the compiled one."""
@@ -26,16 +54,9 @@ def lane_launch(engine: CudaEngine, module: ModuleType, plan: LanePlan, kernel: 
 
     from .sum import spread_trials
     place, rule, T, B = plan.placement, engine.learning, trials.steps, trials.size
-    n, m, *_ = place.sizes
-    S, lanes = rule.window, place.lanes
+    m, S, lanes = place.sizes[1], rule.window, place.lanes
     groups = -(-B // lanes)
-    kept = groups * lanes if learn else 0
-    empty = cuda.device_array
-    x = empty(groups * T * m * lanes, np.uint8)
-    histories = [empty(kept * T * n, module.DT_H), empty(kept * T * (n + m), module.DT_X), empty(kept * S * n, module.DT_L)]
-    rate = empty(groups * n * lanes, module.DT_STATE)
-    state = [empty(groups * count, getattr(module, f"DT_{STORED_AS[name]}") if name in STORED_AS else np.uint8)
-             for name, count in plan.scratch.items()]
+    x, rate, state, histories = engine.room.of((module.__name__, groups, T, S, learn), lambda: _room(module, plan, groups, T, S, learn))
     tiles = [cuda.to_device(table.ravel()) for table in (plan.tiles.post, plan.tiles.line, plan.tiles.element)]
     rows = groups * T * lanes
     spread = spread_trials[max(1, min(MOST_BLOCKS, -(-rows // SPREAD_THREADS))), min(rows, SPREAD_THREADS)]

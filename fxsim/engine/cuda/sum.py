@@ -9,8 +9,10 @@ from numba import cuda
 def sum_trials(trials: int, size: int, rows: np.ndarray, total: np.ndarray) -> None:
     """total[e] = sum over trials b of rows[b size + e], in the order of the trials: float sums do not depend on the schedule."""
     for e in range(cuda.grid(1), size, cuda.gridsize(1)):
+        sum = total[e]
         for b in range(trials):
-            total[e] += rows[b * size + e]
+            sum += rows[b * size + e]
+        total[e] = sum
 
 
 @cuda.jit

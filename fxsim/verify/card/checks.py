@@ -23,8 +23,9 @@ PAPER = (("cue_accumulation", "diffusion", "q16"), ("delayed_match", "shuffled_p
          ("pattern_generation", "diffusion", "q16"))
 FLOAT_BLOCKS = (0, 64, 96)
 FLOAT_TOLERANCE = 2e-4  # of the largest gradient: sums have another order than the CPU's
-TRAINED, UPDATES = "cue_accumulation", 20
-CARDS_OWN = {"iterations": UPDATES, "precision": "q16", "evaluation.every": UPDATES, "evaluation.batch_size": 64}
+TRAINED, UPDATES = "cue_accumulation", 10
+CARDS_OWN = {"iterations": UPDATES, "precision": "q16", "evaluation.every": UPDATES, "evaluation.batch_size": 64,
+             "batch_size": 512}     # many trials train, few evaluate: both kinds of kernels
 
 
 def random_network(case: RandomCase, arithmetic: Arithmetic, build: int) -> str | None:
