@@ -139,10 +139,11 @@ of a hundred trials would partly stay there). Launch, transfers and weight updat
 make it uncertain by a factor of two.
 
 What to expect of it. Few trials have a block each; many share warps, 32 in the lanes of one, which saves index arithmetic and barriers; a
-model of those counts a group of 32 and divides. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the machine, and latency bounds, so
-4096 trials cost far less than 64 times as much as 64. With one trial a block delayed match and cue accumulation keep all state in
-registers and shared memory; the some 20,000 synapses of pattern generation have theirs in global memory. With trials in lanes a
-synapse's state is in registers always, and traces, slopes and learning signals of all steps go through global memory.
+model of those counts a group of 32 and divides. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the
+machine, and latency bounds, so 4096 trials cost far less than 64 times as much as 64. With one trial a block delayed match and cue
+accumulation keep all state in registers and shared memory; the some 20,000 synapses of pattern generation have theirs in global memory.
+With trials in lanes a synapse's state is in registers always, and traces, slopes and learning signals of all steps go through global
+memory.
 
 On a machine with a GPU `fxsim bench iteration --engine cuda` measures the same iterations (CUDA events, warm-up, median) and prints this model
 beside them.
