@@ -149,7 +149,7 @@ def _is_run(directory: Path) -> bool:
 
 def train_in(directory: Path, config: Config, progress: Progress | None = None, resume: bool = False,
              threads: int | None = None, with_snapshot: bool = True) -> TrainingResult:
-    """Train with checkpoints and write the run directory. SIGINT and SIGTERM leave a checkpoint and raise Interrupted.
+    """Train with checkpoints and write the run directory. Whatever ends it leaves a checkpoint; signals raise Interrupted.
 
     resume      go on from the last checkpoint, if there is one, to the bits of a run that was never interrupted
     threads     instead of the configuration's
@@ -176,7 +176,7 @@ def train_in(directory: Path, config: Config, progress: Progress | None = None, 
             training.run(progress, checkpoints.offer)
             checkpoints.flush()
             save(directory, training, time.perf_counter() - start, with_snapshot)
-        except KeyboardInterrupt:
+        except BaseException:       # also of a progress that cannot print
             checkpoints.flush()
             raise
         checkpoints.finish()

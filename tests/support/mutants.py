@@ -51,11 +51,11 @@ def copy_of_project(folder: Path) -> Path:
 
 def outcome(fault: dict[str, str], copy: Path) -> str:
     """killed | survived, of one fault."""
-    target, environment = copy / fault["file"], {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "CI": "1"}
+    target, environment = copy / fault["file"], {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["FXSIM_CACHE_DIR"] = str(copy / "cache")
     target.write_text(applied(fault))
     try:
-        done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *shlex.split(fault["tests"])], cwd=copy, env=environment,
+        done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", *shlex.split(fault["tests"])], cwd=copy, env=environment,
                               capture_output=True, text=True, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         return "killed"
