@@ -12,7 +12,7 @@ import click
 from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted, interruptible
 
-from . import bench, exchange, lava, precision, study, train, verify
+from . import bench, doctor, exchange, lava, precision, study, train, verify
 
 RESUMING = ("compare", "sweep", "demo")
 
@@ -56,5 +56,5 @@ def main() -> None:
 
 
 for command in (train.train, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
-                verify.verify, bench.bench, exchange.export, exchange.import_, lava.lava):
+                verify.verify, bench.bench, doctor.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)

@@ -15,7 +15,8 @@ import pandas as pd
 
 from fxsim.config.tasks import TASKS
 from fxsim.errors import InputError
-from fxsim.study.columns import RESULTS
+from fxsim.study.columns import QUALITIES, RESULTS
+from fxsim.study.outcome import mean_of, settled
 from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
 from fxsim.study.store import read_store
 
@@ -43,9 +44,21 @@ class Sweep:
 
 
 def read_sweep(directory: Path) -> Sweep:
-    """Read a directory that ``fxsim sweep`` has filled. Raises InputError."""
+    """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see :func:`fxsim.study.outcome.settled`."""
     study, _ = load_study(directory / "study.yaml")
-    return Sweep(directory, study, read_manifest(directory / "manifest.json"), read_store(directory, "results"), read_store(directory, "curves"))
+    results, curves = read_store(directory, "results"), read_store(directory, "curves")
+    return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves)
+
+
+def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """The results with the numbers of each run's tail in place of those of its last evaluation."""
+    found = {}
+    for run, rows in curves[curves["split"] == "eval"].drop_duplicates(["run", "iteration"]).groupby("run"):
+        updates = rows["iteration"].max()
+        stopped = results.loc[results["run"] == run, "stopped_early"].astype(bool).any()
+        found[run] = settled(rows, updates + stopped)[list(QUALITIES)]
+    tails = results[["run"]].join(pd.DataFrame(found).T, on="run")
+    return results.assign(**{name: tails[name].astype(float) for name in QUALITIES if found})
 
 
 def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
@@ -173,7 +186,7 @@ def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> list[tuple[i
 
 
 def summary(sweep: Sweep) -> list[dict]:
-    """A row per block and combination of its axes: label, measure, mean and SEM of the last evaluation over seeds."""
+    """A row per block and combination of its axes: label, measure, mean over seeds with its interval."""
     rows = []
     results = sweep.results
     axes = [c for c in results.columns if c not in RESULTS]
@@ -183,9 +196,10 @@ def summary(sweep: Sweep) -> list[dict]:
         done = _done(group)
         measure = "accuracy" if TASKS[found["task"]].classification else "nmse"
         values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
+        seen = mean_of(values)
         label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))
-        rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": len(values),
-                     "mean": float(values.mean()) if len(values) else float("nan"), "sem": standard_error(values),
+        rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": seen.n,
+                     "mean": seen.mean, "half": seen.half, "detectable": seen.detectable,
                      "failed": len(group) - len(done), "error": next((e for e in group.get("error", []) if e), "")})
     return rows
 

@@ -1,6 +1,7 @@
 """report.html of a sweep: the figures that its study asks for, and every combination in one table."""
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from .page import provenance, render, with_error
@@ -28,4 +29,5 @@ def _header(sweep: Sweep) -> list[tuple[str, str]]:
 
 def _rows(sweep: Sweep) -> list[dict]:
     """Rows of the table, formatted."""
-    return [{**row, "result": with_error(row["mean"], row["sem"], row["measure"] == "accuracy")} for row in summary(sweep)]
+    return [{**row, "result": with_error(row["mean"], row["half"], row["measure"] == "accuracy"),
+             "detectable": with_error(row["detectable"], math.nan, row["measure"] == "accuracy", "", " points")} for row in summary(sweep)]

@@ -159,8 +159,8 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
         if not (block.base or study.base):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
-        combined: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
-        for kind, varied in combined:
+        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
+        for kind, varied in variations:
             own = {**study.axes, **block.axes}
             for axis in varied:
                 _require_free(source, f"blocks.{i}.{kind}.{axis}", axis)

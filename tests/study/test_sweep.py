@@ -100,10 +100,10 @@ def test_two_precisions_of_one_name_are_refused(first, second, tmp_path):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(f"extends: q16\nquantities: {{membrane: {{word_bits: {12 + i}, frac_bits: 7}}}}\n")
     data = {**STUDY, "set": {}, "blocks": [{"name": "mine", "grid": {"precision": [first, second]}}]}
-    with pytest.raises(InputError, match=f"two precisions called {Path(first).stem}"):
+    with pytest.raises(InputError, match=f"two precisions called {Path(first).stem}|name: found 'float32'"):
         plan(parse_study(data, str(tmp_path / "s.yaml")), str(tmp_path / "s.yaml"))
     paths = [str(tmp_path / name) if name.endswith(".yaml") else name for name in (first, second)]
-    with pytest.raises(InputError, match="two precisions called|each only once"):
+    with pytest.raises(InputError, match="two precisions called|each only once|name: found 'float32'"):
         plan_comparison([load_config("delayed_match")], ["eprop"], paths, [1], tmp_path)
 
 
