@@ -1,12 +1,12 @@
 """Reading and writing configurations: YAML files, shipped names, ``a.b=value`` overrides."""
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Any, Iterable
 
 from fxsim.errors import InputError
+from quant.errors import or_one_of
 from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, load_spec
 
@@ -60,6 +60,15 @@ def _is_another(base: Any, given: Any) -> bool:
     return isinstance(base, dict) and isinstance(given, dict) and "name" in given and given["name"] != base.get("name")
 
 
+def load_run_config(directory: Path) -> Config:
+    """The configuration of a run directory. Raises InputError."""
+    if not directory.is_dir():
+        raise InputError(directory, "", "a file" if directory.exists() else "no such directory", "the directory of a run (fxsim train --out)")
+    if not (directory / "config.yaml").is_file():
+        raise InputError(directory, "config.yaml", "nothing", "the directory of a run (fxsim train --out)")
+    return load_config(directory / "config.yaml")
+
+
 def override(config: Config, overrides: Iterable[str], source: str = "") -> Config:
     """A checked copy with ``a.b=value`` overrides (values are YAML). Raises InputError."""
     changes: dict[str, Any] = {}
@@ -74,9 +83,7 @@ def override(config: Config, overrides: Iterable[str], source: str = "") -> Conf
 def _read(name: str) -> tuple[str, str]:
     if name in config_names():
         return resources.files("fxsim.config.shipped").joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
-    near = difflib.get_close_matches(name, config_names(), 1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return read_text(name, allowed="a readable YAML file, or one of " + ", ".join(config_names()) + hint), name
+    return read_text(name, allowed="a readable YAML file, " + or_one_of(name, config_names())), name
 
 
 def dump_config(config: Config) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, PlainValidator, SerializeAsAny, TypeAdapt
 
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
+from quant.errors import shown
 
 from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
@@ -149,7 +150,7 @@ def _physical_memory() -> int:
 def build_config(data: Any, source: str) -> Config:
     """Check parsed data. Raises InputError for the first thing that is wrong."""
     if not isinstance(data, dict):
-        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Config.model_fields))
+        raise InputError(source, "", "nothing in it" if data is None else shown(data), "a mapping with the keys " + ", ".join(Config.model_fields))
     try:
         return Config.model_validate(data)
     except ValidationError as error:

@@ -19,7 +19,7 @@ from typing import Callable, Sequence
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
-from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
+from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
@@ -104,7 +104,7 @@ def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) 
     """One CSV of several with the same header, digit for digit."""
     header, text = ",".join(columns) + "\n", []
     for path in tables:
-        first, _, rest = path.read_text().partition("\n")
+        first, _, rest = read_csv_text(path).partition("\n")
         if first + "\n" != header:
             raise InputError(path, "header", first, header)
         text.append(rest)
