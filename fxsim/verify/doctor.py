@@ -36,8 +36,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Iterator[Finding]:
-    from fxsim import __version__
-    yield Finding("fxsim", OK, f"{__version__} in {Path(__file__).parents[1]}")
+    yield Finding("fxsim", OK, f"{_version('fxsim') or 'not installed'} in {Path(__file__).parents[1]}")
     found = f"{platform.python_version()} ({sys.executable}), {platform.platform()}"
     yield Finding("Python", OK, found) if sys.version_info >= (3, 10) else Finding("Python", FAULT, found, "Python 3.10 or newer")
 
