@@ -18,9 +18,10 @@ from typing import Any, Mapping
 
 from .errors import InputError, shown
 from .files import parse_yaml, read_text
-from .formats import QFormat
+from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS
 
+FORMULA = "=+-@ "
 _TOP = ("name", "description", "extends", "defaults", "quantities")
 _FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
 
@@ -79,6 +80,11 @@ def preset_names() -> list[str]:
     return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def is_file(name: str) -> bool:
+    """True for a precision that is the path of a file, not a shipped name or a float."""
+    return name not in FLOATS and name not in preset_names()
+
+
 def load_spec(name_or_path: str | Path) -> PrecisionSpec:
     """A preset by name or a YAML file by path. Raises InputError, one line, on anything it does not understand."""
     return _load(str(name_or_path), ())
@@ -127,8 +133,9 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     if missing:
         raise InputError(source, f"quantities.{missing[0]}", "nothing", "a format for every quantity (or extends: a preset)")
     label = data.get("name", Path(source).stem)
-    if not isinstance(label, str) or not label:
-        raise InputError(source, "name", shown(label), "a non-empty text")
+    if not isinstance(label, str) or not label or not label.isprintable() or label[0] in FORMULA or label in FLOATS:
+        raise InputError(source, "name", shown(label), "a non-empty text that is printed as it is, begins with none of = + - @ "
+                                                       "(spreadsheets take these for formulas), and is no float's name")
     description = data.get("description", "")
     if not isinstance(description, str):
         raise InputError(source, "description", shown(description), "a text")

@@ -106,7 +106,8 @@ def verify_case(case: GoldenCase, name: str, implementation: Implementation) -> 
         matrices = implementation.adam3(case, rule)
         if matrices is not None:
             bounds = _adam_bounds(case, rule, given(implementation.gradients(case, rule))) if case.dtype == "float32" else None
-            rows += [_adam_row(case, name, f"adam3_{rule}_{layer}", matrices[layer], golden[layer], bounds and bounds[layer]) for layer in golden]
+            rows += [_adam_row(case, name, f"adam3_{rule}_{layer}", matrices[layer], golden[layer], bounds[layer] if bounds else None)
+                     for layer in golden]
     return rows
 
 
