@@ -2,8 +2,6 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-
 project = "fxsim"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "myst_parser"]
 exclude_patterns = ["*.ipynb"]
@@ -35,5 +33,5 @@ def setup(app):
 def _table_of_contents(app, name, source):
     """The first page lists the others by links; Sphinx wants a tree of them, too."""
     if name == root_doc:
-        pages = sorted(path.stem for path in Path(app.srcdir).glob("*.md") if path.stem != root_doc)
+        pages = sorted(path.stem for path in Path(app.srcdir).iterdir() if path.suffix in (".md", ".rst") and path.stem != root_doc)
         source[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
