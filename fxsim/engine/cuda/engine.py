@@ -162,7 +162,9 @@ class CudaEngine:
         given = {name: cuda.to_device(array) for name, array in self._inputs(weights, trials, learn, state).items()}
         if isinstance(plan, LanePlan):
             kernel = lambda name: jitted(module, name, plan.bounds[name])       # noqa: E731
-            return Launch(lane_launch(self, module, plan, kernel, trials, given, device, learn), device, trials, plan)
+            lines = {layer: pre for layer, (_, pre) in self.synapses.items()}
+            run = lane_launch(self.learning, lines, self.room, module, plan, kernel, trials, given, device, learn)
+            return Launch(run, device, trials, plan)
         scratch = empty(B * plan.placement.scratch, state)       # the kernel clears it
         kernel = jitted(module, "simulate", plan.bounds["simulate"])[B, plan.threads, 0, plan.shared_bytes]
         arguments = [T, S, learn, self.learning.classification, self.learning.number, *given.values(), scratch, *device.values()]
