@@ -14,8 +14,8 @@ from fxsim.engine.interface import Result, given
 from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Trials
-from fxsim.study.processes import processes
 from fxsim.training.interrupts import interruptible
+from fxsim.training.processes import processes
 from quant import InputError, PrecisionSpec, load_spec
 from quant.rounding import ROUNDINGS
 

@@ -13,6 +13,8 @@ from typing import Callable, Iterator
 
 import numpy as np
 
+from fxsim.training.runs import versions
+
 OK, NOTE, FAULT = "ok", "note", "FAULT"
 SIMD = {32: "AVX-512 (BW)", 16: "AVX2", 0: "none that the kernels are written for"}
 PROCESSORS = ("numpy", "numba", "llvmlite", "pydantic", "pyyaml", "click", "rich", "pandas", "matplotlib", "jinja2", "platformdirs", "pyarrow")
@@ -36,8 +38,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Iterator[Finding]:
-    from fxsim import __version__
-    yield Finding("fxsim", OK, f"{__version__} in {Path(__file__).parents[1]}")
+    yield Finding("fxsim", OK, f"{versions()['fxsim']} in {Path(__file__).parents[1]}")
     found = f"{platform.python_version()} ({sys.executable}), {platform.platform()}"
     yield Finding("Python", OK, found) if sys.version_info >= (3, 10) else Finding("Python", FAULT, found, "Python 3.10 or newer")
 

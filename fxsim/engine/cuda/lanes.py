@@ -2,18 +2,15 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 import numpy as np
 
-from fxsim.model.network import Trials
+from fxsim.model.network import Learning, Trials
 from quant.quantities import INDEX
 from quant.random import step_key
 
 from .lane_plan import STORED_AS, LanePlan
-
-if TYPE_CHECKING:
-    from .engine import CudaEngine
 
 ROUNDED = ("eligibility", "filtered_eligibility", "eligibility_sum", "adaptation_eligibility", "gradient")    # in the order of their keys
 SPREAD_THREADS, MOST_BLOCKS = 256, 4096
@@ -47,22 +44,21 @@ def _room(module: ModuleType, plan: LanePlan, groups: int, T: int, S: int, learn
     return empty(trials * T * m, np.uint8), empty(trials * n, module.DT_STATE), state, histories
 
 
-def lane_launch(engine: CudaEngine, module: ModuleType, plan: LanePlan, kernel: Callable[[str], Any], trials: Trials, given: dict[str, Any],
+def lane_launch(rule: Learning, module: ModuleType, plan: LanePlan, kernel: Callable[[str], Any], room: Room, trials: Trials, given: dict[str, Any],
                 device: dict[str, Any], learn: bool) -> Callable[[], None]:
     """What runs the kernels on trials. ``given``: inputs on the device by name, ``device``: outputs there; ``kernel``: name -> the compiled one."""
     from numba import cuda
 
     from .sum import spread_trials
-    place, rule, T, B = plan.placement, engine.learning, trials.steps, trials.size
+    place, T, B = plan.placement, trials.steps, trials.size
     m, S, lanes = place.sizes[1], rule.window, place.lanes
     groups = -(-B // lanes)
-    x, rate, state, histories = engine.room.of((module.__name__, groups, T, S, learn), lambda: _room(module, plan, groups, T, S, learn))
+    x, rate, state, histories = room.of((module.__name__, groups, T, S, learn), lambda: _room(module, plan, groups, T, S, learn))
     tiles = [cuda.to_device(table.ravel()) for table in (plan.tiles.post, plan.tiles.line, plan.tiles.element)]
     rows = groups * T * lanes
     spread = spread_trials[max(1, min(MOST_BLOCKS, -(-rows // SPREAD_THREADS))), min(rows, SPREAD_THREADS)]
     forward = kernel("forward")[groups, plan.threads]
     synapses = kernel("synapses")[groups * plan.blocks, plan.synapse_threads]
-    given = {**given, **{f"row_{layer}": cuda.to_device(engine.synapses[layer][1] * np.int32(lanes)) for layer in ("in", "rec", "out")}}
     keys = cuda.to_device(np.concatenate([step_key(INDEX[quantity], np.arange(T, dtype=np.uint64)) for quantity in ROUNDED]).astype(np.uint32))
     wired = [given[name] for layer in ("in", "rec", "out") for name in (f"ptr_{layer}", f"row_{layer}", f"w_{layer}")]
     first = [T, S, B, learn, rule.classification, rule.number, x, given["target"], given["stream"], given["duration"], *wired,
