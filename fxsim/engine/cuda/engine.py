@@ -161,10 +161,10 @@ class CudaEngine:
                   "tel": cuda.to_device(np.zeros((len(INDEX), Counters.WIDTH), total))}       # kernels write all of the others
         given = {name: cuda.to_device(array) for name, array in self._inputs(weights, trials, learn, state).items()}
         if isinstance(plan, LanePlan):
+            lanes = np.int32(plan.placement.lanes)
+            given |= {f"row_{layer}": cuda.to_device(pre * lanes) for layer, (_, pre) in self.synapses.items()}
             kernel = lambda name: jitted(module, name, plan.bounds[name])       # noqa: E731
-            lines = {layer: pre for layer, (_, pre) in self.synapses.items()}
-            run = lane_launch(self.learning, lines, self.room, module, plan, kernel, trials, given, device, learn)
-            return Launch(run, device, trials, plan)
+            return Launch(lane_launch(self.learning, module, plan, kernel, self.room, trials, given, device, learn), device, trials, plan)
         scratch = empty(B * plan.placement.scratch, state)       # the kernel clears it
         kernel = jitted(module, "simulate", plan.bounds["simulate"])[B, plan.threads, 0, plan.shared_bytes]
         arguments = [T, S, learn, self.learning.classification, self.learning.number, *given.values(), scratch, *device.values()]

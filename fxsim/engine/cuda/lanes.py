@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 import numpy as np
 
@@ -44,10 +44,9 @@ def _room(module: ModuleType, plan: LanePlan, groups: int, T: int, S: int, learn
     return empty(trials * T * m, np.uint8), empty(trials * n, module.DT_STATE), state, histories
 
 
-def lane_launch(rule: Learning, presynaptic: Mapping[str, np.ndarray], room: Room, module: ModuleType, plan: LanePlan,
-                kernel: Callable[[str], Any], trials: Trials, given: dict[str, Any], device: dict[str, Any], learn: bool) -> Callable[[], None]:
-    """What runs the kernels on trials. ``presynaptic``: layer -> line of each synapse, by neuron; ``given``: inputs on the device by name,
-    ``device``: outputs there; ``kernel``: name -> the compiled one."""
+def lane_launch(rule: Learning, module: ModuleType, plan: LanePlan, kernel: Callable[[str], Any], room: Room, trials: Trials, given: dict[str, Any],
+                device: dict[str, Any], learn: bool) -> Callable[[], None]:
+    """What runs the kernels on trials. ``given``: inputs on the device by name, ``device``: outputs there; ``kernel``: name -> the compiled one."""
     from numba import cuda
 
     from .sum import spread_trials
@@ -60,7 +59,6 @@ def lane_launch(rule: Learning, presynaptic: Mapping[str, np.ndarray], room: Roo
     spread = spread_trials[max(1, min(MOST_BLOCKS, -(-rows // SPREAD_THREADS))), min(rows, SPREAD_THREADS)]
     forward = kernel("forward")[groups, plan.threads]
     synapses = kernel("synapses")[groups * plan.blocks, plan.synapse_threads]
-    given = {**given, **{f"row_{layer}": cuda.to_device(lines * np.int32(lanes)) for layer, lines in presynaptic.items()}}
     keys = cuda.to_device(np.concatenate([step_key(INDEX[quantity], np.arange(T, dtype=np.uint64)) for quantity in ROUNDED]).astype(np.uint32))
     wired = [given[name] for layer in ("in", "rec", "out") for name in (f"ptr_{layer}", f"row_{layer}", f"w_{layer}")]
     first = [T, S, B, learn, rule.classification, rule.number, x, given["target"], given["stream"], given["duration"], *wired,
