@@ -65,7 +65,8 @@ def plan_table(task: str | None = None, precision: str | None = None) -> list[li
 def variants(case: Case) -> dict[str, tuple[Network, Arithmetic, Plan | LanePlan, str]]:
     """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan, the kernel's own name)."""
     network, arithmetic, plan = case.build()
-    found = {"run": (plan, "simulate"), "record": (case.build(record=True)[2], "simulate"), "telemetry": (case.build(telemetry=True)[2], "simulate")}
+    found: dict[str, tuple[Plan | LanePlan, str]] = {
+        "run": (plan, "simulate"), "record": (case.build(record=True)[2], "simulate"), "telemetry": (case.build(telemetry=True)[2], "simulate")}
     if many := make_lane_plan(arithmetic, network, case.limits):
         found |= {"many trials: neurons": (many, "forward"), "many trials: synapses": (many, "synapses")}
     return {name: (network, arithmetic, plan, kernel) for name, (plan, kernel) in found.items()}

@@ -9,7 +9,7 @@ from typing import Callable, Generator, Iterable, Iterator
 
 import numpy as np
 
-from fxsim.engine.cuda.device import find_device, simulated
+from fxsim.engine.cuda.device import Limits, find_device, simulated
 from fxsim.engine.interface import Result, given
 from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
@@ -195,7 +195,9 @@ def compare_device(case: RandomCase, arithmetic: Arithmetic, build: int) -> Diff
     """The CUDA engine on this machine's device: in one of DEVICE_BUILDS with records and counters, too; with trials in lanes; each also without
     learning."""
     from fxsim.engine.cuda.engine import CudaEngine
-    limited = lambda shared: find_device() if shared is None else replace(find_device(), shared_per_block=shared)       # noqa: E731
+    def limited(shared: int | None) -> Limits:
+        return find_device() if shared is None else replace(find_device(), shared_per_block=shared)
+
     threads, shared = DEVICE_BUILDS[build % len(DEVICE_BUILDS)]
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads, limited(shared), lanes=False)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from fxsim.engine.build.cache import load_module
 from fxsim.model.arithmetic import Arithmetic
@@ -33,8 +34,13 @@ def kernel_ptx(arithmetic: Arithmetic, network: Network, plan: Plan | LanePlan, 
     except ImportError as error:
         raise InputError("engine cuda", "packages", str(error), "pip install 'fxsim[cuda]'") from None
     module = load_module(kernel_source(arithmetic, network, plan))
-    kind = (lambda dtype: types.Array(dtype, 1, "C"))
-    of = lambda name: getattr(types, getattr(module, f"DT_{name}").__name__)     # noqa: E731
+
+    def kind(dtype: Any) -> Any:
+        return types.Array(dtype, 1, "C")
+
+    def of(name: str) -> Any:
+        return getattr(types, getattr(module, f"DT_{name}").__name__)
+
     state, u8, i32, i64, u32 = of("STATE"), types.uint8, types.int32, types.int64, types.uint32
     wide = types.int64 if arithmetic.spec else state
     histories = [of("H"), of("X"), of("L"), state]
@@ -42,7 +48,7 @@ def kernel_ptx(arithmetic: Arithmetic, network: Network, plan: Plan | LanePlan, 
     if name == "simulate":
         scalars = [i64, i64, types.boolean, types.boolean, i64]
         arrays = [*inputs, i32, i32, wide, wide, wide, wide, i32, i32, i32, state, state, i32, state, state, state]
-    elif name == "forward":
+    elif isinstance(plan, LanePlan) and name == "forward":
         scalars = [i64, i64, i64, types.boolean, types.boolean, i64]
         scratch = [of(STORED_AS[part]) if part in STORED_AS else u8 for part in plan.scratch]
         arrays = [*inputs, wide, wide, wide, i32, i32, *scratch, *histories, state, i32, state]

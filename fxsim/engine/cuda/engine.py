@@ -58,7 +58,7 @@ class Launch:
     start: Callable[[], None]
     device: dict
     trials: Trials
-    plan: Plan
+    plan: Plan | LanePlan
 
 
 class CudaEngine:
@@ -87,7 +87,8 @@ class CudaEngine:
         self.gain, self.drive = np.asarray(co.adaptation_gain).astype(wide), np.asarray(co.adaptation_drive).astype(wide)
         self.feedback = arithmetic.feedback_to_raw(network.feedback).astype(wide).ravel()
         self.neuron_at = neuron_at(topo).astype(np.int32)
-        self.lane_plan = None if lanes is False else make_lane_plan(arithmetic, network, self.limits, **SIMULATED_LANES if simulated() else {})
+        small: dict[str, Any] = SIMULATED_LANES if simulated() else {}
+        self.lane_plan = None if lanes is False else make_lane_plan(arithmetic, network, self.limits, **small)
         self.room = Room()
         self._modules: dict[Placement | LanePlacement, ModuleType] = {}
         self.module(self.plan())    # formats that cannot work are refused here, before anything runs
@@ -195,6 +196,7 @@ class CudaEngine:
         host = {name: array.copy_to_host() for name, array in device.items()}
         host["yout"], host["counts"] = host["yout"].reshape(B, S, n_out), host["counts"].reshape(B, n)
         if record:
+            assert isinstance(placement, Placement)         # kernels of many trials keep no records
             host["record"] = self._records(placement, host["rec"].reshape(T + 1, B, -1), S, learn)
         return host
 

@@ -68,7 +68,9 @@ class Stage:
 
     def seconds(self, units: int, steps: int, window: int, bytes_per_step: int, limits: Limits) -> dict[str, float]:
         """Each bound by itself."""
-        whole = lambda name: (steps - window) * getattr(self.counted["outside"], name) + window * getattr(self.counted["window"], name)   # noqa: E731
+        def whole(name: str) -> float:
+            return float((steps - window) * getattr(self.counted["outside"], name) + window * getattr(self.counted["window"], name))
+
         blocks = units * self.blocks
         at_once = min(blocks, self.resident * limits.multiprocessors)
         waves, shared_by = -(-blocks // at_once), -(-at_once // limits.multiprocessors)
