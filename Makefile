@@ -34,11 +34,7 @@ test-full: env
 test-core:
 	@if [ -z "$(PYTHON_NEW)" ]; then echo "No Python 3.12 or 3.13 found: the core tests on a newer Python are left out"; \
 	else $(MAKE) --no-print-directory .venv-core/.ready && echo "core tests on $$(.venv-core/bin/python --version)" \
-	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 tests/test_quant_formats.py tests/test_quant_rounding.py \
-	     tests/test_quant_random.py tests/test_rounding_statistics.py tests/test_quant_spec.py tests/test_quant_interval.py tests/test_softmax.py tests/test_config.py tests/test_topology.py tests/test_tasks.py tests/test_permutations.py \
-	     tests/test_optimizers.py tests/test_metrics.py tests/test_interval_refusal.py tests/test_convergence.py tests/test_same_bits.py tests/test_cost.py \
-	     tests/test_engines.py::test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows \
-	     tests/test_engines.py::test_float_engines_agree; fi
+	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 -m core; fi
 
 .venv-core/.ready: pyproject.toml constraints.txt
 	$(PYTHON_NEW) -m venv .venv-core
@@ -46,19 +42,20 @@ test-core:
 	@touch $@
 
 bench: env
-	$(BIN)/fxsim bench --json reports/performance/bench.json
-	$(BIN)/fxsim bench --twins
-	$(BIN)/fxsim bench --profile
-	$(BIN)/fxsim bench --latency
-	$(BIN)/fxsim bench --scaling --out reports/scaling
-	$(BIN)/fxsim bench --compile
+	$(BIN)/fxsim bench iteration --json reports/performance/bench.json
+	$(BIN)/fxsim bench twins
+	$(BIN)/fxsim bench profile
+	$(BIN)/fxsim bench latency
+	$(BIN)/fxsim bench scaling --out reports/scaling
+	$(BIN)/fxsim bench compile
 
 fuzz: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fuzz]"
-	$(ONE_THREAD) $(BIN)/python tests/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
+	$(ONE_THREAD) $(BIN)/python tests/support/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests
+	$(BIN)/lint-imports
 	$(BIN)/python -m mypy
 
 # sdist and wheel, installed and run in fresh environments of Python 3.10, 3.12 and 3.13.

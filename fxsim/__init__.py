@@ -1,14 +1,15 @@
 """fxsim: train recurrent spiking networks with e-prop and diffusing neuromodulators, in float and in fixed point.
 
-config, configs/    what a run is, as validated YAML        topology, tasks/    networks and trials, drawn from a seed
-network             the network and its trials as data      arithmetic          model units <-> stored numbers
-steps               the update equations, written once      oracle              the same in NumPy: the specification
-engine/             the fast CPU engine, built from steps   reference/          PyTorch: BPTT and the float anchor
-optimizers          Adam; integer SGD, AdaMax               training, runs      the loop, and what a run leaves on disk
-comparison, report/ paired runs and their report            verify/, bench      exactness and speed
-cli                 the ``fxsim`` command
+config/     what a run is, as validated YAML            model/      the network as data, and the equations written once
+tasks/      trials, drawn from a seed                   reference/  PyTorch: BPTT and the float anchor
+engine/     oracle, CPU, CUDA: one arithmetic           training/   the loop, optimizers, and what a run leaves on disk
+study/      many runs and their tables                  report/     the pages that show them
+verify/     exactness                                   bench/      speed
+files/      writing and reading without trust           cli/        the ``fxsim`` command
+errors      the one error that bad input ends in
 
-Number formats live in the package :mod:`quant`. Read network, then steps or oracle, then training.
+Imports run down: cli, then report, bench and verify, study, training, engine, tasks and reference, model, config, files, and the
+package :mod:`quant`, where number formats live. Read model/network, then model/steps or engine/oracle, then training/loop.
 
     >>> import fxsim
     >>> config = fxsim.load_config("delayed_match", ["precision=q16", "iterations=100"])
@@ -25,9 +26,10 @@ from .errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.training.loop import TrainingResult
+    from fxsim.training.progress import Progress
+
     from .config import Config
-    from .progress import Progress
-    from .training import TrainingResult
 
 try:
     __version__ = metadata.version("fxsim")
@@ -42,18 +44,20 @@ def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
 
 
 def train(config: Config, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
-    """Train one network; with ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (see :mod:`fxsim.runs`)."""
+    """Train one network; with ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (:mod:`fxsim.training.runs`)."""
     from pathlib import Path
 
-    from .runs import train_in
-    from .training import Training
+    from fxsim.training.loop import Training
+    from fxsim.training.runs import train_in
     return Training(config).run(progress) if out is None else train_in(Path(out), config, progress, resume)
 
 
 def compare(configs: list[Config], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:
-    """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.comparison`)."""
-    from .comparison import compare
-    return compare(configs, rules, precisions, seeds, out, jobs)
+    """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.study.comparison`)."""
+    from fxsim.report.build import build_report
+    from fxsim.study.comparison import compare
+    compare(configs, rules, precisions, seeds, out, jobs)
+    return build_report(out)
 
 
 __all__ = ["InputError", "__version__", "compare", "load_config", "train"]

@@ -1,14 +1,10 @@
 """The Lava backend: the same network, learning included, as processes of Lava (lava-nc 0.10), bit for bit; and its deployment.
 
-package             a network on disk: weights, topology, formats, and a script   deployment   running it, held against the simulator
-processes/          Source, Layer, Readout, Grid, Sink: they compute with the parts of fxsim.oracle
-trial_model         trials within Lava's endless time steps                       circuit      the processes, connected
-session, worker     Lava in a child process group: one error, nothing left        channels     Lava's channels without helper threads
-loihi_lif, stock    Lava's own LIF and Sparse: the neuron mode that they are, export, training
-three_factor        e-prop as a rule of Lava's learning engine; three_factor_sim: what that engine does, exactly; engine_circuit: on Lava;
-                    engine_study: what learns on it
-fit                 what a network needs, against what Loihi offers               proof        the same training on both, to the bit
-engine              Lava behind the interface of fxsim's engines                  cli          fxsim export lava, fxsim lava ...
+package         a network on disk: weights, topology, formats, a script         deployment      running it, held against the simulator
+runtime/        Lava in a child process group; worker: what runs there          exact/          the network as processes, to the bit
+three_factor/   e-prop on Lava's learning engine                                stock/          Lava's own LIF and Sparse
+studies/        comparisons with Lava that end in files                         progress        what a terminal shows
+fit             what a network needs, against what Loihi offers                 nir             graphs of NIR
 
-Read package, then processes/layer, then session. Only circuit, stock_circuit, engine_circuit, channels, trial_model and processes import Lava.
+Read package, then exact/layer, then runtime/session. Only exact, three_factor's processes, the circuits and channels import Lava.
 """

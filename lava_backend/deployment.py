@@ -8,15 +8,15 @@ from typing import Callable
 import numpy as np
 
 from fxsim.engine.interface import Result, given
-from fxsim.metrics import measure
-from fxsim.network import LAYERS, Trials
-from fxsim.optimizers import Optimizer
-from fxsim.oracle import Oracle
+from fxsim.engine.oracle.oracle import Oracle
+from fxsim.model.network import LAYERS, Trials
+from fxsim.training.metrics import measure
+from fxsim.training.optimizers import Optimizer
 from fxsim.verify.backends import Difference, compare_records, compare_results
+from lava_backend.runtime.session import TIMEOUT, Session
+from lava_backend.three_factor.simulator import EngineSimulator
 
 from .package import Package
-from .session import TIMEOUT, Session
-from .three_factor_sim import EngineSimulator
 
 EVALUATED = 16          # evaluation trials between two lines of progress
 
@@ -25,7 +25,7 @@ EVALUATED = 16          # evaluation trials between two lines of progress
 class Report:
     """What a run on Lava gave.
 
-    rows        a dict per batch: trials, and loss, accuracy, nmse, rate_hz as in fxsim.metrics
+    rows        a dict per batch: trials, and loss, accuracy, nmse, rate_hz as in fxsim.training.metrics
     compared    numbers that were held against the simulator
     """
 

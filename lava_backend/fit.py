@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.config_io import parse_yaml, read_text
 from fxsim.errors import InputError
+from quant.files import parse_yaml, read_text
 
 from .package import Package
 

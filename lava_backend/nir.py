@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fxsim.config import Config, build_config, dump_config, load_config
-from fxsim.config_io import parse_yaml
 from fxsim.errors import InputError
-from fxsim.network import LAYERS, Constants, Network, Synapses, Topology
-from fxsim.topology import build_network
-from fxsim.verify.npz import Archive
+from fxsim.files.archive import Archive
+from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
+from fxsim.model.topology import build_network, learning_of
+from quant.files import parse_yaml
 
 if TYPE_CHECKING:
     import nir
@@ -237,11 +237,11 @@ def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network
 
 def evaluate(imported: Imported) -> dict[str, float | None]:
     """Loss, accuracy or nmse and rate of the network on the evaluation trials of its configuration's task."""
-    from fxsim.arithmetic import make_arithmetic
-    from fxsim.engine import make_engine
-    from fxsim.metrics import measure
+    from fxsim.engine.registry import make_engine
+    from fxsim.model.arithmetic import make_arithmetic
     from fxsim.tasks import make_task
-    config, network, learning = imported.config, imported.network, imported.config.learning_spec()
+    from fxsim.training.metrics import measure
+    config, network, learning = imported.config, imported.network, learning_of(imported.config)
     if config.learning.rule == "bptt":
         learning = replace(learning, rule="eprop")      # nothing is learned here
     task = make_task(config)

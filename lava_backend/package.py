@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from fxsim.arithmetic import FLOATS, Arithmetic
-from fxsim.config import OPTIMIZERS, AdamConfig, Config, OptimizerConfig, build_config, load_config
-from fxsim.config_io import parse_yaml, read_text
+from fxsim.config import Config, build_config, load_config
+from fxsim.config.learning import OPTIMIZERS, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
-from fxsim.files import make_directory, write_atomic, write_npz
-from fxsim.network import LAYERS, Constants, Learning, Network, Synapses, Topology
-from fxsim.optimizers import OnMasters, make_optimizer
+from fxsim.files.archive import Archive
+from fxsim.files.writing import make_directory, write_atomic, write_npz
+from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.network import LAYERS, Constants, Learning, Network, Synapses, Topology
+from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
-from fxsim.topology import build_network
-from fxsim.verify.npz import Archive
-from quant import PrecisionSpec
+from fxsim.training.optimizers import OnMasters, make_optimizer
+from quant import FLOATS, PrecisionSpec
+from quant.files import parse_yaml, read_text
 from quant.spec import spec_from_dict
 
 if TYPE_CHECKING:
-    from fxsim.training import Training
+    from fxsim.training.loop import Training
 
 SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt", "three_factor": "run_engine_template.txt"}
 NEURONS = tuple(SCRIPTS)
@@ -53,8 +54,8 @@ class Package:
     optimizer   settings
     config      the run's configuration, which knows the task; None for a bare network
     neuron      model: the paper's neurons, on this project's own Lava processes; loihi_lif: what Lava's stock processes do,
-                see lava_backend.loihi_lif; three_factor: the paper's neurons, synapses on Lava's three-factor learning engine, see
-                lava_backend.three_factor
+                see lava_backend.stock.loihi_lif; three_factor: the paper's neurons, synapses on Lava's three-factor learning engine, see
+                lava_backend.three_factor.rule
     period      three_factor only: steps over which the learning signal is gathered before it is sent, a power of two
     """
 
@@ -130,7 +131,7 @@ def package_of_training(training: Training) -> Package:
 
 
 def package_of_run(directory: Path, when: str = "final") -> Package:
-    """The package of a finished run directory (see fxsim.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
+    """The package of a finished run directory (see fxsim.training.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
     config = load_config(directory / "config.yaml")
     if config.precision in FLOATS or config.learning.rule == "bptt":
         raise InputError(directory / "config.yaml", "precision", config.precision, FIXED_POINT)
@@ -144,7 +145,7 @@ def package_of_run(directory: Path, when: str = "final") -> Package:
     network = build_network(config)
     with Archive(directory / "weights.npz") as archive:
         weights = {layer: _stored(archive, f"raw_{when}_{layer}", network.topology.synapses(layer).size, spec[f"weight_{layer}"]) for layer in LAYERS}
-    return Package(config.name, spec, network, config.learning_spec(), config.seed, config.task.steps, weights, masters_of(spec, weights),
+    return Package(config.name, spec, network, learning_of(config), config.seed, config.task.steps, weights, masters_of(spec, weights),
                    updates, config.learning.optimizer, config)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import sys
 from typing import Callable
 
-from fxsim.progress import describe
+from fxsim.training.progress import describe
 
 
 class TrialBar:

@@ -32,11 +32,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .groups import cpu_seconds, is_alive, remove_shared_memory
+from lava_backend.runtime.groups import cpu_seconds, is_alive, remove_shared_memory
 
 if TYPE_CHECKING:       # Lava is imported late, when somebody listens to what goes wrong
-    from .circuit import Circuit
-    from .engine_circuit import EngineCircuit
+    from lava_backend.exact.circuit import Circuit
+    from lava_backend.three_factor.circuit import EngineCircuit
+
     from .package import Package
 
 CHECK = 0.1         # s between two looks at Lava's processes
@@ -152,15 +153,15 @@ def serve(host: Host, directory: Path) -> None:
 def built(package: Package, directory: Path) -> Circuit | EngineCircuit:
     """The circuit of the package's neurons, started."""
     if package.neuron == "three_factor":
-        from .engine_circuit import EngineCircuit
+        from lava_backend.three_factor.circuit import EngineCircuit
         return EngineCircuit(package, directory)
-    from .circuit import Circuit
+    from lava_backend.exact.circuit import Circuit
     return Circuit(package, directory)
 
 
 def serve_stock(package, host: Host, directory: Path) -> None:
     """Run one batch on stock processes: they are built around their input, and Lava can be started only once."""
-    from .stock_circuit import StockCircuit
+    from lava_backend.stock.circuit import StockCircuit
     host.answer(done=True)
     if "stop" in (order := host.orders.get()):
         return

@@ -10,8 +10,8 @@ interval     proof that no intermediate overflows its machine word
 Read quantities first. This package imports nothing of fxsim or lava_backend.
 """
 from .errors import InputError
-from .formats import QFormat
+from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS, Quantity
 from .spec import PrecisionSpec, load_spec, preset_names
 
-__all__ = ["InputError", "PrecisionSpec", "QFormat", "QUANTITIES", "Quantity", "SHADOWS", "load_spec", "preset_names"]
+__all__ = ["FLOATS", "InputError", "PrecisionSpec", "QFormat", "QUANTITIES", "Quantity", "SHADOWS", "load_spec", "preset_names"]

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import reprlib
 
-
 LONGEST = 500       # characters that an error shows of a field and of what was found
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80

@@ -11,6 +11,7 @@ from .rounding import OVERFLOWS, ROUNDINGS
 
 WORD_BITS = (2, 32)
 FRAC_BITS = (-64, 64)
+FLOATS = {"float32": np.float32, "float64": np.float64}     # what is no fixed-point format, by name
 PIECE = 1 << 12     # numbers worked on at once: arrays of more would be fresh memory from the system each time
 
 

@@ -16,8 +16,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Mapping
 
-from .files import parse_yaml, read_text
 from .errors import InputError, shown
+from .files import parse_yaml, read_text
 from .formats import QFormat
 from .quantities import QUANTITIES, SHADOWS
 

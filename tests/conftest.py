@@ -1,6 +1,5 @@
-"""Tests that need an optional package are left out, saying why, where it is not installed."""
+"""What holds for all tests. One that cannot run somewhere is skipped and says why."""
 import gc
-import importlib.util
 import os
 import signal
 
@@ -9,13 +8,6 @@ from hypothesis import settings
 settings.register_profile("fxsim", deadline=None)      # a busy machine is no fault of the code
 settings.register_profile("ci", derandomize=True, deadline=None)       # the same examples in every run
 settings.load_profile("ci" if os.environ.get("CI") else "fxsim")
-
-TORCH_TESTS = ["test_reference.py", "test_training.py", "test_cli.py", "test_readme.py"]
-collect_ignore = [] if importlib.util.find_spec("torch") else TORCH_TESTS
-
-
-def pytest_report_header(config):
-    return f"left out without torch: {', '.join(collect_ignore)}" if collect_ignore else "torch found: nothing is left out"
 
 # A shell that starts the tests in the background lets them ignore SIGINT, and so would the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ..network import Trials
+from fxsim.model.network import Trials
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ class Result:
     readout: np.ndarray                         # (B, S, K) float64, y in the window, model units
     spike_counts: np.ndarray                    # (B, n) int64
     gradients: dict[str, np.ndarray] | None     # layer -> (n_syn,) stored gradients summed over trials; None without learning
-    telemetry: dict[str, dict] | None           # quantity -> counters, see fxsim.telemetry
+    telemetry: dict[str, dict] | None           # quantity -> counters, see fxsim.model.telemetry
     record: dict[str, np.ndarray] | None        # quantity -> (steps, B, ...) stored values, every step
 
 

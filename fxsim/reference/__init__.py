@@ -11,8 +11,8 @@ It shares no arithmetic with the simulator, so that each can be held against the
 
 Importing this package imports torch.
 """
-from fxsim.reference.engine import ReferenceEngine, ReferenceResult
-from fxsim.reference.gradients import adam_steps, gradients
-from fxsim.reference.model import ReferenceModel, Trajectories
+from .engine import ReferenceEngine, ReferenceResult
+from .gradients import adam_steps, gradients
+from .model import ReferenceModel, Trajectories
 
 __all__ = ["ReferenceEngine", "ReferenceModel", "ReferenceResult", "Trajectories", "adam_steps", "gradients"]

@@ -18,10 +18,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fxsim.network import Learning, Trials
-from fxsim.reference.model import ReferenceModel, Trajectories
-from fxsim.reference.signal import error, learning_signal
-from fxsim.reference.spike import pseudo_derivative
+from fxsim.model.network import Learning, Trials
+
+from .model import ReferenceModel, Trajectories
+from .signal import error, learning_signal
+from .spike import pseudo_derivative
 
 
 @torch.no_grad()

@@ -7,9 +7,10 @@ from typing import Optional
 import numpy as np
 import torch
 
-from fxsim.network import LAYERS, Learning, Network, Trials
-from fxsim.reference.gradients import run_and_learn
-from fxsim.reference.model import ReferenceModel
+from fxsim.model.network import LAYERS, Learning, Network, Trials
+
+from .gradients import run_and_learn
+from .model import ReferenceModel
 
 CHUNK = 64
 """Trials that run at once: bounds the memory (below 1 GB for BPTT of 2050 steps of 100 neurons in float32)."""

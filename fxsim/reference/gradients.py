@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fxsim.network import LAYERS, Learning, Trials
-from fxsim.reference.eligibility import eligibility_gradients
-from fxsim.reference.model import ReferenceModel, Trajectories
-from fxsim.reference.signal import task_loss
+from fxsim.model.network import LAYERS, Learning, Trials
+
+from .eligibility import eligibility_gradients
+from .model import ReferenceModel, Trajectories
+from .signal import task_loss
 
 
 def gradients(model: ReferenceModel, trials: Trials, learning: Learning, seed: int = 0) -> dict[str, Tensor]:

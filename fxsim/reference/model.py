@@ -7,7 +7,7 @@
     z_j(t) = 1 if v_j(t) > A_j(t) and r_j(t) = 0, else 0
     y_k(t) = kappa y_k(t-1) + (1 - kappa) sum_j Wout[j,k] z_j(t)
 
-All state is zero before the first step. Symbols and units as in :class:`fxsim.network.Constants`.
+All state is zero before the first step. Symbols and units as in :class:`fxsim.model.network.Constants`.
 """
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fxsim.network import LAYERS, Network, Synapses
-from fxsim.reference.spike import Spike
+from fxsim.model.network import LAYERS, Network, Synapses
+
+from .spike import Spike
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

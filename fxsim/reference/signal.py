@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fxsim.network import Learning, Trials
-from fxsim.permutations import step_permutations
-from fxsim.reference.model import ReferenceModel
+from fxsim.model.network import Learning, Trials
+from fxsim.model.permutations import step_permutations
+
+from .model import ReferenceModel
 
 
 def error(y: Tensor, target: Tensor, learning: Learning) -> Tensor:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
-from ..training import CURVE_COLUMNS, TELEMETRY_COLUMNS
-from ..verify.npz import Archive
+from fxsim.errors import InputError
+from fxsim.files.archive import Archive
+from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
 PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import make_directory, write_atomic
+from fxsim.files.writing import make_directory, write_atomic
+
 from . import published as paper
 from .data import Comparison
 from .tables import KINDS, learning_curve, losses

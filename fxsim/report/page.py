@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_atomic
+from fxsim.files.writing import write_atomic
+
 from . import published as paper
 from .data import Comparison, section
 from .figures import LABELS, PUBLISHED, styles, title

@@ -13,11 +13,11 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from ..config import TASKS
-from ..comparison import is_paper_size
-from ..errors import InputError
-from ..store import RESULTS, read_store
-from ..study import Figure, Study, load_study, plan
+from fxsim.config.tasks import TASKS
+from fxsim.errors import InputError
+from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
+from fxsim.study.store import RESULTS, read_store
+
 from . import published as paper
 from .data import FLOAT_PRECISIONS, read_manifest
 from .figures import COLOURS, DASHES, LABELS, title

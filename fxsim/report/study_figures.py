@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import make_directory
-from ..study import Figure
+from fxsim.files.writing import make_directory
+from fxsim.study.plan import Figure
+
 from .figures import LABELS, PUBLISHED, STYLE, save_picture, title
 
 COLUMNS = 4         # panels beside each other

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .base import Task
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from fxsim.config import Config
 
 
 def make_task(config: Config) -> Task:

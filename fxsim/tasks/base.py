@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..config import Config
-from ..draws import key32
-from ..network import Trials
+from fxsim.config import Config
+from fxsim.model.draws import key32
+from fxsim.model.network import Trials
+from fxsim.model.topology import learning_of
 
 EVALUATION, CONFIRMATION = 2**31, 2**31 + 2**30     # first trial ids of these sets; training trials count from 0
 
@@ -20,7 +21,7 @@ class Task(ABC):
         self.config = config
         self.parameters: Any = config.task      # of this task: each subclass has its own section
         self.n_in, self.n_out, self.steps = config.n_in, config.n_out, config.task.steps
-        learning = config.learning_spec()
+        learning = learning_of(config)
         self.window, self.classification = learning.window, learning.classification
         self.key = key32(config.seed, f"inputs {config.task.name}")
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..network import Trials
+from fxsim.model.network import Trials
+
 from .base import Task, one_hot
 from .poisson import poisson_spikes
 

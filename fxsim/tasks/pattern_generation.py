@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..draws import generator
-from ..network import Trials
+from fxsim.model.draws import generator
+from fxsim.model.network import Trials
+
 from .base import CONFIRMATION, EVALUATION, Task
 from .poisson import DT, poisson_spikes
 

@@ -19,7 +19,7 @@ def poisson_spikes(key: int, trial_ids: np.ndarray, rates: np.ndarray, starts: n
     rates           (B, Q, P) Hz in each of Q time segments
     starts, stops   (B, Q) steps of the segments [start, stop); outside all segments there is silence
     """
-    from .poisson_kernel import fill        # imports numba
+    from .poisson_kernel import fill  # imports numba
     thresholds = np.round(np.clip(np.asarray(rates, np.float64) * DT, 0, 1) * 2.0**32).astype(np.uint64)
     spikes = np.zeros((trial_ids.size, steps, thresholds.shape[2] * channels_per_population), np.uint8)
     fill(np.uint32(key), trial_ids.astype(np.uint32), thresholds, starts.astype(np.int64), stops.astype(np.int64),

@@ -10,16 +10,15 @@ from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
+from fxsim.engine.cuda.device import simulated
+from fxsim.engine.interface import Result, given
+from fxsim.engine.registry import SHIPPED, engine_names, make_engine
+from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.network import Trials
 from quant import InputError, PrecisionSpec, load_spec
 
-from ..arithmetic import Arithmetic
-from ..engine import ENGINES, make_engine
-from ..engine.device import simulated
-from ..engine.interface import Result, given
-from ..network import Trials
 from .random_case import ANY, KINDS, PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
 
-LAVA = "lava"           # runs in other processes, step by step: it has no threads to vary and counts no telemetry
 REFUSALS = 20           # of formats by the interval analysis before others are drawn
 CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one
 SIMULATED_TRIALS, SIMULATED_STEPS = 2, 8       # Numba's CUDA simulator runs a Python thread for each CUDA thread
@@ -62,8 +61,8 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
     """
     others = [name for name in dict.fromkeys(engines) if name != "oracle"]
     for name in others:
-        if name not in (*ENGINES, LAVA):
-            raise InputError("verify backends", "engines", name, ", ".join((*ENGINES, LAVA)))
+        if name not in engine_names():
+            raise InputError("verify backends", "engines", name, ", ".join(engine_names()))
     if cases < 1:
         raise InputError("verify backends", "cases", cases, "at least 1")
     per_spec = CASES_PER_SPEC if "cpu" in others else 1
@@ -135,8 +134,8 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = oracle.run(weights, case.trials, record=True)
     few = case.trials.take(slice(0, 3))
-    if name == LAVA:
-        return compare_lava(case, arithmetic, weights, oracle.run(weights, few, record=True), few)
+    if name not in SHIPPED:
+        return compare_joined(name, case, arithmetic, weights, oracle.run(weights, few, record=True), few)
     counted = given(oracle.run(weights, few, telemetry=True).telemetry)
     for threads in (1, 2):
         engine = make_engine(name, case.network, case.learning, arithmetic, case.seed, threads)
@@ -159,7 +158,7 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
 
 def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference | None:
     """The CUDA kernel in Numba's simulator, with several block sizes; a missing barrier would show at some switch interval."""
-    from ..engine.cuda import CudaEngine
+    from fxsim.engine.cuda.engine import CudaEngine
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected, counted = oracle.run(weights, case.trials, record=True), given(oracle.run(weights, case.trials, telemetry=True).telemetry)
@@ -180,14 +179,15 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
     return None
 
 
-def compare_lava(case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np.ndarray], expected: Result, few: Trials) -> Difference | None:
-    """The first difference of the Lava processes from the oracle on a few trials, without and with learning."""
-    from lava_backend.engine import LavaEngine
-    engine = LavaEngine(case.network, case.learning, arithmetic, case.seed)
+def compare_joined(name: str, case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np.ndarray], expected: Result,
+                   few: Trials) -> Difference | None:
+    """The first difference of an engine that joined (:mod:`fxsim.engine.registry`) from the oracle on a few trials, without and with
+    learning. It may run elsewhere, so it has no threads to vary, and counts no telemetry; its ``close`` is called if it has one."""
+    engine = make_engine(name, case.network, case.learning, arithmetic, case.seed)
     try:
         silent, found = engine.run(weights, few, learn=False), engine.run(weights, few, record=True)
     finally:
-        engine.close()
+        getattr(engine, "close", lambda: None)()
     records = given(expected.record), given(found.record)
     missing = sorted(set(records[0]) ^ set(records[1]))
     if missing:

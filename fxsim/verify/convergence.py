@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fxsim.engine.interface import given
+from fxsim.engine.oracle.oracle import Oracle
+from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.network import LAYERS
 from quant import PrecisionSpec, load_spec
 from quant.quantities import QUANTITIES
 
-from ..arithmetic import Arithmetic
-from ..engine.interface import given
-from ..network import LAYERS
-from ..oracle import Oracle
 from .random_case import RandomCase, random_case
 
 CUTS = (16, 14, 12, 10, 8, 6, 4, 2, 0)

@@ -19,7 +19,8 @@ from typing import Callable, Iterable, Optional, Protocol
 import numpy as np
 
 from fxsim.errors import InputError
-from fxsim.verify.golden_case import GoldenCase, load_golden
+
+from .golden_case import GoldenCase, load_golden
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 ADAM_TOLERANCE_FLOAT32 = 1e-3       # of the learning rate
@@ -42,13 +43,13 @@ class Implementation(Protocol):
 
 
 def _reference() -> Implementation:
-    from fxsim.verify.reference_adapter import ReferenceAdapter     # imports torch
+    from .reference_adapter import ReferenceAdapter  # imports torch
 
     return ReferenceAdapter()
 
 
 def _twin() -> Implementation:
-    from fxsim.verify.twin_adapter import TwinAdapter               # compiles kernels
+    from .twin_adapter import TwinAdapter  # compiles kernels
 
     return TwinAdapter()
 

@@ -25,9 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.network import LAYERS, Constants, Learning, Network, Synapses, Topology, Trials
-from fxsim.verify.golden_config import CaseConfig, parse_config
-from fxsim.verify.npz import Archive
+from fxsim.files.archive import Archive
+from fxsim.model.network import LAYERS, Constants, Learning, Network, Synapses, Topology, Trials
+
+from .golden_config import CaseConfig, parse_config
 
 RULES = {"eprop": "eprop", "diffusion": "diffusion", "diffusion_shuffled_fixed": "shuffled_fixed", "bptt": "bptt"}
 """RULE in the names of a golden file -> the rule's name here."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fxsim.verify.npz import Archive
+from fxsim.files.archive import Archive
 
 
 class _Part(BaseModel):

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.network import Constants, Learning, Network, Synapses, Topology, Trials
 from quant import InputError, PrecisionSpec, QFormat, load_spec
 from quant.quantities import QUANTITIES
 from quant.rounding import ROUNDINGS
-
-from ..arithmetic import Arithmetic
-from ..network import Constants, Learning, Network, Synapses, Topology, Trials
 
 RULES = ("eprop", "diffusion", "shuffled_fixed", "shuffled_per_step")
 PRESETS = ("q16", "w8s16", "w4s8", "q24", "q32", "loihi2", "loihi_engine")
@@ -103,7 +102,7 @@ def random_spec(rng: np.random.Generator, rounding: str | None = None) -> Precis
 
 def arithmetic_for(case: RandomCase, spec: PrecisionSpec) -> Arithmetic | None:
     """The case in these formats, or None where the interval analysis refuses the combination."""
-    from ..engine.build import proof_for
+    from fxsim.engine.build.module import proof_for
     arithmetic = Arithmetic(spec.name, spec, case.network.constants, case.learning, case.trials.steps, case.seed)
     try:
         proof_for(arithmetic, case.network)

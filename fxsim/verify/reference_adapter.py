@@ -6,9 +6,10 @@ from typing import Mapping
 import numpy as np
 import torch
 
-from fxsim.network import LAYERS
+from fxsim.model.network import LAYERS
 from fxsim.reference import ReferenceModel, adam_steps, gradients
-from fxsim.verify.golden_case import GoldenCase
+
+from .golden_case import GoldenCase
 
 
 class ReferenceAdapter:

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.arithmetic import make_arithmetic
-from fxsim.engine import make_engine
-from fxsim.network import LAYERS, Learning
-from fxsim.optimizers import Adam
-from fxsim.verify.golden_case import GoldenCase
+from fxsim.engine.registry import make_engine
+from fxsim.model.arithmetic import make_arithmetic
+from fxsim.model.network import LAYERS, Learning
+from fxsim.training.optimizers import Adam
+
+from .golden_case import GoldenCase
 
 
 class TwinAdapter:

@@ -1,0 +1,6 @@
+"""Speed, measured and modelled.
+
+iteration   seconds of a training iteration         twins       fixed point against float32, in turns
+scaling     larger networks and batches             latency     start, and the first iteration
+cpu_profile where the CPU engine's time goes        cuda_bench  tables of the CUDA kernels and of their model
+"""

@@ -1,0 +1,45 @@
+"""The command line. Commands import what they need, so that ``fxsim --help`` is quick.
+
+main        the command ``fxsim``: refused input (InputError) is one line on stderr and exit status 2; a check that fails is exit
+            status 1; a command that SIGINT or SIGTERM ends is one line and exit status 130 or 143
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fxsim import __version__
+from fxsim.errors import InputError
+from fxsim.training.interrupts import Interrupted
+
+from . import bench, exchange, lava, precision, study, train, verify
+
+
+class Main(click.Group):
+    """Ends refused input and interrupted commands in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2)
+        except Interrupted as interrupted:
+            again = "fxsim train --resume" if ctx.invoked_subcommand == "train" else "the same command"
+            click.echo(f"interrupted by {interrupted}; {again} goes on from the last checkpoint", err=True)
+            ctx.exit(interrupted.status)
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fxsim")
+def main() -> None:
+    """Train recurrent spiking networks with e-prop and diffusing neuromodulators in float and in fixed point.
+
+    CONFIG is the path of a YAML file or a shipped name: pattern_generation, delayed_match, cue_accumulation.
+    """
+
+
+for command in (train.train, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
+                verify.verify, bench.bench, exchange.export, exchange.import_, lava.lava):
+    main.add_command(command)

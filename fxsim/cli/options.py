@@ -1,0 +1,52 @@
+"""Options and kinds of values that recur, each declared once."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Command], Command]
+PATH = click.Path(path_type=Path)
+
+
+class Items(click.ParamType):
+    """A comma-separated list."""
+
+    name = "a,b,..."
+
+    def __init__(self, kind: type = str):
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        if isinstance(value, list):
+            return value
+        try:
+            return [self.kind(part.strip()) for part in value.split(",") if part.strip()]
+        except ValueError:
+            self.fail(f"{value!r} is not a comma-separated list of {self.kind.__name__}", param, ctx)
+
+
+change = click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration, e.g. learning.rule=eprop.")
+
+
+def out(help: str, **more: Any) -> Option:
+    """``--out``: where the command writes."""
+    return click.option("--out", type=PATH, show_default="default" in more, help=help, **more)
+
+
+def jobs(help: str = "Runs at a time") -> Option:
+    """``--jobs``: how much of a command's work is done side by side."""
+    return click.option("--jobs", type=click.IntRange(min=0), default=0, help=f"{help}; 0: as many as cores.")
+
+
+def seed(help: str, default: int | None = None) -> Option:
+    """``--seed``: of a run, or of what a check draws."""
+    kind = int if default is None else click.IntRange(min=0)       # the configuration says what a run's may be
+    return click.option("--seed", type=kind, default=default, show_default=default is not None, help=help)
+
+
+def threads(help: str) -> Option:
+    """``--threads``: of the CPU engine."""
+    return click.option("--threads", type=click.IntRange(min=0), default=0, help=help)

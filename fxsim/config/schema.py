@@ -1,0 +1,185 @@
+"""The configuration of a run: what is simulated, how it learns, how it computes.
+
+Every field says its unit and the symbol it has in the model. Configurations are frozen; :meth:`Config.changed` gives a
+changed, checked copy. Reading files is in :mod:`fxsim.config.io`.
+"""
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal, Mapping
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from fxsim.errors import InputError
+from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
+
+from .base import Count, Positive, Refusal, Section, refuse
+from .evaluation import CheckpointConfig, EvaluationConfig
+from .formats import FormatChange, Quantity
+from .learning import OPTIMIZERS, LearningConfig
+from .network import NetworkConfig
+from .tasks import TASKS, CueAccumulation, PatternGeneration, Task
+
+MEMORY_LIMIT_SHARE = 0.8
+
+
+class Config(Section):
+    """One run."""
+
+    name: str = Field(min_length=1, max_length=200)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1, description="drives topology, weights, trials and stochastic rounding")
+    iterations: Count = Field(2000, le=10**8, description="weight updates")
+    batch_size: Positive = Field(64, le=10**6, description="trials of one update")
+    task: Task
+    network: NetworkConfig
+    learning: LearningConfig = LearningConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    precision: str = Field("float32", min_length=1, max_length=4096, description="float32, float64, a preset's name, or a precision YAML")
+    formats: dict[Quantity, FormatChange] = Field({}, description="formats that differ from the precision's: quantity -> word_bits, rounding, ...")
+    engine: Literal["auto", "cpu", "cuda", "oracle", "reference"] = Field("auto", description="auto: cuda where there is a GPU, else cpu")
+    threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="threads of the CPU engine; 0 = all cores")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        cells, n = self.network.grid[0] * self.network.grid[1], self.network.n
+        if n < 1:
+            refuse("network.n_lif", f"n_lif + n_alif = {n}", "at least 1 neuron")
+        if cells < n:
+            refuse("network.grid", f"{self.network.grid[0]} x {self.network.grid[1]} = {cells} cells", f"at least n_lif + n_alif = {n}")
+        if self.task.window > self.task.steps:
+            refuse("task.window", f"{self.task.window} ms", f"at most the trial's {self.task.steps} ms")
+        if isinstance(self.task, CueAccumulation) and self.task.delays[0] > self.task.delays[1]:
+            refuse("task.delay", list(self.task.delays), "[shortest, longest]")
+        if isinstance(self.task, CueAccumulation) and self.task.window > self.task.delays[0]:
+            refuse("task.window", f"{self.task.window} ms", f"at most the shortest delay, {self.task.delays[0]} ms")
+        if isinstance(self.task, PatternGeneration) and max(self.task.frequencies) > 500:
+            refuse("task.frequencies", max(self.task.frequencies), "at most 500 Hz, half the step rate")
+        if self.learning.rule == "bptt":
+            self._check_bptt()
+        elif self.engine == "reference" and self.precision not in FLOATS:
+            refuse("precision", f"{self.precision} with engine reference", "float32 or float64")
+        if self.formats:
+            self._check_formats()
+        self._check_memory()
+        return self
+
+    def _check_formats(self) -> None:
+        if self.precision in FLOATS:
+            refuse("formats", f"{', '.join(self.formats)} with precision {self.precision}", "no formats, or a fixed-point precision")
+        try:
+            self.resolved_precision()
+        except InputError as error:
+            refuse(f"formats.{error.field}", error.found, error.allowed)
+
+    def _check_bptt(self) -> None:
+        if self.precision not in FLOATS:
+            refuse("precision", f"{self.precision} with rule bptt", "float32 or float64 (backpropagation runs in float)")
+        if self.engine not in ("auto", "reference"):
+            refuse("engine", f"{self.engine} with rule bptt", "auto or reference")
+        if self.learning.optimizer.name != "adam":
+            refuse("learning.optimizer.name", f"{self.learning.optimizer.name} with rule bptt", "adam")
+
+    def _check_memory(self) -> None:
+        needed, there = self.memory_estimate(), _physical_memory()
+        if needed > MEMORY_LIMIT_SHARE * there:
+            refuse("network, task, batch_size", f"sizes that need about {needed / 2**30:.1f} GiB",
+                    f"at most {MEMORY_LIMIT_SHARE:.0%} of this machine's {there / 2**30:.1f} GiB")
+
+    def memory_estimate(self) -> float:
+        """Bytes, roughly: input spikes, synapse state, and what rule bptt keeps."""
+        n, m, trials = self.network.n, self.n_in, max(self.batch_size, self.evaluation.batch_size)
+        density = {"full": 1.0, "sparse": self.network.recurrent_sparsity}.get(
+            self.network.connectivity, 0.15 if self.network.sigma_units == "relative" else min(1.0, 60 * max(1.0, self.network.sigma) / n))
+        synapses = n * n * density + n * m * self.network.input_sparsity
+        spikes = 3.0 * trials * self.task.steps * m
+        state = synapses * (60 + 16 * self.batch_size)
+        return spikes + state + (80.0 * self.batch_size * self.task.steps * n if self.learning.rule == "bptt" else 0.0)
+
+    def resolved_precision(self) -> str | PrecisionSpec:
+        """float32, float64, or all formats: the precision's with ``formats`` put in. Raises InputError for what cannot be read."""
+        if self.precision in FLOATS:
+            return self.precision
+        spec = load_spec(self.precision)
+        changes = {quantity: change.model_dump() for quantity, change in self.formats.items()}
+        return spec.changed(changes) if changes else spec
+
+    @property
+    def n_in(self) -> int:
+        """Input channels."""
+        return self.task.channels * self.task.populations
+
+    @property
+    def n_out(self) -> int:
+        """Outputs."""
+        return self.task.outputs
+
+    def changed(self, changes: dict[str, Any], source: str = "") -> Config:
+        """A checked copy with dotted fields changed, ``{"learning.rule": "eprop"}``. Raises InputError."""
+        data = self.model_dump(mode="json")
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            place: Any = data
+            for parent in parents:
+                if place is data["formats"]:
+                    place.setdefault(parent, {})        # formats name only what they change
+                place = place.get(parent) if isinstance(place, dict) else None
+                if not isinstance(place, dict):
+                    raise InputError(source or self.name, path, "an unknown field", "fields of the configuration, such as learning.rule")
+            place[last] = value
+        return build_config(data, source or self.name)
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def build_config(data: Any, source: str) -> Config:
+    """Check parsed data. Raises InputError for the first thing that is wrong."""
+    if not isinstance(data, dict):
+        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Config.model_fields))
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise one_line(error.errors(include_url=False)[0], source) from None
+    except (RecursionError, OverflowError, MemoryError) as error:
+        raise InputError(source, "", type(error).__name__, "a configuration of ordinary depth and size") from None
+
+
+_TAGS = {*TASKS, *OPTIMIZERS}
+
+
+def one_line(error: Any, source: str, model: type[Section] = Config, sections: Mapping[str, type[Section]] = {}) -> InputError:
+    """What pydantic found as one line. ``sections``: models inside ``model`` that a path names by their key."""
+    context = error.get("ctx") or {}
+    if isinstance(context.get("error"), Refusal):
+        refusal = context["error"]
+        return InputError(source, refusal.field, refusal.found, refusal.allowed)
+    path = [part for part in error["loc"] if part not in (*_TAGS, "[key]")]
+    field = ".".join(map(str, path))
+    if error["type"] == "extra_forbidden":
+        section = _section([part for part in error["loc"][:-1]], model, sections)
+        return InputError(source, field, "an unknown key", "one of " + ", ".join(section.model_fields))
+    if error["type"] == "missing":
+        return InputError(source, field, "nothing", "a value: this field is needed")
+    if error["type"].startswith("union_tag"):
+        return InputError(source, f"{field}.name", repr(_short(error["input"].get("name") if isinstance(error["input"], dict) else error["input"])),
+                          str(context.get("expected_tags", "a mapping with a name")).replace("'", ""))
+    return InputError(source, field, repr(_short(error["input"])), error["msg"].replace("Input should be ", ""))
+
+
+def _short(value: object) -> object:
+    text = str(value)
+    return value if len(text) <= 60 else text[:57] + "..."
+
+
+def _section(path: list, model: Any, sections: Mapping[str, type[Section]]) -> type[BaseModel]:
+    """The model that a validation path points at."""
+    choices = {**sections, **TASKS, **OPTIMIZERS, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
+    for part in path:
+        if part in choices:
+            model = choices[part]
+        elif part in getattr(model, "model_fields", {}):
+            annotation = model.model_fields[part].annotation
+            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
+    return model

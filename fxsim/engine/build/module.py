@@ -1,0 +1,185 @@
+"""Builds kernels: writes the update functions of :mod:`fxsim.model.steps` and a kernel template out as one Python module.
+
+The module is ordinary source in the cache directory, named by the hash of its text, so that Numba's on-disk cache works and
+anyone can read what ran.
+"""
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from quant import QUANTITIES, PrecisionSpec
+from quant.interval import Interval, interval_max, interval_min
+
+from fxsim.model import steps
+from fxsim.model.arithmetic import RATE_FRAC, Arithmetic
+from fxsim.model.network import Network
+from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
+from .machine_words import Words
+from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
+from .rewrite import Inline, PassTelemetry, Prune, Unroll, functions, straight, unparse
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a backend writes functions and operations.
+
+    header      lines that define ``inline``, ``compiled`` and the words I16, I32, I64, U32
+    bits        machine words to choose from, narrowest first
+    operators   see :class:`fxsim.engine.build.machine_words.Words`
+    atomic      telemetry counts by atomic operations
+    footer      lines after the definitions of types
+    signed      what takes an unsigned word of random bits as a signed one
+    unsigned    what makes an unsigned word of an element's number
+    modules     files of the operations that kernels import
+    """
+
+    header: tuple[str, ...]
+    bits: tuple[int, ...]
+    operators: dict[object, str] = field(default_factory=dict)
+    atomic: bool = False
+    footer: tuple[str, ...] = ()
+    signed: str = "I32"
+    unsigned: str = "U32"
+    modules: tuple[Path, ...] = ()
+
+
+class Build(Protocol):
+    """What distinguishes two builds of the same arithmetic; none of it may change a result."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+    @property
+    def unroll(self) -> int: ...            # turns of ``for k in UNROLL``
+    @property
+    def telemetry(self) -> bool: ...        # count saturation, underflow and stalls
+    @property
+    def quick(self) -> tuple[int, int]: ...     # part and chunk of quick_gradient; (0, 0) without
+
+    def constants(self) -> dict[str, object]:
+        """Names that the template uses as numbers."""
+        ...
+
+
+@lru_cache(maxsize=64)
+def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool):
+    return compile(noted_functions(spec, diffuses, telemetry), f"<{spec.name} on integers>", "exec")
+
+
+def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False) -> Proof:
+    """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
+    def on_intervals(note):
+        namespace = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
+        exec(_noted_code(arithmetic.spec, arithmetic.learning.diffuses, telemetry), namespace)
+        return namespace
+    return prove(on_intervals, arithmetic, network)
+
+
+CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
+SUMS = (("add", "CURRENT"), ("mul", "CURRENT"), ("add", "NINE"), ("mul", "H"))     # operations that templates use on lanes: add_CURRENT(a, b), ...
+SIGNED = ("int16", "int32", "int64")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
+STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
+          "U": "adaptation_eligibility", "F": "filtered_eligibility", "S": "eligibility_sum", "G": "gradient", "GOUT": "gradient_out",
+          "D": "rate_error", "FEEDBACK": "feedback"}
+
+
+def storage(values: Interval, types: tuple[str, ...] = INTEGERS) -> str:
+    """The first, narrowest integer type that holds all values."""
+    return next(name for name in types if np.iinfo(name).min <= values.lo and values.hi <= np.iinfo(name).max)
+
+
+def stored_type(arithmetic: Arithmetic, network: Network) -> str:
+    """The type that holds a value of any stored quantity."""
+    if arithmetic.spec is None:
+        return arithmetic.kind
+    stored = [Ranges(arithmetic, network).of(quantity) for quantity in QUANTITIES]
+    return storage(Interval(min(q.lo for q in stored), max(q.hi for q in stored)), SIGNED[1:])
+
+
+def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
+    """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
+    weights, DIRECT: B err, NINE: sums of 3x3 cells, GAIN: of adaptation, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
+    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
+    if proof is None:
+        return dict.fromkeys(names, arithmetic.kind)
+    ranges, co = Ranges(arithmetic, network), arithmetic.coefficients
+    current = [ranges.joint_current(), ranges.current("out")]
+    coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
+    signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
+    return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
+            "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
+            "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
+            "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),
+            "GAIN": storage(ranges.up_to("adaptation_gain", co.adaptation_gain)),
+            "COEFFICIENT": storage(Interval(0, max(coefficients)), SIGNED[1:]), "WIDE": "int64",
+            "STATE": stored_type(arithmetic, network)}
+
+
+def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> str:
+    """Source of the kernel module for one arithmetic and template."""
+    spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
+    proof = proof_for(arithmetic, network, build.telemetry) if spec else None
+    if proof:
+        words = {name: Words(ranges, dialect.bits, dialect.operators, _argument_ranges(name, proof)) for name, ranges in proof.ranges.items()}
+    else:
+        words = defaultdict(lambda: Words.always("FLT", dialect.operators))
+    types = storage_types(arithmetic, network, proof)
+    partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
+    quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
+    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
+                 "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
+    header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
+              *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
+              *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
+              *(f"{operation}_{name} = {operation}{_constructor(types[name], dialect).removeprefix('I')}" for operation, name in SUMS
+                if dialect.operators),
+              *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
+    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
+    updates = "\n\n\n".join([random_functions(dialect.operators), functions_text, quick_gradient_functions(quick)])
+    kernels = _template(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned), constants)
+    if dialect.operators:
+        kernels = Inline(straight(updates)).visit(kernels)
+    return "\n\n\n".join(["\n".join(header), softmax_functions(spec), updates, unparse(kernels)]) + "\n"
+
+
+def _joint_currents(spec: PrecisionSpec | None, build: Build) -> bool:
+    """Whether input and recurrent currents, at the same binary point, may be one sum: not of floats, whose sums depend on the order, and not
+    where telemetry tells what underflows."""
+    return spec is not None and not build.telemetry and spec["weight_in"].frac_bits == spec["weight_rec"].frac_bits
+
+
+def _argument_ranges(update: str, proof: Proof) -> dict[str, tuple[int, int]]:
+    names = [argument.arg for argument in functions(steps)[update].args.args]
+    return {name: (values.lo, values.hi) for name, values in zip(names, proof.arguments[update], strict=True)}
+
+
+def _digest(dialect: Dialect) -> str:
+    """Changes whenever imported operations do: kernels compiled with others must not be taken from the cache."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in dialect.modules)).hexdigest()[:16]
+
+
+def _constructor(kind: str, dialect: Dialect) -> str:
+    """Name of the word that computes with an element type; FLT for floats."""
+    if kind.startswith("float"):
+        return "FLT"
+    width = int(kind.lstrip("uint")) * (2 if kind.startswith("u") else 1)
+    return f"I{max(width, dialect.bits[0])}"
+
+
+def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+    tree = ast.parse(template.read_text())
+    tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
+    if build.telemetry:
+        own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
+        updates = set(functions(steps))
+        tree = PassTelemetry(own | updates).visit(tree)
+    return tree

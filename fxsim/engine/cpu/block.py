@@ -1,0 +1,252 @@
+"""A block of trials of the CPU engine: its arrays, and how they are run through the kernels."""
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from fxsim.engine.interface import RULE_NUMBER
+from fxsim.model.network import Trials
+from fxsim.model.telemetry import Counters
+from fxsim.model.wiring import neighbour_tables
+from quant.quantities import INDEX
+from quant.random import trial_key
+
+from .interleave import interleave
+from .lane_order import unpacked
+from .sharing import wait
+from .state import History, Records, Room, State, Trials as BlockTrials, Wires
+from .tables import Subject
+
+RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
+RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
+WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
+LINE = 64       # bytes of a line of the cache
+SHARES = 32     # of a chunk's synapses, when threads share them: enough to finish together
+
+
+def aligned(count: int, dtype) -> np.ndarray:
+    """Zeros that begin where a line of the cache begins, with another line before and behind them: what is read beside them is there, and
+    what other threads write is elsewhere."""
+    bytes_ = np.zeros(count * np.dtype(dtype).itemsize + 3 * LINE, np.uint8)
+    start = LINE - bytes_.ctypes.data % LINE + LINE
+    return bytes_[start:start + count * np.dtype(dtype).itemsize].view(dtype)
+
+
+class Outcome(NamedTuple):
+    """What a block's trials gave. B trials."""
+
+    readout: np.ndarray                         # (B, S, K) in model units
+    counts: np.ndarray                          # (B, n) spikes
+    gradients: np.ndarray                       # (n_syn,) summed over the trials, stored values; empty without learning
+    gradients_out: np.ndarray
+    telemetry: np.ndarray
+    records: dict[str, np.ndarray] | None       # name -> (steps, B, ...) stored values, as the oracle records them
+
+
+class Block:
+    """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
+
+    def __init__(self, subject: Subject, kernels, trials: int, steps: int, learn: bool, record: bool):
+        self.subject, self.kernels, self.learn, self.recording = subject, kernels, learn, record
+        self.size, self.length, self.n = trials, steps, subject.network.topology.n
+        total = np.float64 if subject.arithmetic.spec is None else np.int64
+        self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
+        self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
+        self.histories: list[History] = []
+        self.rooms: list[Room] = []
+
+    def load(self, wires: Wires, trials: Trials) -> None:
+        """Begin with other trials, as many and as long ones, and weights."""
+        subject, k, state, io = self.subject, self.kernels, self.state, self.io
+        self.wires = wires
+        for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history)):
+            values.fill(0)
+        state.heard.fill(k.WATCHED)
+        state.seen.fill(-1)
+        state.waiting[:], state.left[:] = np.arange(state.waiting.size), np.diff(wires.ptr)
+        state.line.fill(subject.network.topology.n + subject.network.topology.n_in)
+        interleave(trial_key(subject.seed, trials.ids.astype(np.uint64)), state.stream, k.LANES)
+        interleave(trials.x, io.x, k.LANES)
+        interleave(subject.arithmetic.target_to_raw(trials.target), io.target, k.LANES)
+        interleave(trials.duration, io.duration, k.LANES)
+        if self.learn and subject.learning.rule == "shuffled_per_step":
+            interleave(self._tables(trials.ids), io.tables, k.LANES)
+
+    def _tables(self, ids: np.ndarray) -> np.ndarray:
+        """Neighbourhoods, (cells, 9), or (B, S, cells, 9) for those of each step and trial: where each cell begins in the grid."""
+        subject, lanes = self.subject, self.kernels.LANES
+        if not (self.learn and subject.learning.diffuses):
+            return subject.network.topology.moore() * lanes
+        return neighbour_tables(subject.network.topology, subject.learning, subject.network.permutation, subject.seed, ids, self.length) * lanes
+
+    def _state(self) -> State:
+        topo, k = self.subject.network.topology, self.kernels
+        n, lines, K = topo.n + -topo.n % k.SIDE, topo.n + topo.n_in, topo.n_out
+        synapses = self.subject.tables.wiring.size
+        places, out = (self.subject.tables.places(k.TOGETHER)[-1], topo.syn_out.size) if self.learn else (0, 0)
+
+        def zeros(count, dtype):
+            return aligned(count * k.LANES, dtype)
+
+        z = zeros(n, np.uint8)
+        cell = k.DT_L if unpacked(k.LANES) else k.DT_NINE       # as it is summed, unless wide words have another order than their sums
+        return State(
+            stream=zeros(1, np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A), r=zeros(n, k.DT_NUM), z=z,
+            z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
+            current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
+            current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
+            grid=zeros(topo.n_cells, cell), new=zeros(topo.n_cells, cell), nine=zeros(1, k.DT_NINE),
+            heard=aligned(lines, np.uint8), lively=aligned(1, np.int64), seen=aligned(topo.n, np.int64),
+            waiting=aligned(synapses, np.int64), left=aligned(topo.n, np.int64),
+            line=aligned(places, np.int64), element=aligned(places, np.int64), U=zeros(places, k.DT_U),
+            F=zeros(places, k.DT_F), S=zeros(places, k.DT_S), G=zeros(places, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
+
+    def _trials(self, total) -> BlockTrials:
+        subject, k, L = self.subject, self.kernels, self.kernels.LANES
+        topo, rule = subject.network.topology, subject.learning
+        x = np.zeros(self.length * topo.n_in * L, np.uint8)
+        per_step = self.learn and rule.rule == "shuffled_per_step"
+        tables = np.zeros(rule.window * topo.n_cells * 9 * L, np.int64) if per_step else self._tables(np.zeros(0, np.uint32)).astype(np.int64).ravel()
+        return BlockTrials(
+            x=x, x_words=x.view(WORDS[k.LANES_PER_WORD]), target=np.zeros(rule.window * topo.n_out * L, k.DT_Y), duration=np.zeros(L, k.DT_WIDE),
+            tables=tables, y=np.zeros(rule.window * topo.n_out * L, k.DT_Y), counts=np.zeros((L, topo.n), np.int64),
+            gsum=np.zeros(subject.tables.wiring.size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
+
+    def _records(self, total) -> Records:
+        topo, L, T, S = self.subject.network.topology, self.kernels.LANES, self.length, self.subject.learning.window
+        n, lines, K, size = topo.n, topo.n + topo.n_in, topo.n_out, self.subject.tables.wiring.size
+
+        def zeros(*shape):
+            return np.zeros(shape if self.recording else (0,) * len(shape), total)
+
+        return Records(soma=zeros(T, n, len(RECORDED_SOMA), L), x=zeros(T, lines, L), h=zeros(T, n, L), y=zeros(T, K, L), err=zeros(S, K, L),
+                       l=zeros(S, n, L), m=zeros(S, topo.n_cells, L), gout=zeros(T, topo.syn_out.size, L),
+                       syn=zeros(T, size, len(RECORDED_SYNAPSE), L), d=zeros(n, L), g=zeros(size, L))
+
+    def history(self, number: int) -> History:
+        """Room for H, X and L of a chunk; a block has as many as are asked for."""
+        topo, k = self.subject.network.topology, self.kernels
+        rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
+        while len(self.histories) <= number:
+            H, X, L = (aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))
+            self.histories.append(History(H, X, L, aligned(1, np.int64)))
+        return self.histories[number]
+
+    def room(self, number: int) -> Room:
+        """What eligibility_chunk works in, for each thread."""
+        k = self.kernels
+        together, signals = k.TOGETHER * k.CHUNK, k.CHUNK * k.WIDTH * k.QUICK
+        while len(self.rooms) <= number:
+            self.rooms.append(Room(
+                keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
+                pairs=aligned(signals, np.int16), low=aligned(signals, np.int16), filtered=aligned(together * k.LANES * k.QUICK, k.DT_F),
+                bound=aligned(k.LANES * k.QUICK, np.int32)))
+        return self.rooms[number]
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """T and S, as kernels are told."""
+        return self.length, self.subject.learning.window
+
+    @property
+    def rule(self) -> tuple:
+        """learn, classify, rule, R and kd, as kernels are told."""
+        subject = self.subject
+        kd = self.wires.leaks.dtype.type(subject.arithmetic.coefficients.diffusion_gain)
+        return self.learn, subject.learning.classification, RULE_NUMBER[subject.learning.rule], subject.network.constants.refractory, kd
+
+    @property
+    def rates(self) -> tuple:
+        """rate_target and rate_gain, as kernels are told."""
+        co, wide = self.subject.arithmetic.coefficients, self.wires.leaks.dtype.type
+        return wide(co.rate_target), wide(co.rate_gain)
+
+    def run(self) -> None:
+        """All steps of the block's trials."""
+        Parts(self, 1).lead()
+
+    def run_shared(self, pool: ThreadPoolExecutor, threads: int) -> None:
+        """The same on several threads: while one goes through the neurons of the next chunk, the others begin with the synapses of this one."""
+        parts = Parts(self, threads)
+        others = [pool.submit(parts.follow, thread) for thread in range(1, threads)]
+        try:
+            parts.lead()
+        finally:
+            parts.end()
+        for future in others:
+            future.result()
+
+    def outcome(self) -> Outcome:
+        """Copies of what the trials gave."""
+        K, B = self.subject.network.topology.n_out, self.size
+        y = np.moveaxis(self.io.y.reshape(-1, K, self.kernels.LANES)[..., :B], -1, 0)
+        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts[:B].copy(), self.io.gsum.copy(),
+                       self.io.gout_sum.copy(), self.tel.copy(), self.record() if self.recording else None)
+
+    def record(self) -> dict[str, np.ndarray]:
+        """name -> (steps, B, ...) stored values, as the oracle records them."""
+        B, rule = self.size, self.subject.learning
+        first = lambda a: np.moveaxis(a[..., :B], -1, 1)        # noqa: E731
+        rec = self.records
+        soma = {name: first(rec.soma[:, :, v]) for v, name in enumerate(RECORDED_SOMA)}
+        out = {**soma, "y": first(rec.y)}
+        if not self.learn:
+            del out["Z"]
+            return out
+        order = np.argsort(self.subject.tables.out["out"][2])
+        syn = {name: first(rec.syn[:, :, v]) for v, name in enumerate(RECORDED_SYNAPSE)}
+        syn["G"] = np.concatenate([syn["G"], np.moveaxis(rec.g[:, :B], -1, 0)[None]])
+        out |= {"X": first(rec.x), "H": first(rec.h), **syn, "err": first(rec.err), "L": first(rec.l),
+                "D": np.moveaxis(rec.d[:, :B], -1, 0)[None], "Gout": first(rec.gout)[:, :, order]}
+        if rule.diffuses:
+            out["M"] = first(rec.m)
+        return out
+
+
+class Parts:
+    """A block's run chunk by chunk, its synapses in shares that threads take. Histories alternate: one is written, one is read."""
+
+    def __init__(self, block: Block, threads: int):
+        self.block, self.threads = block, threads
+        self.count, shares = -(-block.length // block.kernels.CHUNK), SHARES if threads > 1 else 1
+        self.histories, self.rooms = [block.history(i) for i in range(min(threads, 2))], [block.room(i) for i in range(threads)]
+        self.progress = aligned(int(threads > 1), np.int64)
+        self.taken = aligned(self.count * (shares + 1), np.int64).reshape(self.count, -1)
+        synapses = block.subject.tables.pointer
+        self.borders = np.searchsorted(synapses, np.linspace(0, synapses[-1], shares + 1))
+        self.borders[0], self.borders[-1] = 0, block.n
+
+    def lead(self) -> None:
+        """All steps. Nothing of it waits for a thread that has not begun."""
+        b = self.block
+        b.kernels.run_block(*b.steps, b.size, *b.rule, *b.rates, self.progress, self.taken, self.borders, self.rooms[0], b.wires, b.state,
+                            self.histories[0], self.histories[-1], b.io, b.records, b.tel)
+
+    def follow(self, thread: int) -> None:
+        """Take shares of the synapses, chunk by chunk as the thread that leads gets there, until the end."""
+        ready = 0
+        while (ready := wait(self.progress, 0, ready + 1)) <= self.count:
+            self.eligibility(ready - 1, thread)
+
+    def end(self) -> None:
+        """There is nothing left to take."""
+        self.progress[0] = self.count + 1
+
+    def forward(self, chunk: int) -> None:
+        """Neurons, readout and learning signal."""
+        b, history = self.block, self.histories[chunk % len(self.histories)]
+        b.kernels.forward_chunk(chunk * b.kernels.CHUNK, *b.steps, *b.rule, b.wires, b.state, history, b.io, b.records, b.tel)
+
+    def eligibility(self, chunk: int, thread: int = 0) -> None:
+        """Synapses that no other thread has taken."""
+        b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
+        first, history = thread * SHARES // self.threads, self.histories[chunk % len(self.histories)]
+        b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, first, self.taken[chunk], self.borders,
+                                    self.rooms[thread], b.wires, b.state, history, b.records, b.tel)
+
+    def all_synapses(self, chunk: int) -> None:
+        """All shares once more, on one thread."""
+        self.taken[chunk] = 0
+        self.eligibility(chunk)

@@ -1,0 +1,138 @@
+"""The Numba CPU engine: trials side by side in SIMD lanes, blocks of trials on threads."""
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from fxsim.engine.build.cache import load_module
+from fxsim.engine.build.module import module_text
+from fxsim.engine.interface import Result, require_steps
+from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.network import Learning, Network, Trials
+from fxsim.model.telemetry import Counters
+
+from .block import Block, Outcome
+from .lane_order import group
+from .state import Wires
+from .tables import Subject, Tables
+from .variant import Variant
+
+TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
+FULL = group() or 16     # lanes that fill a register with words of 16 bits
+# NARROW: registers hold twice as many words of 16 bits; FEW: for so few trials that their block would leave half of its lanes empty
+PLAIN = Variant(lanes=FULL)
+NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else Variant(lanes=FULL, together=4)
+FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=FULL // 8, together=8, unroll=8)
+SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
+WORTH_SHARING = 3000     # synapses: with fewer, another thread gains little
+WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)   # one lane: an unused one must not be counted, and records stay small
+
+
+class CpuEngine:
+    """See :class:`fxsim.engine.interface.Engine`. ``threads``: 0 uses all cores. Results do not depend on it."""
+
+    name = "cpu"
+
+    def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
+                 variant: Variant | None = None):
+        self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
+        self.threads, self._variant = threads or os.cpu_count() or 1, variant
+        self.tables = Tables(network)
+        self.subject = Subject(network, learning, arithmetic, seed, self.tables)
+        self._modules: dict[Variant, object] = {}
+        self._wires: dict[object, Wires] = {}           # kernels -> the network in their layout
+        self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
+        self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+
+    def variant(self, trials: int) -> Variant:
+        """The build for so many trials."""
+        if self._variant:
+            return self._variant
+        spec = self.arithmetic.spec
+        narrow = spec is not None and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16
+        if trials <= FULL // 2:
+            return FEW_NARROW if narrow else FEW
+        return NARROW if narrow else PLAIN
+
+    def module(self, variant: Variant):
+        """The kernels built for this arithmetic."""
+        if variant not in self._modules:
+            self._modules[variant] = load_module(module_text(self.arithmetic, self.network, variant, TEMPLATE))
+        return self._modules[variant]
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, "fxsim")
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        require_steps(trials, self.arithmetic.steps)
+        variant = WATCHING if record or telemetry else self.variant(trials.size)
+        kernels = self.module(variant)
+        wires = self.wires(kernels, weights)
+        parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]
+
+        def run(part: Trials, threads: int = 1) -> Outcome:
+            spare = self._blocks.setdefault((variant, part.size, part.steps, learn), [])
+            try:
+                block = spare.pop()
+            except IndexError:
+                block = Block(self.subject, kernels, part.size, part.steps, learn, record)
+            block.load(wires, part)
+            if threads > 1:
+                block.run_shared(self._pool, threads)
+            else:
+                block.run()
+            outcome = block.outcome()
+            if not record:
+                spare.append(block)
+            return outcome
+
+        few = len(parts) < self.threads
+        if few and learn and not telemetry and self.tables.wiring.size >= WORTH_SHARING:    # share out each block's synapses
+            outcomes = [run(part, self.threads) for part in parts]
+        elif self.threads == 1 or len(parts) == 1 or telemetry and few:     # a block has one table of counters
+            outcomes = [run(part) for part in parts]
+        else:
+            outcomes = list(self._pool.map(run, parts))
+        return self._collect(outcomes, learn, telemetry)
+
+    def wires(self, kernels, weights: dict[str, np.ndarray]) -> Wires:
+        """The network and its stored weights in the layout of these kernels."""
+        if kernels not in self._wires:
+            self._wires[kernels] = self._network(kernels)
+        return self._wires[kernels]._replace(**{f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)
+                                                for layer, (_, _, order) in self.tables.out.items()})
+
+    def _network(self, kernels) -> Wires:
+        """Wires without weights."""
+        tables, co, none = self.tables, self.arithmetic.coefficients, np.zeros(0, kernels.DT_CURRENT)
+        out: dict[str, np.ndarray] = {}
+        for layer, (pointer, post, _) in tables.out.items():
+            out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": none}
+        n, side = self.network.topology.n, kernels.SIDE
+        gain = np.pad(np.asarray(co.adaptation_gain).astype(kernels.DT_GAIN), (0, -n % side))
+        feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
+        return Wires(**out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1),
+                     number=np.repeat(np.arange(gain.size, dtype=np.uint32), kernels.LANES),
+                     drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT),
+                     element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
+                     feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
+                     leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE),
+                     line=tables.wiring.line.astype(np.int64), place_ptr=tables.places(kernels.TOGETHER))
+
+    def _collect(self, outcomes: list[Outcome], learn: bool, telemetry: bool) -> Result:
+        readouts, counts, sums, sums_out, tables, records = zip(*outcomes)
+        gradients = None
+        if learn:       # block order is fixed, so float sums do not depend on threads either
+            total, total_out = np.sum(sums, axis=0), np.sum(sums_out, axis=0)
+            out = np.empty_like(total_out)
+            out[self.tables.out["out"][2]] = total_out
+            gradients = {**self.tables.wiring.split(total), "out": out}
+        counters = Counters.total(tables, self.arithmetic.spec).report() if telemetry else None
+        recorded = {name: np.concatenate([part[name] for part in records], 1) for name in records[0]} if records[0] else None
+        return Result(np.concatenate(readouts), np.concatenate(counts), gradients, counters, recorded)

@@ -1,0 +1,54 @@
+"""Engines by name: the shipped ones, and those that installed packages offer under the entry point ``fxsim.engines``.
+
+A constructor takes (network, learning, arithmetic, seed, threads) and gives an :class:`fxsim.engine.interface.Engine`.
+"""
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.network import Learning, Network
+from quant import InputError
+
+from .interface import Engine
+
+SHIPPED = {"cpu": "fxsim.engine.cpu.engine:CpuEngine", "cuda": "fxsim.engine.cuda.engine:CudaEngine", "oracle": "fxsim.engine.oracle.oracle:Oracle"}
+GROUP = "fxsim.engines"     # entry points: name -> module:class
+
+
+def engine_names() -> list[str]:
+    """Every engine that :func:`make_engine` knows, the shipped ones first."""
+    return [*SHIPPED, *sorted({point.name for point in entry_points(group=GROUP)} - set(SHIPPED))]
+
+
+def choose_engine() -> tuple[str, str]:
+    """What "auto" stands for on this machine, and why: cuda where a GPU can be used, else cpu."""
+    from .cuda.device import find_device, simulated
+    if simulated():
+        return "cpu", "Numba's CUDA simulator is no device"
+    try:
+        return "cuda", find_device().name
+    except InputError as error:
+        return "cpu", str(error.found)
+
+
+def make_engine(name: str, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0) -> Engine:
+    """An engine by name; "auto": see :func:`choose_engine`. ``threads``: of the CPU engine.
+
+    Raises InputError for an unknown name, if the formats could overflow a 64-bit word, or if there is no device for cuda.
+    """
+    name = choose_engine()[0] if name == "auto" else name
+    engine: Engine = _constructor(name)(network, learning, arithmetic, seed, threads)
+    return engine
+
+
+def _constructor(name: str) -> Any:
+    if name in SHIPPED:
+        module, _, constructor = SHIPPED[name].partition(":")
+        return getattr(import_module(module), constructor)
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return point.load()
+    raise InputError("engine", "", name, ", ".join(["auto", *engine_names()]))

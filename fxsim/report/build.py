@@ -1,0 +1,27 @@
+"""The report of a directory, whatever filled it."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from fxsim.errors import InputError
+
+
+def build_report(directory: str | Path, published: str | Path | None = None) -> Path:
+    """Write figures/ and report.html into a directory that :func:`fxsim.study.comparison.compare` or :func:`fxsim.study.sweep.sweep` has filled;
+    returns the page's path.
+
+    published   a directory with the paper authors' curves (delayed_match.csv, ...): the range and quartiles of their seeds are drawn
+                (comparisons only; figures of a study have the published means)
+    Raises InputError for missing or broken files.
+    """
+    if (Path(directory) / "study.yaml").exists():
+        if published:
+            raise InputError(directory, "--published", published, "a comparison's directory (this is a sweep's)")
+        from .study_page import build_study_report
+        return build_study_report(Path(directory))
+    from .data import read_comparison
+    from .figures import draw_figures
+    from .page import write_page
+    comparison = read_comparison(Path(directory), Path(published) if published else None)
+    figures = draw_figures(comparison, Path(directory) / "figures")
+    return write_page(comparison, figures, Path(directory) / "report.html")

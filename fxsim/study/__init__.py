@@ -1,0 +1,8 @@
+"""Many runs: what is compared, run side by side, and kept in tables.
+
+plan        a study's YAML and its runs             sweep       makes them; store: their tables
+comparison  rule x precision x seed, paired         jobs        runs in processes, on cores or a cluster
+calibration, minimise, cost     formats from observed ranges, the fewest bits, memory and operations        demo    what ``make demo`` trains
+
+Read plan, then sweep.
+"""

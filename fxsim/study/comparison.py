@@ -1,0 +1,100 @@
+"""Paired runs: every rule x precision x seed from the same initial weights and trials, then one table.
+
+    DIR/runs/RULE-PRECISION-sSEED/  (several tasks: DIR/runs/TASK/RULE-...)    a run directory each, see fxsim.training.runs
+    DIR/curves.csv, DIR/telemetry.csv       the tables of all runs, one below the other
+    DIR/manifest.json                       what was compared, where, and what was left out
+
+A run that is finished is not repeated and one that is not goes on from its last checkpoint, so a comparison that was
+interrupted, or is given one more seed or more iterations, goes on.
+"""
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Callable, Sequence
+
+from fxsim.config import Config
+from fxsim.errors import InputError
+from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
+from fxsim.training.interrupts import interruptible
+from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
+from fxsim.training.progress import describe
+from fxsim.training.runs import command_line, is_finished, machine, versions
+from quant import FLOATS, load_spec
+
+from .jobs import Run, Workers, run_all
+from .plan import is_paper_size
+
+
+def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int], out: str | Path,
+            jobs: int = 0, announce: Callable[[str], None] = print, notes: Sequence[str] = ()) -> None:
+    """Train every combination and write the tables, which :func:`fxsim.report.build.build_report` draws.
+
+    configs     one per task: everything but rule, precision and seed, which are replaced
+    jobs        runs at a time, each in its own process with its share of the cores; 0: as many as cores
+    notes       what a reader of the report must know
+    """
+    out = Path(out)
+    runs, left_out = plan(configs, rules, precisions, seeds, out)
+    make_directory(out / "runs")
+    todo = [run for run in runs if not is_finished(run.directory, run.config, more=True)]
+    announce(f"{len(runs)} runs, {len(runs) - len(todo)} finished before")
+    start = time.perf_counter()
+    with only_user(out), interruptible() as interrupts, closing(run_all(todo, Workers(jobs), interrupts)) as finished:
+        for done, (run, future) in enumerate(finished, 1):
+            announce(f"[{done}/{len(todo)}, {time.perf_counter() - start:.0f} s] {run}: {describe(future.result())}")
+    concatenate([run.directory / "curves.csv" for run in runs], CURVE_COLUMNS, out / "curves.csv")
+    concatenate([run.directory / "telemetry.csv" for run in runs], TELEMETRY_COLUMNS, out / "telemetry.csv")
+    write_json(out / "manifest.json", {
+        "command": command_line(), "versions": versions(), "machine": machine(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes, *left_out]})
+
+
+def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int],
+         out: Path) -> tuple[list[Run], list[str]]:
+    """The runs in the order in which they start, and notes on what is left out. All input is checked here."""
+    names = [precision_name(p) for p in precisions]
+    for field, values in {"tasks": [c.task.name for c in configs], "rules": rules, "precisions": names, "seeds": seeds}.items():
+        if not values or len(set(values)) < len(values):
+            raise InputError("compare", field, ", ".join(map(str, values)) or "nothing", "at least one, each only once")
+    fixed = [name for name, p in zip(names, precisions) if p not in FLOATS]
+    notes = [f"bptt runs in float only and is left out for {', '.join(fixed)}"] if "bptt" in rules and fixed else []
+    runs = []
+    for seed in seeds:          # outermost: what is done at any time is paired
+        for config in configs:
+            folder = out / "runs" / config.task.name if len(configs) > 1 else out / "runs"
+            for precision, name in zip(precisions, names):
+                for rule in rules:
+                    if rule != "bptt" or precision in FLOATS:
+                        changed = config.changed({"seed": seed, "precision": precision, "learning.rule": rule})
+                        runs.append(Run(changed, folder / f"{rule}-{name}-s{seed}", snapshot=seed == seeds[0]))
+    if not runs:
+        raise InputError("compare", "precisions", ", ".join(names), "float32 or float64 for rule bptt")
+    return runs, notes
+
+
+def precision_name(precision: str) -> str:
+    """What tables and directories call a precision (of a file: the name inside it)."""
+    return precision if precision in FLOATS else load_spec(precision).name
+
+
+def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) -> None:
+    """One CSV of several with the same header, digit for digit."""
+    header, text = ",".join(columns) + "\n", []
+    for path in tables:
+        first, _, rest = path.read_text().partition("\n")
+        if first + "\n" != header:
+            raise InputError(path, "header", first, header)
+        text.append(rest)
+    write_atomic(target, (header + "".join(text)).encode())
+
+
+def describe_task(config: Config, rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int]) -> dict:
+    """The manifest's entry of one task."""
+    return {"n": config.network.n, "steps": config.task.steps, "batch_size": config.batch_size,
+            "iterations": config.iterations, "seeds": list(seeds), "rules": list(rules),
+            "precisions": [precision_name(p) for p in precisions], "c_reg": config.learning.c_reg,
+            "paper_size": is_paper_size(config)}

@@ -1,0 +1,173 @@
+"""Many runs, several at a time: in processes of this machine, or on the workers of a Dask cluster.
+
+Results do not depend on where or how many. A process that is killed loses nothing: its run goes on from the last
+checkpoint in a new one. Whatever ends this process, also by SIGKILL, ends its processes; they leave checkpoints.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter, deque
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Callable, Generator, Iterator, Sequence
+
+from fxsim.config import Config
+from fxsim.errors import InputError
+from fxsim.training.interrupts import Interrupted, Interrupts, hidden_from_children
+from fxsim.training.runs import train_in
+
+DEATHS = 3      # a run whose process was killed so often is given up
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run and its directory. ``snapshot``: it also leaves snapshot.npz, see fxsim.training.runs."""
+
+    config: Config
+    directory: Path
+    snapshot: bool = True
+
+    def __str__(self) -> str:
+        c, numbers = self.config, self.config.resolved_precision()
+        return f"{c.task.name} {c.learning.rule} {numbers if isinstance(numbers, str) else numbers.name} seed {c.seed}"
+
+
+class ProcessDied(RuntimeError):
+    """The process of a run was killed, again and again."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who trains.
+
+    jobs        runs at a time on this machine, each in its own process; 0: as many as cores
+    threads     of each run; 0: its share of this machine's cores, or 1 on a cluster
+    scheduler   address of a Dask scheduler, tcp://HOST:PORT, whose workers see the same files; "": this machine
+    """
+
+    jobs: int = 0
+    threads: int = 0
+    scheduler: str = ""
+
+
+def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Generator[tuple[Run, Future], None, None]:
+    """Train; yields each run with its done future, whose result is the last evaluation as a curve row, in the order of completion."""
+    if not runs:
+        return
+    with _cluster(workers) if workers.scheduler else _processes(workers, len(runs), interrupts) as (submit, slots):
+        waiting, deaths = deque(runs), Counter[Path]()
+        running: dict[Future, Run] = {}
+        while waiting or running:
+            while waiting and len(running) < slots:
+                run = waiting.popleft()
+                running[submit(run)] = run
+            died = []
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                run = running.pop(future)
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    yield run, future
+                else:
+                    died.append(run)
+            for run in died:
+                deaths[run.directory] += 1
+                if deaths[run.directory] < DEATHS:
+                    waiting.appendleft(run)
+                else:
+                    given_up: Future = Future()
+                    given_up.set_exception(ProcessDied(f"its process was killed {DEATHS} times (out of memory?)"))
+                    yield run, given_up
+
+
+@contextmanager
+def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int]]:
+    cores = os.cpu_count() or 1
+    jobs = max(1, min(workers.jobs or cores, runs))
+    threads = workers.threads or max(1, cores // jobs)
+    context = get_context("spawn")
+    theirs, lifeline = context.Pipe(duplex=False)
+    pools: list[ProcessPoolExecutor] = []
+
+    def submit(run: Run) -> Future:
+        with interrupts.shield(), hidden_from_children(signal.SIGINT), _environment(dict.fromkeys(THREADS, str(threads))):
+            for attempt in range(2):            # a terminal sends SIGINT to them, too: it is for this process
+                if not pools or attempt:        # none yet, or one of its processes was killed
+                    pools.append(ProcessPoolExecutor(jobs, context, _end_with, (theirs,)))
+                try:
+                    return pools[-1].submit(train_one, run, threads)
+                except BrokenProcessPool:
+                    pass
+            raise ProcessDied("processes end as soon as they start")
+    with lifeline:
+        try:
+            yield submit, jobs
+        except BaseException:
+            lifeline.close()
+            raise
+        finally:
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes that are started in this block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _end_with(parent: Connection) -> None:
+    """In a worker process: SIGTERM as soon as the other end of the pipe is closed, also by the parent's death, of whatever kind."""
+    def wait_for_end() -> None:
+        try:
+            parent.recv_bytes()     # nothing is ever sent
+        except EOFError:
+            os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=wait_for_end, daemon=True).start()
+
+
+@contextmanager
+def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int]]:
+    """Workers of a Dask cluster. What they have begun when this process ends, they end; the same command then finds it done."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("--scheduler", workers.scheduler, "no package distributed", "pip install 'fxsim[cluster]'") from None
+    try:
+        client = Client(workers.scheduler, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError("--scheduler", workers.scheduler, str(error) or type(error).__name__,
+                         "the address of a running Dask scheduler, tcp://HOST:PORT") from None
+    with client:
+        slots = sum(client.nthreads().values())
+        if not slots:
+            raise InputError("--scheduler", workers.scheduler, "a scheduler without workers",
+                             "at least one worker (dask worker ADDRESS --nthreads 1)")
+        executor: Executor = client.get_executor(retries=DEATHS)
+        yield lambda run: executor.submit(train_one, run, workers.threads or 1), 2 * slots
+
+
+def train_one(run: Run, threads: int) -> dict:
+    """One run with its directory; returns its last evaluation. An interrupted process ends, having left a checkpoint."""
+    begun = (run.directory / "config.yaml").exists()
+    try:
+        result = train_in(run.directory, run.config, resume=begun, threads=threads, with_snapshot=run.snapshot)
+    except Interrupted:
+        signal.raise_signal(signal.SIGTERM)     # without our handler: the pool would begin with the next run
+        raise
+    return [row for row in result.curves if row["split"] == "eval"][-1]

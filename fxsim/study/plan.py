@@ -1,0 +1,196 @@
+"""A study: a YAML file that says which runs to compare.
+
+    name: bits                          # DIR's page is headed with it
+    description: one line
+    base: delayed_match                 # a shipped configuration, or the path of one
+    set: {iterations: 500}              # changes of every run, dotted fields
+    seeds: [0, 1, 2]
+    axes:                               # names for several fields that change together
+      weight_bits: [formats.weight_in.word_bits, formats.weight_rec.word_bits, formats.weight_out.word_bits]
+    blocks:
+      - name: reference
+        grid: {precision: [float32], learning.rule: [eprop, diffusion]}
+      - name: bits
+        set: {precision: q16}
+        grid: {learning.rule: [eprop, diffusion], weight_bits: [4, 6, 8, 12]}      # every combination
+      - name: pairs
+        base: cue_accumulation          # block's own base, set and seeds go before the study's
+        runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
+        axes: {bits: [formats.membrane.word_bits]}                  # names for this block alone
+    figures:                            # what fxsim report DIR draws; columns are those of the tables, see fxsim.study.store
+      - {kind: curves, title: Learning, panels: [task, rule], lines: precision}
+      - {kind: lines, title: Bits, where: {block: bits}, x: weight_bits, lines: rule, levels: {float32: {block: reference}}}
+      - {kind: heatmap, title: Two at once, where: {block: both}, x: weight_bits, y: bits}
+
+Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
+study are relative to its file.
+"""
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Iterator, Literal, Union
+
+from pydantic import Field, ValidationError
+
+from fxsim.config import Config, load_config
+from fxsim.config.base import Section
+from fxsim.config.schema import one_line
+from fxsim.errors import InputError
+from quant.files import parse_yaml, read_text
+
+MAX_RUNS = 100_000
+FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+Value = Union[bool, int, float, str, list, dict, None]
+
+
+class Block(Section):
+    """Runs that belong together: all combinations of ``grid``, or the entries of ``runs``."""
+
+    name: str = Field(min_length=1, max_length=100)
+    base: str = ""
+    set: dict[str, Any] = {}
+    seeds: tuple[int, ...] = ()
+    grid: dict[str, list[Value]] = {}
+    runs: list[dict[str, Value]] = []
+    axes: dict[str, list[str]] = {}
+
+
+class Figure(Section):
+    """One figure of a study's page.
+
+    curves: learning curves, a line for each value of ``lines``;  lines: the last evaluation against the numbers in column ``x``;
+    heatmap: the last evaluation over columns ``x`` and ``y``. A panel for each combination of values of ``panels``.
+    """
+
+    kind: Literal["curves", "lines", "heatmap"]
+    title: str = Field(min_length=1, max_length=200)
+    caption: str = Field("", max_length=2000)
+    where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
+    panels: tuple[str, ...] = ()
+    lines: str = "precision"
+    x: str = ""
+    y: str = ""
+    x_label: str = ""
+    metric: Literal["accuracy", "nmse", "loss", "rate_hz"] = "accuracy"
+    levels: dict[str, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
+
+
+class Study(Section):
+    """The content of a study file."""
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    base: str = ""
+    set: dict[str, Any] = {}
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    axes: dict[str, list[str]] = {}
+    blocks: list[Block] = Field(min_length=1)
+    figures: list[Figure] = []
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study. ``axes``: what its block varies, name -> value; the same run may stand in several blocks."""
+
+    block: str
+    axes: dict[str, Value]
+    config: Config
+
+    @cached_property
+    def folder(self) -> str:
+        """Name of the run's directory: for people, and a digest of all that its bits depend on."""
+        c = self.config
+        data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
+        numbers = c.resolved_precision()
+        data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
+        digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]
+        precision = re.sub(r"[^A-Za-z0-9]+", "_", Path(c.precision).stem)
+        return f"{c.task.name}-{c.learning.rule}-{precision}-s{c.seed}-{digest}"
+
+
+def load_study(path: Path) -> tuple[Study, str]:
+    """The study in a YAML file, and the file's text. Raises InputError."""
+    text = read_text(path)
+    return parse_study(parse_yaml(text, str(path)), str(path)), text
+
+
+def parse_study(data: object, source: str) -> Study:
+    """Check parsed data. Raises InputError for the first thing that is wrong."""
+    if not isinstance(data, dict):
+        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Study.model_fields))
+    try:
+        study = Study.model_validate(data)
+    except ValidationError as error:
+        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure}) from None
+    for i, figure in enumerate(study.figures):
+        for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
+            if (figure.kind in kinds) != bool(getattr(figure, field)):
+                raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
+                                 f"a column for {' and '.join(kinds)}, nothing for others")
+    names = [block.name for block in study.blocks]
+    for i, block in enumerate(study.blocks):
+        if block.name in names[:i]:
+            raise InputError(source, f"blocks.{i}.name", block.name, "a name of its own")
+        if block.grid and block.runs:
+            raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
+        if not (block.base or study.base):
+            raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
+        for axis, values in block.grid.items():
+            if not values:
+                raise InputError(source, f"blocks.{i}.grid.{axis}", "no values", "at least one")
+    return study
+
+
+def plan(study: Study, source: str) -> list[Planned]:
+    """All runs, seeds outermost, so that what is done at any time is paired. Raises InputError for the first run that cannot be."""
+    count = sum(max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values()) * len(b.seeds or study.seeds) for b in study.blocks)
+    if count > MAX_RUNS:
+        raise InputError(source, "blocks", f"{count} runs", f"at most {MAX_RUNS}")
+    folder, loaded = Path(source).parent, {}
+    runs = []
+    for block in study.blocks:
+        base = block.base or study.base
+        if base not in loaded:
+            loaded[base] = load_config(_beside(base, folder))
+        for index, axes in enumerate(_combinations(block)):
+            changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, folder)
+            where = f"{source}: block {block.name}, run {index + 1}"
+            config = loaded[base].changed(changes, where)
+            config.resolved_precision()     # refused here if it cannot be read
+            runs += [(seed, Planned(block.name, axes, config.changed({"seed": seed}, where))) for seed in block.seeds or study.seeds]
+    order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
+    return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]
+
+
+def _combinations(block: Block) -> Iterator[dict[str, Value]]:
+    if block.runs:
+        yield from block.runs
+    else:
+        yield from (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values()))
+
+
+def _changes(given: dict[str, Value], axes: dict[str, list[str]], folder: Path) -> dict[str, Any]:
+    """Dotted fields with values; an axis of several fields gives its value to each."""
+    changes = {field: value for name, value in given.items() for field in axes.get(name, [name])}
+    precision = changes.get("precision")
+    if isinstance(precision, str):
+        changes["precision"] = _beside(precision, folder)
+    return changes
+
+
+def _beside(name: str, folder: Path) -> str:
+    """A path relative to the study's folder; names of shipped things stay."""
+    return str(folder / name) if name.endswith((".yaml", ".yml")) and not Path(name).is_absolute() else name
+
+
+def is_paper_size(config: Config) -> bool:
+    """True for the network, trials and batch of the shipped configuration of its task."""
+    shipped = load_config(config.task.name)
+    return (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)

@@ -1,0 +1,95 @@
+"""The tables of a sweep: Parquet, tidy, equal to the byte for equal runs (nothing in them depends on when or where they ran).
+
+    results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done |
+                        failed), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation), best_accuracy, best_nmse
+    curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes
+    telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes
+"""
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Mapping, Sequence
+
+import pandas as pd
+
+from fxsim.errors import InputError
+from fxsim.files.writing import write_atomic
+from quant import FLOATS
+
+from .plan import Planned
+
+QUALITIES = ("loss", "accuracy", "nmse", "rate_hz")
+RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error", "updates", "stopped_early", *QUALITIES,
+           "best_accuracy", "best_nmse")
+"""Columns of results.parquet; all others are axes."""
+NAMES = ("results", "curves", "telemetry")
+OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision", "seed": "seed"}     # axes that the tables have columns for anyhow
+
+
+def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:
+    """Write the tables of a sweep from its run directories. ``failures``: folder -> error."""
+    rows, curves, telemetry = [], [], []
+    for run in planned:
+        folder, labels = directory / "runs" / run.folder, {**_labels(run), **_axes(run)}
+        if run.folder in failures:
+            rows.append({**labels, "status": "failed", "error": failures[run.folder]})
+            continue
+        manifest = json.loads((folder / "manifest.json").read_text())
+        table = pd.read_csv(folder / "curves.csv")
+        rows.append({**labels, "status": "done", "error": "", "updates": manifest["updates"], "stopped_early": manifest["stopped_early"],
+                     **_qualities(table)})
+        curves.append(_labelled(table.drop(columns="seconds"), labels))
+        telemetry.append(_labelled(pd.read_csv(folder / "telemetry.csv"), labels))
+    for name, table in zip(NAMES, (pd.DataFrame(rows), _concatenated(curves), _concatenated(telemetry))):
+        write_atomic(directory / f"{name}.parquet", to_parquet(table))
+
+
+def _labels(run: Planned) -> dict:
+    c = run.config
+    precision = c.precision if c.precision in FLOATS else Path(c.precision).stem
+    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": precision, "seed": c.seed}
+
+
+def _axes(run: Planned) -> dict:
+    return {axis: value if isinstance(value, (int, float, str, type(None))) else json.dumps(value)
+            for axis, value in run.axes.items() if axis not in OWN_COLUMNS}
+
+
+def _qualities(curves: pd.DataFrame) -> dict:
+    evaluations = curves[curves["split"] == "eval"]
+    last = evaluations.iloc[-1]
+    return {**{name: last[name] for name in QUALITIES}, "best_accuracy": evaluations["accuracy"].max(), "best_nmse": evaluations["nmse"].min()}
+
+
+def _labelled(table: pd.DataFrame, labels: dict) -> pd.DataFrame:
+    table = table.drop(columns=[name for name in labels if name in table])
+    return pd.concat([pd.DataFrame([labels] * len(table), index=table.index, columns=list(labels)), table], axis=1)
+
+
+def _concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([table for table in tables if len(table)] or tables[:1] or [pd.DataFrame()], ignore_index=True)
+
+
+def to_parquet(table: pd.DataFrame) -> bytes:
+    """A table as Parquet; columns of mixed types as text."""
+    table = table.copy()
+    for name in table.columns:
+        if table[name].dtype == object:
+            kinds = {type(value) for value in table[name] if not pd.isna(value)}
+            if kinds - {str}:
+                table[name] = table[name].convert_dtypes() if len(kinds) == 1 else table[name].map(str, na_action="ignore")
+    data = io.BytesIO()
+    table.to_parquet(data, index=False)
+    return data.getvalue()
+
+
+def read_store(directory: Path, name: str) -> pd.DataFrame:
+    """One of NAMES. Raises InputError if it is not there or damaged."""
+    path = directory / f"{name}.parquet"
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(path, "", getattr(error, "strerror", None) or type(error).__name__,
+                         "a table of a sweep (fxsim sweep STUDY --out DIR)") from None

@@ -1,0 +1,83 @@
+"""What one run computes with: an engine and the arithmetic of its weights, chosen by the configuration.
+
+The simulator's engines learn by e-prop, diffusion and the controls. BPTT runs on the PyTorch reference, in float.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fxsim.config import Config
+from fxsim.engine.interface import Engine, Result
+from fxsim.engine.registry import make_engine
+from fxsim.errors import InputError
+from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.network import LAYERS, Learning, Network, Trials
+
+
+class ModelUnits:
+    """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
+
+    kind, spec, dtype = "float64", None, np.dtype(np.float64)
+    weight_scale = dict.fromkeys(LAYERS, 1.0)
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def weight_to_raw(self, quantity: str, layer: str, weights: np.ndarray, step: int) -> np.ndarray:
+        return np.array(weights, np.float64)
+
+    def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
+        return np.zeros(0, np.uint32)
+
+    def moved(self, quantity: dict[str, str], raw: dict[str, np.ndarray], change: dict[str, np.ndarray], update: int) -> dict[str, np.ndarray]:
+        return {layer: raw[layer] + change[layer] for layer in raw}
+
+    def weights_to_model(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return raw
+
+    def gradient_to_model(self, mean: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+        return mean
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An engine, and the units of the weights that it takes and the gradients that it gives."""
+
+    engine: Engine
+    arithmetic: Arithmetic | ModelUnits
+
+
+class Reference:
+    """The PyTorch reference behind the interface of an engine. It counts and records nothing.
+
+    It runs on one thread: its many small operations are slower on two, and some 20 times slower when a core is busy.
+    """
+
+    name, threads = "reference", 1
+
+    def __init__(self, network: Network, learning: Learning, dtype: str, seed: int):
+        from fxsim.reference import ReferenceEngine  # imports torch
+        self._engine = ReferenceEngine(network, learning, dtype, seed)
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        import torch
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            result = self._engine.run(weights, trials, learn)
+        finally:
+            torch.set_num_threads(before)
+        return Result(result.readout, result.spike_counts, result.gradients, None, None)
+
+
+def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:
+    """The engine and arithmetic of a configuration. Raises InputError for formats and combinations that cannot work."""
+    if config.engine == "reference" or learning.rule == "bptt":
+        if config.learning.optimizer.name != "adam":
+            raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
+        return Backend(Reference(network, learning, config.precision, config.seed), ModelUnits(config.precision))
+    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
+    return Backend(make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads), arithmetic)

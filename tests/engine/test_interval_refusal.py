@@ -1,0 +1,58 @@
+"""Formats whose intermediates could overflow are refused by name, before anything runs."""
+import numpy as np
+import pytest
+
+from fxsim.config import load_config
+from fxsim.engine.build.module import proof_for
+from fxsim.engine.cpu.engine import CpuEngine
+from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.topology import build_network, learning_of
+from fxsim.verify.random_case import random_case
+from quant import InputError, QFormat, load_spec, preset_names
+
+pytestmark = pytest.mark.core
+
+
+@pytest.fixture
+def case():
+    return random_case(np.random.default_rng(1), "diffusion")
+
+
+def _arithmetic(case, **formats):
+    spec = load_spec("q16").replace("mine", **formats)
+    return Arithmetic("mine", spec, case.network.constants, case.learning, case.trials.steps)
+
+
+def test_shipped_16_bit_formats_run_in_32_bit_words(case):
+    proof = proof_for(_arithmetic(case), case.network)
+    assert all(proof.bits(name) <= 32 for name in ("membrane", "trace", "eligibility", "filtered_eligibility", "adaptation_eligibility", "gradient"))
+
+
+@pytest.mark.parametrize("rule", ["eprop", "diffusion"])
+@pytest.mark.parametrize("task", ["cue_accumulation", "delayed_match", "pattern_generation"])
+def test_every_shipped_precision_fits_every_shipped_network(task, rule):
+    config = load_config(task, [f"learning.rule={rule}"])
+    network = build_network(config)
+    for name in preset_names():
+        proof_for(make_arithmetic(name, network, learning_of(config), config.task.steps), network)
+
+
+def test_wider_formats_get_wider_words(case):
+    assert proof_for(_arithmetic(case, filtered_eligibility=QFormat(24, 16)), case.network).bits("filtered_eligibility") > 32
+
+
+@pytest.mark.parametrize("quantity, fmt", [("membrane", QFormat(32, 60)), ("gradient", QFormat(32, 64)), ("eligibility", QFormat(32, 62)),
+                                           ("readout", QFormat(32, 64)), ("modulator", QFormat(32, 31))])
+def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt):
+    with pytest.raises(InputError) as error:
+        CpuEngine(case.network, case.learning, _arithmetic(case, **{quantity: fmt, "feedback": QFormat(32, 8)}), 0)
+    assert "mine: quantities." in str(error.value) and quantity in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("frac", [1, 36])
+def test_a_softmax_readout_needs_a_sensible_binary_point(case, frac):
+    learning = type(case.learning)(**{**case.learning.__dict__, "classification": True})
+    spec = load_spec("q16").replace("mine", readout=QFormat(16, frac))
+    arithmetic = Arithmetic("mine", spec, case.network.constants, learning, case.trials.steps)
+    with pytest.raises(InputError, match="readout.frac_bits"):
+        proof_for(arithmetic, case.network)

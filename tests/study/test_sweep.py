@@ -1,0 +1,186 @@
+"""Sweeps: paired runs of a study, whatever happens to the processes that make them."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from fxsim.cli.main import main
+from fxsim.errors import InputError
+from fxsim.study.plan import load_study, parse_study, plan
+from fxsim.study.store import read_store
+
+from processes import alive, children, command, needs_proc, wait_until
+from tiny import SHORT, TINY
+
+SMALL = {field: yaml.safe_load(value) for field, value in (change.split("=", 1) for change in (*TINY, *SHORT, "evaluation.every=5", "engine=oracle"))}
+STUDY = {"name": "tiny", "base": "delayed_match", "set": {**SMALL, "iterations": 10}, "seeds": [3, 4],
+         "axes": {"state bits": ["formats.membrane.word_bits", "formats.readout.word_bits"]},
+         "blocks": [{"name": "float", "grid": {"precision": ["float64"], "learning.rule": ["eprop", "diffusion"]}},
+                    {"name": "bits", "set": {"precision": "q16"}, "grid": {"state bits": [10, 12]}}]}
+TABLES = ("results.parquet", "curves.parquet", "telemetry.parquet")
+
+
+def study(path, **changes):
+    path.write_text(yaml.safe_dump({**STUDY, **changes}))
+    return path
+
+
+def same_tables(first, second):
+    assert [(first / name).read_bytes() == (second / name).read_bytes() for name in TABLES] == [True] * 3
+
+
+def swept(*arguments):
+    return CliRunner().invoke(main, ["sweep", *map(str, arguments)])
+
+
+# ---- studies ---------------------------------------------------------------------------------------------------------
+def test_runs_of_a_study_are_paired_and_named_by_what_they_are(tmp_path):
+    loaded, _ = load_study(study(tmp_path / "s.yaml"))
+    runs = plan(loaded, str(tmp_path / "s.yaml"))
+    assert [(r.block, r.config.seed, r.config.learning.rule) for r in runs[:4]] == [
+        ("float", 3, "eprop"), ("float", 3, "diffusion"), ("bits", 3, "diffusion"), ("bits", 3, "diffusion")]
+    spec = runs[2].config.resolved_precision()
+    assert [spec[q].word_bits for q in ("membrane", "readout", "trace")] == [10, 10, 15] and spec["membrane"].frac_bits == 5      # 11 of 16: same range
+    assert runs[2].axes == {"state bits": 10} and len({r.folder for r in runs}) == 8
+    longer = plan(parse_study({**STUDY, "set": {**SMALL, "iterations": 99}}, "s.yaml"), "s.yaml")
+    assert [r.folder for r in longer] == [r.folder for r in runs]       # a longer study goes on in the same directories
+
+
+def test_formats_in_files_are_part_of_a_runs_identity(tmp_path):
+    folders = []
+    for bits in (12, 13, 12):
+        (tmp_path / "mine.yaml").write_text(f"extends: q16\nquantities: {{membrane: {{word_bits: {bits}, frac_bits: 7}}}}\n")
+        blocks = [{"name": "mine", "runs": [{"precision": "mine.yaml"}]}]
+        folders.append(plan(parse_study({**STUDY, "blocks": blocks}, str(tmp_path / "s.yaml")), str(tmp_path / "s.yaml"))[0].folder)
+    assert folders[0] == folders[2] != folders[1]
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"blocks": []}, ["blocks", "at least 1"]), ({"sedes": [1]}, ["sedes", "unknown key", "seeds"]),
+    ({"blocks": [{"name": "a", "gird": {}}]}, ["blocks.0.gird", "unknown key", "grid"]),
+    ({"blocks": [{"name": "a"}, {"name": "a"}]}, ["blocks.1.name", "own"]),
+    ({"blocks": [{"name": "a", "grid": {"seed": [1]}, "runs": [{}]}]}, ["grid and runs"]),
+    ({"blocks": [{"name": "a", "grid": {"precision": []}}]}, ["grid.precision", "no values"]),
+    ({"base": ""}, ["blocks.0.base"]), ({"base": "delayed_mtch"}, ["delayed_mtch", "delayed_match"]),
+    ({"set": {"learning.rul": "eprop"}}, ["learning.rul", "unknown"]), ({"blocks": [{"name": "a", "runs": [{"precision": "q17"}]}]}, ["q17", "q16"]),
+    ({"blocks": [{"name": "a", "grid": {"formats.membrane.word_bits": [1]}, "set": {"precision": "q16"}}]}, ["block a, run 1", "word_bits", "found 1"]),
+    ({"blocks": [{"name": "a", "grid": {"batch_size": list(range(1, 500)), "iterations": list(range(500))}}]}, ["499000 runs", "100000"]),
+    ({"seeds": ["x"]}, ["seeds.0", "integer"])])
+def test_a_wrong_study_is_one_line_and_nothing_is_written(changes, words, tmp_path):
+    result = swept(study(tmp_path / "s.yaml", **changes), "--out", tmp_path / "out")
+    assert result.exit_code == 2 and result.output.count("\n") == 1 and all(word in result.output for word in words), result.output
+    assert not (tmp_path / "out").exists()
+
+
+# ---- sweeps ----------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    result = swept(study(folder / "s.yaml"), "--out", folder / "out", "--jobs", 2)
+    assert result.exit_code == 0, result.output
+    return folder / "out"
+
+
+def test_a_sweep_leaves_tidy_tables(undisturbed):
+    results, curves, telemetry = (read_store(undisturbed, name) for name in ("results", "curves", "telemetry"))
+    assert list(results["block"]) == ["float", "float", "bits", "bits"] * 2 and set(results["status"]) == {"done"} and set(results["updates"]) == {10}
+    assert list(results["state bits"].dropna()) == [10, 12, 10, 12] and list(results["seed"]) == [3] * 4 + [4] * 4
+    last = curves[(curves["split"] == "eval") & (curves["iteration"] == 10)].set_index("run")["loss"]
+    assert (results.set_index("run")["loss"] == last).all() and len(last) == 8
+    assert "seconds" not in curves and set(telemetry["run"]) == set(results["run"])
+    assert len(list(undisturbed.glob("runs/*/snapshot.npz"))) == 4          # of the first seed
+    assert json.loads((undisturbed / "manifest.json").read_text())["runs"] == 8
+
+
+def test_finished_runs_are_not_repeated_and_more_seeds_only_add(undisturbed, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.glob("runs/*/manifest.json")}
+    assert "8 runs, 8 finished before" in swept(undisturbed / "study.yaml", "--out", undisturbed).output
+    assert before == {path: path.stat().st_mtime_ns for path in undisturbed.glob("runs/*/manifest.json")}
+
+
+def test_a_failing_run_stops_no_other_and_is_told(tmp_path):
+    bad = {"name": "bad", "set": {"precision": "q16", "engine": "cpu"}, "runs": [{"formats.gradient": {"word_bits": 32, "frac_bits": 60}}]}
+    blocks = [bad, STUDY["blocks"][1]]
+    result = swept(study(tmp_path / "s.yaml", blocks=blocks, seeds=[3]), "--out", tmp_path / "out", "--jobs", 1)
+    assert result.exit_code == 1 and "1 runs failed" in result.output
+    table = read_store(tmp_path / "out", "results").set_index("block")
+    assert table.loc["bad", "status"] == "failed" and "fewer word or fraction bits" in table.loc["bad", "error"]
+    assert list(table.loc["bits", "status"]) == ["done", "done"] and pd.isna(table.loc["bad", "loss"])
+    assert "InputError" in next((tmp_path / "out").glob("runs/*/failure.txt")).read_text()
+
+
+@needs_proc
+def test_killed_workers_and_drivers_change_no_bit_of_the_tables(undisturbed, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["sweep", study(tmp_path / "s.yaml"), "--out", out, "--jobs", 2]
+    checkpoints = lambda: set(out.glob("runs/*/checkpoints/*"))     # noqa: E731
+    for number in (signal.SIGKILL, signal.SIGTERM):                 # the driver
+        before = checkpoints()
+        driver = command(arguments)
+        wait_until(lambda: checkpoints() - before)                  # noqa: B023 (called at once)
+        workers = children(driver.pid)
+        driver.send_signal(number)
+        assert driver.wait(30) == (-9 if number == signal.SIGKILL else 128 + number)
+        wait_until(lambda: not any(map(alive, workers)))            # noqa: B023 (called at once)
+    assert not (out / "results.parquet").exists()
+    before = checkpoints()
+    driver = command(arguments)                                     # a worker, which another one replaces
+    wait_until(lambda: checkpoints() - before)
+    os.kill(children(driver.pid)[-1], signal.SIGKILL)
+    assert driver.communicate()[0].count("loss") and driver.returncode == 0
+    same_tables(out, undisturbed)
+
+
+def test_a_run_whose_process_always_dies_is_given_up(tmp_path, monkeypatch):
+    """A worker that kills itself, as the kernel does when memory runs out."""
+    (tmp_path / "sitecustomize.py").write_text("import os, signal\nfrom fxsim import training\n"
+                                               "training.Training.update = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    result = swept(study(tmp_path / "s.yaml", blocks=STUDY["blocks"][1:], seeds=[3]), "--out", tmp_path / "out", "--jobs", 2)
+    assert result.exit_code == 1 and result.output.count("ProcessDied: its process was killed 3 times") == 2
+
+
+# ---- clusters --------------------------------------------------------------------------------------------------------
+def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_path):
+    pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
+    file = tmp_path / "scheduler.json"
+    start = lambda name, *options: subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"],     # noqa: E731
+                                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
+    try:
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"), 60)
+        address = json.loads(file.read_text())["address"]
+        processes += [start("worker", address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        wait_until(lambda: _workers(address) == 2, 60)
+        result = swept(study(tmp_path / "s.yaml"), "--out", tmp_path / "out", "--scheduler", address)
+        assert result.exit_code == 0, result.output
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(20)
+    same_tables(tmp_path / "out", undisturbed)
+
+
+def _workers(address):
+    from distributed import Client
+    with Client(address, set_as_default=False) as client:
+        return len(client.nthreads())
+
+
+@pytest.mark.parametrize("address, words", [("tcp://127.0.0.1:1", ["--scheduler", "running Dask scheduler"]), ("nonsense:x", ["--scheduler"])])
+def test_a_scheduler_that_is_not_there_is_one_line(address, words, tmp_path):
+    pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
+    result = swept(study(tmp_path / "s.yaml"), "--out", tmp_path / "out", "--scheduler", address)
+    assert result.exit_code == 2 and all(word in result.output for word in words), result.output
+
+
+def test_a_damaged_table_is_one_line(tmp_path):
+    (tmp_path / "results.parquet").write_bytes(b"PAR1 not really PAR1")
+    with pytest.raises(InputError, match="results.parquet"):
+        read_store(tmp_path, "results")

@@ -1,0 +1,41 @@
+"""Documents whose fenced blocks are run: ``sh`` (commands of fxsim), ``python``, and ``yaml`` that names its file in the first line; ``text`` is only read."""
+import re
+import shlex
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from fxsim.cli.main import main
+
+from places import ROOT
+
+KINDS = ("sh", "python", "yaml", "text")
+
+
+def blocks(path):
+    """(language, text) of each fenced block, in order."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / path).read_text(), re.M | re.S)
+
+
+def run_blocks(path):
+    """Run all blocks in the current directory, Python in one namespace; returns how many there were of each kind."""
+    namespace: dict = {}
+    for kind, text in blocks(path):
+        assert kind in KINDS, f"{path}: a block of {kind or 'no language'}: indent what is not run"
+        if kind == "sh":
+            for line in filter(None, map(str.strip, text.splitlines())):
+                run_command(line)
+        elif kind == "python":
+            exec(compile(text, path, "exec"), namespace)
+        elif kind == "yaml":
+            name = re.match(r"# file: (\S+)\n", text)
+            assert name, f"{path}: yaml without '# file: NAME'"
+            Path(name[1]).write_text(text)
+    return {kind: sum(k == kind for k, _ in blocks(path)) for kind in KINDS if kind != "text"}
+
+
+def run_command(line):
+    program, *arguments = shlex.split(line)
+    assert program == "fxsim", line
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, f"{line}\n{result.output}\n{result.stderr}"

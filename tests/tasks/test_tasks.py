@@ -1,0 +1,104 @@
+"""Trials: rates, timing, labels, padding, and a dependence on nothing but seed and trial id."""
+import numpy as np
+import pytest
+
+from fxsim.config import config_names, load_config
+from fxsim.tasks import make_task
+from fxsim.tasks.poisson_kernel import mix32
+from quant import random as quant_random
+
+pytestmark = pytest.mark.core
+
+
+def task(name, *overrides):
+    return make_task(load_config(name, overrides))
+
+
+def rates(x, start, stop, channels):
+    """Hz of each population in [start, stop), (B, P)."""
+    return 1000 * x[:, start:stop].reshape(len(x), stop - start, -1, channels).mean((1, 3))
+
+
+def test_the_hash_is_the_one_of_quant_random():
+    values = np.random.default_rng(0).integers(0, 2**32, 200)
+    assert [int(mix32(np.uint32(v))) for v in values] == [quant_random.mix32(int(v)) for v in values]
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_trials_depend_on_seed_and_id_only(name):
+    a, b, other = task(name), task(name), task(name, "seed=2")
+    first, again = a.training_trials(3), b.training_trials(3)
+    assert np.array_equal(first.x, again.x) and np.array_equal(first.target, again.target)
+    assert not np.array_equal(first.x, other.training_trials(3).x)
+    first = a.training_trials(0)
+    part = a.trials(first.ids[2:5])
+    assert np.array_equal(part.x, first.x[2:5]) and np.array_equal(part.target, first.target[2:5])
+    rule = task(name, "learning.rule=eprop", "precision=q16", "batch_size=4")
+    assert np.array_equal(rule.trials(first.ids).x, first.x)
+
+
+@pytest.mark.parametrize("name", ["delayed_match", "cue_accumulation"])
+def test_every_set_of_trials_is_fresh(name):
+    t = task(name, "evaluation.batch_size=16", "batch_size=16")
+    sets = [t.training_trials(0), t.training_trials(1), t.evaluation_trials(), t.confirmation_trials(0), t.confirmation_trials(1)]
+    assert len(np.unique(np.concatenate([s.ids for s in sets]))) == 80
+    assert all(not np.array_equal(a.x, b.x) for i, a in enumerate(sets) for b in sets[:i])
+
+
+def test_pattern_generation_repeats_its_trials_and_target():
+    t = task("pattern_generation")
+    a, b, e = t.training_trials(0), t.training_trials(9), t.evaluation_trials()
+    assert len(np.unique(np.concatenate([a.ids, b.ids, e.ids]))) == 24      # but rounding noise is drawn afresh
+    assert a.x.shape == (8, 2000, 100) and np.array_equal(a.x, b.x) and np.array_equal(a.x, e.x)
+    assert a.x.mean() * 1000 == pytest.approx(50, rel=0.02)
+    y = a.target[0, :, 0]
+    assert np.array_equal(a.target[3, :, 0], y) and y.mean() == pytest.approx(0, abs=1e-12) and np.abs(y).max() < 2
+    spectrum = np.abs(np.fft.rfft(y)) / 1000
+    weights = spectrum[[1, 2, 4, 6, 8]]         # bins of 0.5, 1, 2, 3, 4 Hz in 2 s
+    assert weights.sum() == pytest.approx(1, abs=1e-9) and np.delete(spectrum, [1, 2, 4, 6, 8]).max() < 1e-9
+
+
+def test_delayed_match_follows_its_time_line():
+    t = task("delayed_match", "batch_size=256")
+    trials = t.training_trials(0)
+    x, label = trials.x, trials.target[:, 0].argmax(-1)
+    assert x.shape == (256, 1100, 80) and trials.target.shape == (256, 50, 2) and (trials.duration == 1100).all()
+    assert rates(x, 0, 1100, 20)[:, 0].mean() == pytest.approx(10, rel=0.02)
+    assert rates(x, 1050, 1100, 20)[:, 1].mean() == pytest.approx(40, rel=0.03) and x[:, :1050, 20:40].sum() == 0
+    one, two = rates(x, 50, 200, 20)[:, 2], rates(x, 900, 1050, 20)[:, 3]
+    assert x[:, :50, 40:].sum() == x[:, 200:, 40:60].sum() == x[:, 200:900, 60:].sum() == x[:, 1050:, 40:].sum() == 0
+    assert np.array_equal(label, ((one > 0) == (two > 0)).astype(int))
+    assert one[one > 0].mean() == pytest.approx(40, rel=0.03)
+    assert (one > 0).mean() == pytest.approx(0.5, abs=0.1) and label.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_cue_accumulation_follows_its_time_line():
+    t = task("cue_accumulation", "batch_size=128")
+    trials = t.training_trials(0)
+    x, label = trials.x, trials.target[:, 0].argmax(-1)
+    assert x.shape == (128, 2050, 40) and trials.target.shape == (128, 150, 2)
+    right = np.zeros(128, int)
+    for cue in range(7):
+        assert x[:, cue * 150:cue * 150 + 50, 20:].sum() == 0
+        on = rates(x, cue * 150 + 50, cue * 150 + 150, 10)
+        assert ((on[:, 2] > 0) != (on[:, 3] > 0)).all()
+        right += on[:, 3] > 0
+    assert np.array_equal(label, (right > 3).astype(int)) and label.mean() == pytest.approx(0.5, abs=0.15)
+    assert x[:, 1050:, 20:].sum() == 0 and x[:, :1900, 10:20].sum() == 0
+    assert rates(x, 1900, 2050, 10)[:, 1].mean() == pytest.approx(40, rel=0.05)
+
+
+def test_shorter_trials_start_with_silence():
+    t = task("cue_accumulation", "task.cues=[1,3]", "task.delay=[150,400]", "batch_size=64")
+    trials = t.training_trials(0)
+    assert t.steps == 3 * 150 + 400 == trials.steps
+    assert trials.duration.min() >= 300 and trials.duration.max() <= 850 and len(np.unique(trials.duration)) > 10
+    for x, duration in zip(trials.x, trials.duration):
+        assert x[:850 - duration].sum() == 0 and x[850 - duration:850 - duration + 100].sum() > 0
+
+
+def test_an_even_number_of_cues_calls_a_tie_left():
+    t = task("cue_accumulation", "task.cues=2", "batch_size=200")
+    trials = t.training_trials(0)
+    on = np.stack([rates(trials.x, c * 150 + 50, c * 150 + 150, 10)[:, 3] > 0 for c in range(2)]).sum(0)
+    assert np.array_equal(trials.target[:, 0].argmax(-1), (on == 2).astype(int))
