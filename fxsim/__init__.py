@@ -18,7 +18,6 @@ package :mod:`quant`, where number formats live. Read model/network, then model/
 """
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from .errors import InputError
@@ -31,10 +30,18 @@ if TYPE_CHECKING:
 
     from .config import Config
 
-try:
-    __version__ = metadata.version("fxsim")
-except metadata.PackageNotFoundError:       # a source tree that is not installed
-    __version__ = "0+unknown"
+    __version__: str
+
+
+def __getattr__(name: str) -> str:
+    """``__version__``, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import metadata
+    try:
+        return metadata.version("fxsim")
+    except metadata.PackageNotFoundError:       # a source tree that is not installed
+        return "0+unknown"
 
 
 def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] = ()) -> Config:

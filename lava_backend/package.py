@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from fxsim.config import Config, build_config, load_config
-from fxsim.config.learning import OPTIMIZERS, AdamConfig, OptimizerConfig
+from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.writing import make_directory, write_atomic, write_npz
@@ -270,7 +270,7 @@ CONSTANTS = {"threshold": (1e-30, 1e30), "gamma": (1e-30, 1e30), **dict.fromkeys
 def _learning(fields: _Fields) -> Learning:
     rule, classification = fields.data.get("rule"), fields.data.get("classification")
     unknown = set(fields.data) - set(Learning.__dataclass_fields__)
-    if not isinstance(rule, str) or rule not in Learning.RULES or type(classification) is not bool or unknown:
+    if not isinstance(rule, str) or rule not in RULES or type(classification) is not bool or unknown:
         raise InputError(fields.source, "learning", f"rule {rule}, classification {classification}"[:120],
                          "a known rule, classification true or false, window, k, c_reg, f_target")
     return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, 1e30),

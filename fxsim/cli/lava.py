@@ -8,7 +8,7 @@ import click
 
 from fxsim.errors import InputError
 
-from .options import PATH, change, out
+from .options import PATH, change, config, out
 from .tables import cells, text_table
 
 
@@ -95,7 +95,7 @@ def fit(package_dir: Path, chip: tuple[str, ...], learn: bool, limits: Path | No
 
 
 @lava.command()
-@click.argument("config")
+@config
 @change
 @click.option("--trials", type=click.IntRange(min=1), default=16, show_default=True, help="Evaluation trials on Lava.")
 @out("Directory of what is found.", required=True)
@@ -118,7 +118,7 @@ def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None
 
 
 @lava.command()
-@click.argument("config")
+@config
 @change
 @click.option("--period", type=int, default=1, show_default=True, help="Steps over which the learning signal is gathered before it is sent.")
 @click.option("--lava-updates", type=click.IntRange(min=1), default=4, show_default=True,
@@ -147,7 +147,7 @@ def engine(config: str, changes: tuple[str, ...], period: int, lava_updates: int
 
 
 @lava.command()
-@click.argument("config")
+@config
 @change
 @out("Directory of what is found.", required=True)
 def prove(config: str, changes: tuple[str, ...], out: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from fxsim import __version__
 from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted
 
@@ -31,8 +30,15 @@ class Main(click.Group):
             ctx.exit(interrupted.status)
 
 
+def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from fxsim import __version__
+        click.echo(f"fxsim, version {__version__}")
+        ctx.exit()
+
+
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="fxsim")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def main() -> None:
     """Train recurrent spiking networks with e-prop and diffusing neuromodulators in float and in fixed point.
 

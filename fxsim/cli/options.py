@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Command], Command]
@@ -28,6 +29,14 @@ class Items(click.ParamType):
             self.fail(f"{value!r} is not a comma-separated list of {self.kind.__name__}", param, ctx)
 
 
+def _configurations(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped names and paths of YAML files, for the shell's completion."""
+    from fxsim.config import config_names
+    paths = sorted(str(path) for path in Path(incomplete).parent.glob("*.yaml"))
+    return [CompletionItem(name) for name in (*config_names(), *paths) if name.startswith(incomplete)]
+
+
+config = click.argument("config", shell_complete=_configurations)
 change = click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration, e.g. learning.rule=eprop.")
 
 

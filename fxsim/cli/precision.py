@@ -8,7 +8,7 @@ import click
 
 from fxsim.errors import InputError
 
-from .options import Items, change, jobs, out
+from .options import Items, change, config, jobs, out
 from .tables import text_table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def presets() -> None:
 
 
 @click.command()
-@click.argument("config")
+@config
 @change
 @click.option("--word-bits", type=int, default=16, show_default=True, help="Word length of weights, states, signals and coefficients.")
 @click.option("--accumulator-bits", type=int, default=31, show_default=True, help="Word length of sums over a trial.")
@@ -101,7 +101,7 @@ def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jo
 
 
 @click.command()
-@click.argument("config")
+@config
 @change
 @click.option("--precisions", type=Items(), default="float32,q24,q16,w8s16,w4s8,loihi2", show_default=True)
 def cost(config: str, changes: tuple[str, ...], precisions: list) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .options import Items, change, jobs, out
+from .options import Items, change, config, jobs, out
 
 
 @click.command()
-@click.argument("config")
+@config
 @click.option("--rules", type=Items(), default="eprop,diffusion", show_default=True)
 @click.option("--precisions", type=Items(), default="float32,q16,w8s16", show_default=True)
 @click.option("--seeds", type=Items(int), default="0,1,2", show_default=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from .options import change, out, seed
+from .options import change, config, out, seed
 
 
 @click.command()
-@click.argument("config")
+@config
 @change
 @seed("Seed of the run.  [default: the configuration's]")
 @out("Directory of the run.  [default: runs/NAME-RULE-PRECISION-sSEED]")

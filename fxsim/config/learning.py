@@ -1,7 +1,8 @@
 """The section ``learning``: rule and optimizer."""
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Union
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Optional, Union
 
 from pydantic import Field, model_validator
 
@@ -46,6 +47,18 @@ class AdaMaxConfig(Section):
         return self
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What a learning rule is to the rest of the program. Its signal is in the oracle, the kernels and the reference."""
+
+    number: Optional[int]           # of its signal in the kernels; None: gradients come from the PyTorch reference
+    diffuses: bool = False          # whether the error spreads over the grid
+
+
+RULES = {"eprop": Rule(0), "diffusion": Rule(1, diffuses=True), "shuffled_fixed": Rule(1, diffuses=True),
+         "shuffled_per_step": Rule(2, diffuses=True), "bptt": Rule(None)}
+
+
 OptimizerConfig = Union[AdamConfig, AdaMaxConfig, SgdConfig]
 Optimizer = Annotated[OptimizerConfig, Field(discriminator="name")]
 OPTIMIZERS: dict[str, type[OptimizerConfig]] = {"adam": AdamConfig, "adamax": AdaMaxConfig, "sgd": SgdConfig}
@@ -54,7 +67,7 @@ OPTIMIZERS: dict[str, type[OptimizerConfig]] = {"adam": AdamConfig, "adamax": Ad
 class LearningConfig(Section):
     """Where the gradients come from and what is done with them."""
 
-    rule: Literal["eprop", "diffusion", "shuffled_fixed", "shuffled_per_step", "bptt"] = "diffusion"
+    rule: Literal[tuple(RULES)] = "diffusion"       # type: ignore[valid-type]
     k: Annotated[float, Field(ge=0, lt=1)] = Field(0.75, description="post-release decay of the neuromodulator")
     c_reg: NonNegative = Field(0.01, description="strength of the firing-rate regularisation")
     f_target_hz: Rate = Field(10.0, description="target rate, Hz")

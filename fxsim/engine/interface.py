@@ -28,10 +28,6 @@ def given(value: T | None) -> T:
     return value
 
 
-RULE_NUMBER = {"eprop": 0, "diffusion": 1, "shuffled_fixed": 1, "shuffled_per_step": 2}
-"""What kernels call the rules."""
-
-
 def require_steps(trials: Trials, built_for: int) -> None:
     """Raises ValueError for trials longer than an engine was built for: the ranges of its sums hold up to there."""
     if trials.steps > built_for:

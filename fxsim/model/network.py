@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fxsim.config.learning import RULES
+
 LAYERS = ("in", "rec", "out")
 
 
@@ -112,23 +114,27 @@ class Network:
 class Learning:
     """What turns traces into gradients (``Learning signal`` and ``Gradients`` of the model)."""
 
-    rule: str               # eprop | diffusion | shuffled_fixed | shuffled_per_step | bptt
+    rule: str               # one of fxsim.config.learning.RULES
     window: int             # S: steps at the end of the trial in which the learning signal exists (>= 1)
     classification: bool    # softmax error, else y - target
     k: float = 0.75         # post-release decay of the neuromodulator
     c_reg: float = 0.0      # strength of the firing-rate regularisation
     f_target: float = 0.01  # target rate, spikes per step
 
-    DIFFUSES = ("diffusion", "shuffled_fixed", "shuffled_per_step")
-    RULES = ("eprop", *DIFFUSES, "bptt")
-
     def __post_init__(self):
-        if self.rule not in self.RULES:
-            raise ValueError(f"unknown learning rule {self.rule!r}: one of {', '.join(self.RULES)}")
+        if self.rule not in RULES:
+            raise ValueError(f"unknown learning rule {self.rule!r}: one of {', '.join(RULES)}")
 
     @property
     def diffuses(self) -> bool:
-        return self.rule in self.DIFFUSES
+        return RULES[self.rule].diffuses
+
+    @property
+    def number(self) -> int:
+        """What kernels call the rule."""
+        number = RULES[self.rule].number
+        assert number is not None, f"{self.rule} has no kernels"
+        return number
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
-"""The tasks: from a configuration to trials (input spikes and targets).
+"""The tasks: from a configuration to trials (input spikes and targets), drawn as a function of the run's seed and the trial's id alone.
 
-A new task is one file here and a line below, its parameters in fxsim.config, and a YAML file in fxsim/configs. A task draws its trials as a
-function of the run's seed and the trial's id alone.
+A new task is a file here with the task's name, its parameters in fxsim.config.tasks, and a YAML file in fxsim/config/shipped.
+
+base        what they share                                 poisson     input spikes; poisson_kernel: the same, compiled
+delayed_match, cue_accumulation, pattern_generation         the paper's
 """
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .base import Task
@@ -14,12 +17,11 @@ if TYPE_CHECKING:
 
 
 def make_task(config: Config) -> Task:
-    """The task that a configuration names."""
-    from .cue_accumulation import CueAccumulation
-    from .delayed_match import DelayedMatch
-    from .pattern_generation import PatternGeneration
-    tasks: dict[str, type[Task]] = {"pattern_generation": PatternGeneration, "delayed_match": DelayedMatch, "cue_accumulation": CueAccumulation}
-    return tasks[config.task.name](config)
+    """The task that a configuration names: the class that the module of this name defines."""
+    module = import_module(f"{__name__}.{config.task.name}")
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__ and issubclass(kind, Task)]
+    assert len(kinds) == 1, f"{module.__name__} defines {len(kinds)} tasks"
+    return kinds[0](config)
 
 
 __all__ = ["Task", "make_task"]

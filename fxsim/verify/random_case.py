@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fxsim.config.learning import RULES as ALL_RULES
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Constants, Learning, Network, Synapses, Topology, Trials
 from quant import InputError, PrecisionSpec, QFormat, load_spec
 from quant.quantities import QUANTITIES
 from quant.rounding import ROUNDINGS
 
-RULES = ("eprop", "diffusion", "shuffled_fixed", "shuffled_per_step")
+RULES = tuple(name for name, rule in ALL_RULES.items() if rule.number is not None)
 PRESETS = ("q16", "w8s16", "w4s8", "q24", "q32", "loihi2", "loihi_engine")
 
 

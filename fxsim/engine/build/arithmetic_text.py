@@ -10,12 +10,10 @@ import ast
 import copy
 from functools import lru_cache
 
-from quant import PrecisionSpec
-from quant import random as quant_random
-from quant import rounding as quant_rounding
+from fxsim.model import softmax, steps
+from quant import PrecisionSpec, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
-from fxsim.model import softmax, steps
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
 from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Substitute, call, expression, functions, unparse

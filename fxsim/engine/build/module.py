@@ -15,12 +15,12 @@ from typing import Protocol
 
 import numpy as np
 
-from quant import QUANTITIES, PrecisionSpec
-from quant.interval import Interval, interval_max, interval_min
-
 from fxsim.model import steps
 from fxsim.model.arithmetic import RATE_FRAC, Arithmetic
 from fxsim.model.network import Network
+from quant import QUANTITIES, PrecisionSpec
+from quant.interval import Interval, interval_max, interval_min
+
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .machine_words import Words
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient

@@ -6,14 +6,12 @@ from typing import Callable
 
 import numpy as np
 
-from quant import InputError, PrecisionSpec
-from quant.interval import Interval
-
 from fxsim.model import steps
 from fxsim.model.arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
 from fxsim.model.network import Network
 from fxsim.model.softmax import MAX_READOUT_FRAC, MIN_READOUT_FRAC, PROBABILITY_FRAC
-
+from quant import InputError, PrecisionSpec
+from quant.interval import Interval
 
 USUAL_STEPS, USUAL_RATE_GAIN = 1 << 12, 1 << 24
 USUAL_DIFFUSION_GAIN = 0.1        # k/9; sums of 9 cells of 16 bits times it fit 32 bits

@@ -4,8 +4,7 @@ from __future__ import annotations
 import ast
 import copy
 
-from quant import QFormat
-from quant import rounding as quant_rounding
+from quant import QFormat, rounding as quant_rounding
 
 from .machine_words import WORD_BITS
 from .rewrite import Fold, call, functions, is_number

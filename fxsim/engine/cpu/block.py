@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fxsim.engine.interface import RULE_NUMBER
 from fxsim.model.network import Trials
 from fxsim.model.telemetry import Counters
 from fxsim.model.wiring import neighbour_tables
@@ -155,7 +154,7 @@ class Block:
         """learn, classify, rule, R and kd, as kernels are told."""
         subject = self.subject
         kd = self.wires.leaks.dtype.type(subject.arithmetic.coefficients.diffusion_gain)
-        return self.learn, subject.learning.classification, RULE_NUMBER[subject.learning.rule], subject.network.constants.refractory, kd
+        return self.learn, subject.learning.classification, subject.learning.number, subject.network.constants.refractory, kd
 
     @property
     def rates(self) -> tuple:

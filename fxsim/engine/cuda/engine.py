@@ -8,7 +8,7 @@ import numpy as np
 
 from fxsim.engine.build.cache import load_module
 from fxsim.engine.build.module import module_text, stored_type
-from fxsim.engine.interface import RULE_NUMBER, Result, require_steps
+from fxsim.engine.interface import Result, require_steps
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network, Trials
 from fxsim.model.telemetry import Counters
@@ -125,7 +125,7 @@ class CudaEngine:
                       table.astype(np.int32).ravel()]
         scratch = cuda.device_array(B * placement.scratch, state)       # the kernel clears it
         kernel = jitted(module, plan)[B, plan.threads, 0, plan.shared_bytes]
-        kernel(T, S, learn, rule.classification, RULE_NUMBER[rule.rule], *(cuda.to_device(a) for a in arguments), scratch, *device.values())
+        kernel(T, S, learn, rule.classification, rule.number, *(cuda.to_device(a) for a in arguments), scratch, *device.values())
         if learn:
             for name, size in (("grad", n_syn), ("grad_out", n_syn_out)):
                 device[name] = self._sum(device[name], size, B, total)

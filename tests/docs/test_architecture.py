@@ -1,0 +1,17 @@
+"""The picture of the rooms is that of the imports."""
+import importlib.util
+
+import pytest
+
+from places import ROOT
+
+
+def test_the_picture_is_current():
+    pytest.importorskip("grimp", reason="needs import-linter (extra dev)")
+    spec = importlib.util.spec_from_file_location("draw_rooms", ROOT / "docs/draw_rooms.py")
+    draw_rooms = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw_rooms)
+    pairs = draw_rooms.imports([room for level in draw_rooms.rooms() for room in level])
+    order = {room: number for number, level in enumerate(draw_rooms.rooms()) for room in level}
+    assert pairs and all(order[above] < order[below] for above, below in pairs)
+    assert (ROOT / "docs/rooms.svg").read_text() == draw_rooms.picture(), "python docs/draw_rooms.py"
