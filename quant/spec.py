@@ -79,6 +79,11 @@ def preset_names() -> list[str]:
     return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def is_shipped(spec: PrecisionSpec) -> bool:
+    """Whether the formats are those of a shipped preset, whatever their name."""
+    return any(spec.formats == _preset(name).formats for name in preset_names())
+
+
 def load_spec(name_or_path: str | Path) -> PrecisionSpec:
     """A preset by name or a YAML file by path. Raises InputError, one line, on anything it does not understand."""
     return _load(str(name_or_path), ())

@@ -59,7 +59,7 @@ def _checked_memory() -> dict:
         return int(array[index]) - 1
 
     load = lambda array, index: int(array[index])       # noqa: E731
-    return {"take": load, "element": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
+    return {"take": load, "element": load, "number": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
             "take_signal": load, "take_low": load, "take_held": load, "take_held_side": load, "put_held": put,
             "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,

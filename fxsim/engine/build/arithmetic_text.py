@@ -14,17 +14,24 @@ from fxsim.model import softmax, steps
 from quant import PrecisionSpec, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
+from .given import Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Substitute, call, expression, functions, unparse
-from .rounded_sums import BLIND, rounded, rounded_narrowly, shifted
+from .rewrite import DropBinaryPoints, Fold, Note, PassArgument, Substitute, call, expression, functions, unparse
+from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
+
+SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility", "eligibility_sum", "gradient")
+"""Updates of each synapse at each step, where most of the time goes: their roundings are written into every kernel."""
 
 
 class ExpandTerms(ast.NodeTransformer):
-    """fine_<site>_<term>(x) and its kin -> shifts and masks (just x, or 0 for a part, without formats)."""
+    """fine_<site>_<term>(x) and its kin -> shifts and masks (just x, or 0 for a part, without formats).
 
-    def __init__(self, table: dict[str, Site] | None):
-        self.table = table
+    ``general``: by how much is a number that the kernel is given; only the direction, and whether there is a shift, is written into it.
+    """
+
+    def __init__(self, table: dict[str, Site] | None, general: bool = False):
+        self.table, self.general = table, general
 
     def visit_Call(self, node):
         self.generic_visit(node)
@@ -36,15 +43,35 @@ class ExpandTerms(ast.NodeTransformer):
         if self.table is None:
             return ast.Constant(0) if kind == "part" else x
         site = next(s for s in self.table.values() if rest.startswith(s.name + "_") and rest[len(s.name) + 1:] in s.terms)
-        frac = site.terms[rest[len(site.name) + 1:]]
+        term = rest[len(site.name) + 1:]
+        frac = site.terms[term]
         over = frac - site.frac
         if kind == "fine" and site.fine > frac and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
-            return ast.BinOp(shifted(x.left, site.fine - frac), x.op, x.right)       # the left factor is a coefficient: shifted once
+            return ast.BinOp(self._shifted(x.left, site.fine - frac, rest), x.op, x.right)       # the left factor is a coefficient: shifted once
         if kind == "fine":
-            return shifted(x, site.fine - frac)
+            return self._shifted(x, site.fine - frac, rest) if site.fine > frac else x
+        if self.general and not steps.TERMS[site.name][term]:
+            return self._spike(x, kind, over, site, rest)
         if kind == "whole":
-            return shifted(x, -over)
-        return shifted(ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << over) - 1)), site.fine - frac) if over > 0 else ast.Constant(0)
+            return self._shifted(x, -over, f"whole {rest}")
+        if over <= 0:
+            return ast.Constant(0)
+        part = ast.BinOp(x, ast.BitAnd(), self._number((1 << over) - 1, f"bits of {rest} below the point"))
+        return self._shifted(part, site.fine - frac, f"part {rest}")
+
+    def _number(self, value: int, name: str) -> ast.Constant:
+        return given(value, name) if self.general else ast.Constant(value)
+
+    def _shifted(self, x: ast.expr, left: int, name: str) -> ast.expr:
+        """x << left, or x >> -left."""
+        if not self.general:
+            return shifted(x, left)
+        return ast.BinOp(x, ast.LShift() if left >= 0 else ast.RShift(), given(abs(left), f"{name} by"))
+
+    def _spike(self, z: ast.expr, kind: str, over: int, site: Site, rest: str) -> ast.expr:
+        """The whole or the other part of a number that is 0 or 1, whichever of them it is."""
+        value = (1 << -over if over <= 0 else 0) if kind == "whole" else (1 << site.fine - site.terms[rest[len(site.name) + 1:]] if over > 0 else 0)
+        return ast.BinOp(ast.UnaryOp(ast.USub(), z), ast.BitAnd(), given(value, f"{kind} {rest}"))
 
 
 def _written_out(body: list[ast.stmt]) -> ast.stmt:
@@ -59,22 +86,34 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
-def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
+def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
-    parts = [_assign("change", y), _assign("start", base)] if telemetry else []
-    if telemetry:
+    site, fmt = (table[name], spec[steps.STORES.get(name, name)]) if spec and table else (None, None)
+    chosen = general and name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
+    parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
+    if parts:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
-    if spec is None:
+    if fmt is None:
         full = kept = ast.BinOp(base, ast.Add(), y)
+    elif telemetry:
+        full = rounded(y, base, site.shift, fmt)        # it tells what is rounded away
+    elif chosen:
+        full = rounded_as_chosen(y, base, site.shift, fmt, name)
+    elif general:
+        full = rounded_as_given(y, base, site.shift, fmt, name)
     else:
-        site, fmt = table[name], spec[steps.STORES.get(name, name)]
-        full = rounded(y, base, site.shift, fmt) if telemetry else rounded_narrowly(y, base, site.shift, fmt)   # it tells what is rounded away
+        full = rounded_narrowly(y, base, site.shift, fmt)
     if telemetry:
         parts.append(_assign("full", full))
         full = ast.Name("full", ast.Load())
-    kept = full if spec is None else call(functions(quant_rounding)[fmt.overflow], full, ast.Constant(fmt.min_raw), ast.Constant(fmt.max_raw))
+    if fmt is None:
+        kept = full
+    else:
+        ends = [given(end, f"{which} {site.quantity}") if general else ast.Constant(end)
+                for which, end in (("least", fmt.min_raw), ("largest", fmt.max_raw))]
+        kept = Fold().visit(call(functions(quant_rounding)[fmt.overflow], full, *ends))
     return [*parts, _assign("kept", kept), ast.Return(ast.Name("kept", ast.Load()))]
 
 
@@ -100,35 +139,42 @@ def _stores(function: ast.FunctionDef) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False) -> dict[str, ast.FunctionDef]:
-    """Syntax trees of all update functions, terms and rounding written out, machine words not chosen yet."""
+def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> dict[str, ast.FunctionDef]:
+    """Syntax trees of all update functions, terms and rounding written out, machine words not chosen yet.
+
+    ``general``: for a kernel that is given the numbers of the formats, see :mod:`fxsim.engine.build.given`.
+    """
     table = sites(spec, diffuses) if spec else None
     trees = {}
     for name, node in functions(steps).items():
-        node = ExpandTerms(table).visit(node)
+        node = ExpandTerms(table, general).visit(node)
         if update := _stores(node):
             if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
                 node.body = [_written_out(node.body)]
-            node.body[-1:] = _store(node.body[-1], spec, table, telemetry)
+            node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
     return trees
 
 
-def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False) -> str:
+def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False, general: bool = False) -> str:
     """The update functions for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
-    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree))) for tree in update_trees(spec, diffuses, telemetry).values())
+    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree))) 
+                       for tree in update_trees(spec, diffuses, telemetry, general).values())
 
 
 def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,
-                     atomic: bool = False) -> str:
-    """Source of all update functions. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads."""
+                     atomic: bool = False, numbers: Numbers | None = None) -> str:
+    """Source of all update functions. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads;
+    ``numbers``: takes the numbers that the kernel is to be given."""
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
-    for name, tree in update_trees(spec, diffuses, telemetry).items():
+    for name, tree in update_trees(spec, diffuses, telemetry, numbers is not None).items():
         node = Wrap(words[name]).visit(copy.deepcopy(tree))
+        if numbers:
+            node = numbers.visit(node)
         if telemetry:
             if stored[name]:
                 node.body[-1:-1] = _counts(stored[name], spec is not None, atomic)
-            node = PassTelemetry(set()).visit(node)
+            node = PassArgument(set(), "tel").visit(node)
         text.append("@inline\n" + unparse(node))
     return "\n\n".join(text)
 
@@ -163,11 +209,12 @@ class ExpandRandom(ast.NodeTransformer):
     bits_<update>(stream, counter)      31 bits for one trial
     RANDOM_<update>                     whether it rounds stochastically
 
-    ``signed``: how the dialect takes unsigned words as signed ones; ``unsigned``: how it makes them.
+    ``signed``: how the dialect takes unsigned words as signed ones; ``unsigned``: how it makes them. ``table``: for a kernel that is given
+    the numbers of the formats, and with them whether there are random bits at all.
     """
 
-    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str):
-        self.spec, self.signed, self.unsigned = spec, signed, unsigned
+    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str, table: dict[str, Site] | None = None):
+        self.spec, self.signed, self.unsigned, self.table = spec, signed, unsigned, table
 
     def _stochastic(self, update: str) -> bool:
         return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
@@ -181,24 +228,33 @@ class ExpandRandom(ast.NodeTransformer):
         kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
         if kind not in ("step", "counter", "bits") or update not in steps.TERMS:
             return node
-        if not self._stochastic(update):
+        chosen = self.table is not None and update not in SYNAPSE and update not in steps.EXACT \
+            and chosen_when_run(self.table[update].shift, self.spec[steps.STORES.get(update, update)].rounding)
+        if not (chosen or self._stochastic(update)):
             return ast.Constant(0)
         arguments = [ast.unparse(argument) for argument in node.args]
         if kind == "step":
             return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({arguments[0]}))")
         if kind == "counter":
-            return expression(f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))")
+            counter = f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))"
+            if not chosen:
+                return expression(counter)
+            mask = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
+            mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
+            return mask
         return expression(f"{self.signed}(random31({arguments[0]}, {arguments[1]}))")
 
 
-def softmax_functions(spec: PrecisionSpec | None) -> str:
+def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None) -> str:
     """exponential(d) = exp(-d) and quotient(p, total), the two steps of the softmax."""
     if spec is None:
         return ("@inline\ndef exponential(d):\n    return FLT(math.exp(-d))\n\n"
                 "@inline\ndef quotient(p, total):\n    return FLT(p / total)")
+    frac = given(spec["readout"].frac_bits, "fraction bits of readout")
+    written = unparse(numbers.visit(frac)) if numbers else frac.value
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",
         "@inline\n" + unparse(Wrap(Words.always("I64")).visit(functions(softmax)["exp_negative"])),
-        f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({spec['readout'].frac_bits}), EXP2)",
+        f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({written}), EXP2)",
         "@inline\ndef quotient(p, total):\n    return I64((p << PROBABILITY_FRAC) // total)"])

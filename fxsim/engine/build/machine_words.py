@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 
+from .given import name_given
 from .rewrite import Operations
 
 
@@ -115,6 +116,8 @@ def _factors(node: ast.expr) -> list[ast.expr] | None:
     if not _is(node, "mul32") or not _is(node.args[0], "shl32"):
         return None
     (factor, shift), other = node.args[0].args, node.args[1]
+    if not hasattr(shift, "bound"):
+        return None
     limits = [bound << shift.bound for bound in getattr(other, "range", None) or WORD]
     if not _within(getattr(factor, "range", None)) or not _within(tuple(limits)):
         return None
@@ -146,10 +149,11 @@ class Wrap(Operations):
         if isinstance(node, ast.Call):
             if self._idle(node):
                 return node.args[0]
-            if saturated := self._saturated(node) or self._cut(node):
+            if saturated := self._saturated(node) or self._cut(node) or self._cut_to_given(node, number):
                 return saturated
             self._same_word(node.args)
         word = self.words.operation(number)
+        self._given_words(node, word)
         if isinstance(node, ast.Call):
             name, operands = self.words.operators.get(node.func.id), node.args
         else:
@@ -233,6 +237,38 @@ class Wrap(Operations):
         cut.range = WORD
         return cut if low is None or low == WORD[0] else self._no_less(cut, low)
 
+    def _cut_to_given(self, node: ast.Call, number: int) -> ast.expr | None:
+        """A clip of a word of 32 bits to limits that are given and fit 16 bits: it is cut, or the sum is taken saturating, first."""
+        inner, limit = node.args[0], getattr(node.args[-1], "limit", None)
+        if limit is None or self.words.operation(number) != "I16" or not self.words.operators.get("saturating cut"):
+            return None
+        low = None
+        if node.func.id == "min" and _is(inner, "max32") and hasattr(inner.args[-1], "limit"):
+            inner, low = inner.args
+        if not (isinstance(inner, ast.Call) and inner.func.id.endswith("32")):
+            return None
+        terms = getattr(inner, "terms", ())
+        if terms and all(_within(getattr(term, "range", None)) for term in terms):
+            clipped = _renamed(self.words.operators["saturating sum"] + "16", terms)
+        else:
+            clipped = _renamed(self.words.operators["saturating cut"], [inner])
+        for name, end in (("max", low), (node.func.id, node.args[-1])):
+            if end is not None:
+                end.func = ast.Name("I16", ast.Load())
+                clipped = _renamed(self.words.operators[name] + "16", [clipped, end])
+        clipped.range = self.words.ranges[number]
+        return clipped
+
+    @staticmethod
+    def _given_words(node: ast.expr, word: str) -> None:
+        """Numbers that are given, in the word of the operation; shifts, which any word holds, by no more than it has bits."""
+        if not isinstance(node, ast.BinOp):
+            return
+        for operand in (node.left, node.right):
+            if hasattr(operand, "limit"):
+                shift = operand is node.right and isinstance(node.op, (ast.LShift, ast.RShift))
+                operand.func = ast.Name("I16" if shift else word, ast.Load())
+
     @staticmethod
     def _and_bound(x: ast.expr, y: ast.expr) -> tuple[ast.expr, int | None]:
         """Of two operands the one that is no constant, and the constant."""
@@ -267,7 +303,7 @@ class Wrap(Operations):
     def _idle(node: ast.Call) -> bool:
         """Whether max(x, bound) or min(x, bound) is x for all values that x can take."""
         limits = getattr(node.args[0], "range", None)
-        bound = getattr(node.args[-1], "bound", None)
+        bound = getattr(node.args[-1], "bound", getattr(node.args[-1], "limit", None))
         if limits is None or bound is None:
             return False
         return limits[0] >= bound if node.func.id == "max" else limits[1] <= bound
@@ -275,14 +311,19 @@ class Wrap(Operations):
     @staticmethod
     def _same_word(arguments: list[ast.expr]) -> None:
         """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
-        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and not hasattr(a, "bound") and a.func.id[-2:].isdigit()]
-        for argument in arguments:
-            if words and hasattr(argument, "bound"):
+        numbers = [a for a in arguments if hasattr(a, "bound") or hasattr(a, "limit")]
+        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and a not in numbers and a.func.id[-2:].isdigit()]
+        for argument in numbers:
+            if words:
                 argument.func = ast.Name(f"I{words[0]}", ast.Load())
 
     def visit_Constant(self, node):
         if not isinstance(node.value, int):
             return node
         wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        if name_given(node):        # nothing but clips may look at its value: others have others
+            wrapped.func.id = "I64"
+            wrapped.limit = node.value
+            return wrapped
         wrapped.bound, wrapped.range = node.value, (node.value, node.value)
         return wrapped

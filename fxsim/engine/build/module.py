@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,10 +21,11 @@ from fxsim.model.network import Network
 from quant import QUANTITIES, PrecisionSpec
 from quant.interval import Interval, interval_max, interval_min
 
+from .given import ARRAY, Numbers
 from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .machine_words import Words
-from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
-from .rewrite import Inline, PassTelemetry, Prune, Unroll, functions, straight, unparse
+from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
+from .rewrite import Inline, PassArgument, Prune, Unroll, functions, straight, unparse
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Build(Protocol):
     @property
     def telemetry(self) -> bool: ...        # count saturation, underflow and stalls
     @property
+    def general(self) -> bool: ...          # the numbers of the formats are given when it runs
+    @property
     def quick(self) -> tuple[int, int]: ...     # part and chunk of quick_gradient; (0, 0) without
 
     def constants(self) -> dict[str, object]:
@@ -69,15 +72,15 @@ class Build(Protocol):
 
 
 @lru_cache(maxsize=64)
-def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool):
-    return compile(noted_functions(spec, diffuses, telemetry), f"<{spec.name} on integers>", "exec")
+def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool, general: bool):
+    return compile(noted_functions(spec, diffuses, telemetry, general), f"<{spec.name} on integers>", "exec")
 
 
-def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False) -> Proof:
+def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False, general: bool = False) -> Proof:
     """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
     def on_intervals(note):
         namespace = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
-        exec(_noted_code(arithmetic.spec, arithmetic.learning.diffuses, telemetry), namespace)
+        exec(_noted_code(arithmetic.spec, arithmetic.learning.diffuses, telemetry, general), namespace)
         return namespace
     return prove(on_intervals, arithmetic, network)
 
@@ -104,34 +107,42 @@ def stored_type(arithmetic: Arithmetic, network: Network) -> str:
     return storage(Interval(min(q.lo for q in stored), max(q.hi for q in stored)), SIGNED[1:])
 
 
-def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
+def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None, general: bool = False) -> dict[str, str]:
     """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
     weights, DIRECT: B err, NINE: sums of 3x3 cells, GAIN: of adaptation, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
     names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
     if proof is None:
         return dict.fromkeys(names, arithmetic.kind)
-    ranges, co = Ranges(arithmetic, network), arithmetic.coefficients
+    ranges, co, types = Ranges(arithmetic, network), arithmetic.coefficients, SIGNED if general else INTEGERS
     current = [ranges.joint_current(), ranges.current("out")]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
-    return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
+    return {**{name: storage(ranges.of(quantity), types) for name, quantity in STORED.items()}, "L": storage(signal, types),
             "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
             "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
             "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),
-            "GAIN": storage(ranges.up_to("adaptation_gain", co.adaptation_gain)),
+            "GAIN": storage(ranges.up_to("adaptation_gain", co.adaptation_gain), types),
             "COEFFICIENT": storage(Interval(0, max(coefficients)), SIGNED[1:]), "WIDE": "int64",
             "STATE": stored_type(arithmetic, network)}
 
 
-def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> str:
+class Source(NamedTuple):
+    """A kernel module's text, and the numbers that its kernels are given: (numbers,) int64, none if they are all in the text."""
+
+    text: str
+    numbers: np.ndarray
+
+
+def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> Source:
     """Source of the kernel module for one arithmetic and template."""
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
-    proof = proof_for(arithmetic, network, build.telemetry) if spec else None
+    numbers = Numbers() if spec and build.general else None
+    proof = proof_for(arithmetic, network, build.telemetry, build.general) if spec else None
     if proof:
         words = {name: Words(ranges, dialect.bits, dialect.operators, _argument_ranges(name, proof)) for name, ranges in proof.ranges.items()}
     else:
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
-    types = storage_types(arithmetic, network, proof)
+    types = storage_types(arithmetic, network, proof, build.general)
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
@@ -142,12 +153,17 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
               *(f"{operation}_{name} = {operation}{_constructor(types[name], dialect).removeprefix('I')}" for operation, name in SUMS
                 if dialect.operators),
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
-    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
+    softmax = softmax_functions(spec, numbers)
+    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers)
     updates = "\n\n\n".join([random_functions(dialect.operators), functions_text, quick_gradient_functions(quick)])
-    kernels = _template(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned), constants)
+    kernels = _template(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if numbers else None), constants)
     if dialect.operators:
-        kernels = Inline(straight(updates)).visit(kernels)
-    return "\n\n\n".join(["\n".join(header), softmax_functions(spec), updates, unparse(kernels)]) + "\n"
+        kernels = Inline(straight(f"{softmax}\n\n{updates}" if numbers else updates)).visit(kernels)
+    if numbers:
+        kernels = PassArgument({n.name for n in kernels.body if isinstance(n, ast.FunctionDef)}, ARRAY).visit(numbers.visit(kernels))
+        header += [f"# {ARRAY}[{i}]: {name}" for i, name in enumerate(numbers.names)]
+    text = "\n\n\n".join(["\n".join(header), softmax, updates, unparse(kernels)]) + "\n"
+    return Source(text, numbers.values if numbers else np.zeros(0, np.int64))
 
 
 def _joint_currents(spec: PrecisionSpec | None, build: Build) -> bool:
@@ -181,5 +197,5 @@ def _template(template: Path, build: Build, expand: ExpandRandom, constants: dic
     if build.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
         updates = set(functions(steps))
-        tree = PassTelemetry(own | updates).visit(tree)
+        tree = PassArgument(own | updates, "tel").visit(tree)
     return tree

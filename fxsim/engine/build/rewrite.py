@@ -7,6 +7,8 @@ import inspect
 import operator
 from types import ModuleType
 
+from .given import given, name_given
+
 _FOLD = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.LShift: operator.lshift,
          ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.Mod: operator.mod, ast.Lt: operator.lt, ast.Gt: operator.gt,
          ast.Eq: operator.eq}
@@ -34,8 +36,8 @@ def unparse(*nodes: ast.AST) -> str:
 
 
 def is_number(node: ast.AST, value: int | None = None) -> bool:
-    """Whether a node is an integer constant (of that value)."""
-    return isinstance(node, ast.Constant) and isinstance(node.value, int) and (value is None or node.value == value)
+    """Whether a node is an integer constant (of that value, whatever the formats)."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and (value is None or node.value == value and not name_given(node))
 
 
 class Substitute(ast.NodeTransformer):
@@ -56,12 +58,13 @@ def call(function: ast.FunctionDef, *arguments: ast.expr) -> ast.expr:
 
 
 class Fold(ast.NodeTransformer):
-    """Evaluates constant parts and drops + 0, - 0, * 1 and shifts by 0."""
+    """Evaluates constant parts and drops + 0, - 0, * 1 and shifts by 0. What comparisons of numbers find is written into the kernel."""
 
     def visit_BinOp(self, node):
         self.generic_visit(node)
         left, right, op = node.left, node.right, type(node.op)
-        if is_number(left) and is_number(right) and op in _FOLD:
+        known = is_number(left) and is_number(right) and op in _FOLD
+        if known and not (name_given(left) or name_given(right)):
             return ast.Constant(int(_FOLD[op](left.value, right.value)))
         if is_number(right, 0) and op in (ast.Add, ast.Sub, ast.LShift, ast.RShift):
             return left
@@ -73,11 +76,17 @@ class Fold(ast.NodeTransformer):
             return right if is_number(left, 1) else left
         if op is ast.Mult and (is_number(left, 0) or is_number(right, 0)):
             return ast.Constant(0)
+        if known:
+            one, other = (name_given(x) or str(x.value) for x in (left, right))
+            return given(int(_FOLD[op](left.value, right.value)), f"({one} {op.__name__} {other})")
         return node
 
     def visit_UnaryOp(self, node):
         self.generic_visit(node)
-        return ast.Constant(-node.operand.value) if isinstance(node.op, ast.USub) and is_number(node.operand) else node
+        if not (isinstance(node.op, ast.USub) and is_number(node.operand)):
+            return node
+        name = name_given(node.operand)
+        return given(-node.operand.value, f"(- {name})") if name else ast.Constant(-node.operand.value)
 
     def visit_Compare(self, node):
         self.generic_visit(node)
@@ -234,19 +243,19 @@ class Inline(ast.NodeTransformer):
         values[name] = value
 
 
-class PassTelemetry(ast.NodeTransformer):
-    """Hands the telemetry array ``tel`` through the named functions and their callers."""
+class PassArgument(ast.NodeTransformer):
+    """Hands one more argument through the named functions and their callers."""
 
-    def __init__(self, names: set[str]):
-        self.names = names
+    def __init__(self, names: set[str], argument: str):
+        self.names, self.argument = names, argument
 
     def visit_FunctionDef(self, node):
-        if "tel" not in [a.arg for a in node.args.args]:
-            node.args.args.append(ast.arg("tel"))
+        if self.argument not in [a.arg for a in node.args.args]:
+            node.args.args.append(ast.arg(self.argument))
         return self.generic_visit(node)
 
     def visit_Call(self, node):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in self.names:
-            node.args.append(ast.Name("tel", ast.Load()))
+            node.args.append(ast.Name(self.argument, ast.Load()))
         return node

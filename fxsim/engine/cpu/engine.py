@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from fxsim.engine.interface import Result, require_steps
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network, Trials
 from fxsim.model.telemetry import Counters
+
+from quant.spec import is_shipped
 
 from .block import Block, Outcome
 from .lane_order import group
@@ -44,6 +47,7 @@ class CpuEngine:
         self.tables = Tables(network)
         self.subject = Subject(network, learning, arithmetic, seed, self.tables)
         self._modules: dict[Variant, object] = {}
+        self._given: dict[Variant, tuple[np.ndarray, ...]] = {}         # the numbers of the formats, for kernels that are given them
         self._wires: dict[object, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
         self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
@@ -55,14 +59,23 @@ class CpuEngine:
         spec = self.arithmetic.spec
         narrow = spec is not None and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16
         if trials <= FULL // 2:
-            return FEW_NARROW if narrow else FEW
-        return NARROW if narrow else PLAIN
+            chosen = FEW_NARROW if narrow else FEW
+        else:
+            chosen = NARROW if narrow else PLAIN
+        return chosen if spec is None or is_shipped(spec) else replace(chosen, unroll=1, general=True)
 
     def module(self, variant: Variant):
         """The kernels built for this arithmetic."""
         if variant not in self._modules:
-            self._modules[variant] = load_module(module_text(self.arithmetic, self.network, variant, TEMPLATE))
+            source = module_text(self.arithmetic, self.network, variant, TEMPLATE)
+            self._modules[variant] = load_module(source.text)
+            self._given[variant] = (source.numbers,) if variant.general else ()
         return self._modules[variant]
+
+    def given(self, variant: Variant) -> tuple[np.ndarray, ...]:
+        """The numbers that those kernels are given: an array of them, or nothing."""
+        self.module(variant)
+        return self._given[variant]
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -81,7 +94,7 @@ class CpuEngine:
             try:
                 block = spare.pop()
             except IndexError:
-                block = Block(self.subject, kernels, part.size, part.steps, learn, record)
+                block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record)
             block.load(wires, part)
             if threads > 1:
                 block.run_shared(self._pool, threads)

@@ -176,6 +176,16 @@ def like(context, array, value):
 
 
 @intrinsic
+def number(context, array, index):
+    """array[index] of numbers that nothing writes while the kernel runs: they are loaded once."""
+    def codegen(context, builder, signature, arguments):
+        loaded = builder.load(address(context, builder, signature.args[0], *arguments), align=8)
+        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return loaded
+    return array.dtype(array, index), codegen
+
+
+@intrinsic
 def align_stack(context):
     """Let the function keep what does not fit its registers at multiples of 64 bytes: lanes elsewhere would cross cache lines and pages."""
     def codegen(context, builder, signature, arguments):

@@ -14,7 +14,7 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined",
-    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, put, repeating",
+    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
     "from fxsim.engine.cpu.sharing import claim, tell, wait",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
@@ -40,6 +40,7 @@ class Variant:
     chunk       steps between two visits of a synapse
     unroll      steps of a visit written out, a power of two; divides chunk
     telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
+    general     for all formats that differ in numbers only, see :mod:`fxsim.engine.build.given`
     """
 
     lanes: int = 16
@@ -48,6 +49,7 @@ class Variant:
     chunk: int = 32
     unroll: int = 4
     telemetry: bool = False
+    general: bool = False
     dialect: ClassVar[Dialect] = CPU
 
     @property

@@ -30,7 +30,7 @@ RECORDED = {"V": "V", "a": "A", "r": "R", "y": "Y", "Z": "ZT", "X": "X", "H": "H
 def kernel_source(arithmetic: Arithmetic, network: Network, plan: Plan) -> str:
     """Source of the kernel module."""
     place = plan.placement
-    text = module_text(arithmetic, network, place, TEMPLATE)
+    text = module_text(arithmetic, network, place, TEMPLATE).text
     return text if place.simulated else unsigned_indices(text, TEMPLATE.read_text(), place.in_shared, place.spilled)
 
 

@@ -36,6 +36,7 @@ class Placement:
     telemetry: bool = False
     simulated: bool = False
 
+    general: ClassVar[bool] = False
     quick: ClassVar[tuple[int, int]] = (0, 0)
 
     @property
