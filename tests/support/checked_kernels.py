@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 
-from fxsim.engine.cpu import engine as cpu
+from fxsim.engine.cpu import compiler as _compiler, engine as cpu  # noqa: F401   (compiler: before numba is replaced)
 from fxsim.engine.cpu.words import OPERATIONS
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import textwrap
 from functools import lru_cache
 
 from fxsim.model import softmax, steps
-from quant import PrecisionSpec, random as quant_random, rounding as quant_rounding
+from quant import PrecisionSpec, QFormat, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
 from .given import Numbers, given
@@ -19,6 +20,8 @@ from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
 from .rewrite import DropBinaryPoints, Fold, Note, PassArgument, Substitute, call, expression, functions, unparse
 from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
+
+LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
 
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility", "eligibility_sum", "gradient")
 """Updates of each synapse at each step, where most of the time goes: their roundings are written into every kernel."""
@@ -28,10 +31,11 @@ class ExpandTerms(ast.NodeTransformer):
     """fine_<site>_<term>(x) and its kin -> shifts and masks (just x, or 0 for a part, without formats).
 
     ``general``: by how much is a number that the kernel is given; only the direction, and whether there is a shift, is written into it.
+    ``open_``: so is the direction.
     """
 
-    def __init__(self, table: dict[str, Site] | None, general: bool = False):
-        self.table, self.general = table, general
+    def __init__(self, table: dict[str, Site] | None, general: bool = False, open_: bool = False):
+        self.table, self.general, self.open = table, general, open_
 
     def visit_Call(self, node):
         self.generic_visit(node)
@@ -46,6 +50,8 @@ class ExpandTerms(ast.NodeTransformer):
         term = rest[len(site.name) + 1:]
         frac = site.terms[term]
         over = frac - site.frac
+        if self.open:
+            return self._open(x, kind, site.fine - frac, over, rest)
         if kind == "fine" and site.fine > frac and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
             return ast.BinOp(self._shifted(x.left, site.fine - frac, rest), x.op, x.right)       # the left factor is a coefficient: shifted once
         if kind == "fine":
@@ -58,6 +64,17 @@ class ExpandTerms(ast.NodeTransformer):
             return ast.Constant(0)
         part = ast.BinOp(x, ast.BitAnd(), self._number((1 << over) - 1, f"bits of {rest} below the point"))
         return self._shifted(part, site.fine - frac, f"part {rest}")
+
+    @staticmethod
+    def _open(x: ast.expr, kind: str, left: int, over: int, rest: str) -> ast.expr:
+        """The same, whatever the formats."""
+        if kind == "fine":
+            return ast.BinOp(x, ast.LShift(), given(left, f"{rest} left by"))
+        if kind == "whole":
+            wide = ast.BinOp(x, ast.LShift(), given(max(-over, 0), f"whole {rest} left by"))
+            return ast.BinOp(wide, ast.RShift(), given(min(max(over, 0), LARGEST_SHIFT), f"whole {rest} right by"))
+        below = ast.BinOp(x, ast.BitAnd(), given((1 << max(over, 0)) - 1, f"bits of {rest} below the point"))
+        return ast.BinOp(below, ast.LShift(), given(left if over > 0 else 0, f"part {rest} left by"))
 
     def _number(self, value: int, name: str) -> ast.Constant:
         return given(value, name) if self.general else ast.Constant(value)
@@ -91,6 +108,8 @@ def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, S
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
     site, fmt = (table[name], spec[steps.STORES.get(name, name)]) if spec and table else (None, None)
+    if general and telemetry:
+        return _store_open(y, base, name, site, fmt)
     chosen = general and name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
     parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
     if parts:
@@ -117,18 +136,53 @@ def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, S
     return [*parts, _assign("kept", kept), ast.Return(ast.Name("kept", ast.Load()))]
 
 
+def _store_open(y: ast.expr, base: ast.expr, name: str, site: Site, fmt: QFormat) -> list[ast.stmt]:
+    """The same for all formats, roundings and overflows: their numbers are given, too."""
+    def named(function: str, *arguments: ast.expr) -> ast.expr:
+        return ast.Call(ast.Name(function, ast.Load()), list(arguments), [])
+    start, change, full, kept = (ast.Name(n, ast.Load()) for n in ("start", "change", "full", "kept"))
+    row = ast.Constant(INDEX[steps.STORES.get(name, name)])
+    return [_assign("change", y), _assign("start", base),
+            _assign("full", named("rounded", given(list(quant_rounding.ROUNDINGS).index(fmt.rounding), f"rounding of {name}"), change,
+                                  given(min(site.shift, LARGEST_SHIFT), f"shift of {name}"), ast.Name("rnd", ast.Load()), start)),
+            _assign("kept", named("overflowed", given(list(quant_rounding.OVERFLOWS).index(fmt.overflow), f"overflow of {name}"), full,
+                                  given(fmt.min_raw, f"least {site.quantity}"), given(fmt.max_raw, f"largest {site.quantity}"))),
+            ast.Expr(named("tally", ast.Name("tel", ast.Load()), row, change, start, full, kept)),
+            ast.Return(kept)]
+
+
+def open_functions() -> str:
+    """rounded(which, y, s, r, base) and overflowed(which, x, lo, hi) for all roundings and overflows; tally(...): what telemetry counts."""
+    text = []
+    for name, table in (("rounded", quant_rounding.ROUNDINGS), ("overflowed", quant_rounding.OVERFLOWS)):
+        written = {which: functions(quant_rounding)[which] for which in table}
+        arguments = ", ".join(argument.arg for argument in next(iter(written.values())).args.args)
+        text += ["@plain\n" + unparse(node) for node in written.values()]
+        choice = "\n".join(f"    if which == {number}:\n        return {which}({arguments})" for number, which in enumerate(list(table)[1:], 1))
+        text.append(f"@plain\ndef {name}(which, {arguments}):\n{choice}\n    return {next(iter(table))}({arguments})")
+    counts = [statement for statement in ast.parse("\n".join(_counted("row", True, False))).body]
+    text.append("@plain\ndef tally(tel, row, change, start, full, kept):\n" + textwrap.indent(unparse(*counts), "    "))
+    text.append("@plain\ndef bits_if(wanted, stream, counter):\n    if wanted == 0:\n        return I64(0)\n    return I64(random31(stream, counter))")
+    text.append("@plain\ndef counter_if(wanted, key, element):\n    if wanted == 0:\n        return U32(0)\n    return U32(element_key(key, element))")
+    return "\n\n".join(text)
+
+
 def _counts(name: str, fixed: bool, atomic: bool) -> list[ast.stmt]:
     """What telemetry counts of one update."""
-    row = INDEX[steps.STORES.get(name, name)]
+    text = _counted(str(INDEX[steps.STORES.get(name, name)]), fixed, atomic)
+    return [statement for line in text for statement in ast.parse(line).body]
+
+
+def _counted(row: str, fixed: bool, atomic: bool) -> list[str]:
+    """The statements that count in a row of the telemetry."""
     add, largest = "tel[{row}, {column}] += {value}", "tel[{row}, {column}] = max(tel[{row}, {column}], {value})"
     if atomic:
         add, largest = "cuda.atomic.add(tel, ({row}, {column}), WIDE({value}))", "cuda.atomic.max(tel, ({row}, {column}), WIDE({value}))"
     counts = ["1"]
     if fixed:
         counts += ["full != kept", "start == 0 and change != 0 and full == 0", "start != 0 and change != 0 and full == start"]
-    text = [*(add.format(row=row, column=column, value=value) for column, value in enumerate(counts)),
+    return [*(add.format(row=row, column=column, value=value) for column, value in enumerate(counts)),
             largest.format(row=row, column=4, value="abs(full)")]
-    return [statement for line in text for statement in ast.parse(line).body]
 
 
 def _stores(function: ast.FunctionDef) -> str | None:
@@ -147,7 +201,7 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     table = sites(spec, diffuses) if spec else None
     trees = {}
     for name, node in functions(steps).items():
-        node = ExpandTerms(table, general).visit(node)
+        node = ExpandTerms(table, general, general and telemetry).visit(node)
         if update := _stores(node):
             if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
                 node.body = [_written_out(node.body)]
@@ -172,7 +226,7 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
         if numbers:
             node = numbers.visit(node)
         if telemetry:
-            if stored[name]:
+            if stored[name] and not numbers:
                 node.body[-1:-1] = _counts(stored[name], spec is not None, atomic)
             node = PassArgument(set(), "tel").visit(node)
         text.append("@inline\n" + unparse(node))
@@ -213,21 +267,24 @@ class ExpandRandom(ast.NodeTransformer):
     the numbers of the formats, and with them whether there are random bits at all.
     """
 
-    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str, table: dict[str, Site] | None = None):
-        self.spec, self.signed, self.unsigned, self.table = spec, signed, unsigned, table
+    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str, table: dict[str, Site] | None = None,
+                 open_: bool = False):
+        self.spec, self.signed, self.unsigned, self.table, self.open = spec, signed, unsigned, table, open_
 
     def _stochastic(self, update: str) -> bool:
         return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
 
     def visit_Name(self, node):
         kind, _, update = node.id.partition("_")
-        return ast.Constant(self._stochastic(update)) if kind == "RANDOM" else node
+        return ast.Constant(self.open or self._stochastic(update)) if kind == "RANDOM" else node
 
     def visit_Call(self, node):
         self.generic_visit(node)
         kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
         if kind not in ("step", "counter", "bits") or update not in steps.TERMS:
             return node
+        if self.open:
+            return self._open(kind, update, node.args)
         chosen = self.table is not None and update not in SYNAPSE and update not in steps.EXACT \
             and chosen_when_run(self.table[update].shift, self.spec[steps.STORES.get(update, update)].rounding)
         if not (chosen or self._stochastic(update)):
@@ -243,6 +300,14 @@ class ExpandRandom(ast.NodeTransformer):
             mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
             return mask
         return expression(f"{self.signed}(random31({arguments[0]}, {arguments[1]}))")
+
+    def _open(self, kind: str, update: str, arguments: list[ast.expr]) -> ast.expr:
+        """The same whatever the formats."""
+        if kind == "step":
+            return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({ast.unparse(arguments[0])}))")
+        wanted = given(int(self._stochastic(update)), f"whether {update} takes random bits")
+        second = ast.Call(ast.Name(self.unsigned, ast.Load()), [arguments[1]], []) if kind == "counter" else arguments[1]
+        return ast.Call(ast.Name(f"{kind}_if", ast.Load()), [wanted, arguments[0], second], [])
 
 
 def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None) -> str:

@@ -153,7 +153,8 @@ class Wrap(Operations):
                 return saturated
             self._same_word(node.args)
         word = self.words.operation(number)
-        self._given_words(node, word)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)) and hasattr(node.right, "limit"):
+            node.right.func = ast.Name("I16", ast.Load())       # any word holds a shift
         if isinstance(node, ast.Call):
             name, operands = self.words.operators.get(node.func.id), node.args
         else:
@@ -258,16 +259,6 @@ class Wrap(Operations):
                 clipped = _renamed(self.words.operators[name] + "16", [clipped, end])
         clipped.range = self.words.ranges[number]
         return clipped
-
-    @staticmethod
-    def _given_words(node: ast.expr, word: str) -> None:
-        """Numbers that are given, in the word of the operation; shifts, which any word holds, by no more than it has bits."""
-        if not isinstance(node, ast.BinOp):
-            return
-        for operand in (node.left, node.right):
-            if hasattr(operand, "limit"):
-                shift = operand is node.right and isinstance(node.op, (ast.LShift, ast.RShift))
-                operand.func = ast.Name("I16" if shift else word, ast.Load())
 
     @staticmethod
     def _and_bound(x: ast.expr, y: ast.expr) -> tuple[ast.expr, int | None]:

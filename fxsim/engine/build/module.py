@@ -22,7 +22,7 @@ from quant import QUANTITIES, PrecisionSpec
 from quant.interval import Interval, interval_max, interval_min
 
 from .given import ARRAY, Numbers
-from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
+from .arithmetic_text import ExpandRandom, noted_functions, open_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .machine_words import Words
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
 from .rewrite import Inline, PassArgument, Prune, Unroll, functions, straight, unparse
@@ -93,6 +93,8 @@ STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivat
           "U": "adaptation_eligibility", "F": "filtered_eligibility", "S": "eligibility_sum", "G": "gradient", "GOUT": "gradient_out",
           "D": "rate_error", "FEEDBACK": "feedback"}
 
+STORAGE = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
+
 
 def storage(values: Interval, types: tuple[str, ...] = INTEGERS) -> str:
     """The first, narrowest integer type that holds all values."""
@@ -110,9 +112,8 @@ def stored_type(arithmetic: Arithmetic, network: Network) -> str:
 def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None, general: bool = False) -> dict[str, str]:
     """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
     weights, DIRECT: B err, NINE: sums of 3x3 cells, GAIN: of adaptation, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
-    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
     if proof is None:
-        return dict.fromkeys(names, arithmetic.kind)
+        return dict.fromkeys(STORAGE, arithmetic.kind)
     ranges, co, types = Ranges(arithmetic, network), arithmetic.coefficients, SIGNED if general else INTEGERS
     current = [ranges.joint_current(), ranges.current("out")]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
@@ -127,22 +128,25 @@ def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None,
 
 
 class Source(NamedTuple):
-    """A kernel module's text, and the numbers that its kernels are given: (numbers,) int64, none if they are all in the text."""
+    """A kernel module's text, and the numbers that its kernels are given: (numbers,) int64, or None if they are all in the text."""
 
     text: str
-    numbers: np.ndarray
+    numbers: np.ndarray | None
 
 
 def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> Source:
     """Source of the kernel module for one arithmetic and template."""
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
     numbers = Numbers() if spec and build.general else None
-    proof = proof_for(arithmetic, network, build.telemetry, build.general) if spec else None
-    if proof:
+    open_ = numbers is not None and build.telemetry       # one text for all formats
+    proof = proof_for(arithmetic, network, build.telemetry, build.general and not open_) if spec else None
+    if open_:
+        words = defaultdict(lambda: Words.always("I64", dialect.operators))
+    elif proof:
         words = {name: Words(ranges, dialect.bits, dialect.operators, _argument_ranges(name, proof)) for name, ranges in proof.ranges.items()}
     else:
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
-    types = storage_types(arithmetic, network, proof, build.general)
+    types = {**storage_types(arithmetic, network, proof, build.general), **(dict.fromkeys(STORAGE, "int64") if open_ else {})}
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
@@ -154,16 +158,27 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
                 if dialect.operators),
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     softmax = softmax_functions(spec, numbers)
+    opened = [open_functions()] if open_ else []
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers)
-    updates = "\n\n\n".join([random_functions(dialect.operators), functions_text, quick_gradient_functions(quick)])
-    kernels = _template(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if numbers else None), constants)
+    updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick)])
+    random = ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if spec and numbers else None, open_)
+    kernels = _template(template, build, random, constants)
     if dialect.operators:
         kernels = Inline(straight(f"{softmax}\n\n{updates}" if numbers else updates)).visit(kernels)
     if numbers:
-        kernels = PassArgument({n.name for n in kernels.body if isinstance(n, ast.FunctionDef)}, ARRAY).visit(numbers.visit(kernels))
+        updates, kernels = _given_numbers(updates, kernels, numbers)
         header += [f"# {ARRAY}[{i}]: {name}" for i, name in enumerate(numbers.names)]
     text = "\n\n\n".join(["\n".join(header), softmax, updates, unparse(kernels)]) + "\n"
-    return Source(text, numbers.values if numbers else np.zeros(0, np.int64))
+    return Source(text, numbers.values if numbers else None)
+
+
+def _given_numbers(updates: str, kernels: ast.Module, numbers: Numbers) -> tuple[str, ast.Module]:
+    """Updates and kernels whose functions hand the numbers on."""
+    kernels, written = numbers.visit(kernels), ast.parse(updates)
+    names = {n.name for n in kernels.body if isinstance(n, ast.FunctionDef)} | set(functions(steps))
+    for tree in (written, kernels):
+        PassArgument(names, ARRAY).visit_all(tree)
+    return unparse(written), kernels
 
 
 def _joint_currents(spec: PrecisionSpec | None, build: Build) -> bool:

@@ -249,6 +249,10 @@ class PassArgument(ast.NodeTransformer):
     def __init__(self, names: set[str], argument: str):
         self.names, self.argument = names, argument
 
+    def visit_all(self, tree: ast.Module) -> None:
+        """The same only in the named functions."""
+        tree.body = [self.visit(node) if getattr(node, "name", "") in self.names else node for node in tree.body]
+
     def visit_FunctionDef(self, node):
         if self.argument not in [a.arg for a in node.args.args]:
             node.args.args.append(ast.arg(self.argument))

@@ -32,7 +32,7 @@ NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else 
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=FULL // 8, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 3000     # synapses: with fewer, another thread gains little
-WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)   # one lane: an unused one must not be counted, and records stay small
+WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True, general=True)   # one lane: an unused one must not be counted, and records stay small
 
 
 class CpuEngine:
@@ -69,7 +69,7 @@ class CpuEngine:
         if variant not in self._modules:
             source = module_text(self.arithmetic, self.network, variant, TEMPLATE)
             self._modules[variant] = load_module(source.text)
-            self._given[variant] = (source.numbers,) if variant.general else ()
+            self._given[variant] = () if source.numbers is None else (source.numbers,)
         return self._modules[variant]
 
     def given(self, variant: Variant) -> tuple[np.ndarray, ...]:

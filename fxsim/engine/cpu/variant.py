@@ -18,6 +18,7 @@ CPU = Dialect((
     "from fxsim.engine.cpu.sharing import claim, tell, wait",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
+    'plain = nb.njit(error_model="numpy", pipeline_class=Inlined)',
     'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), NAMES,
     signed="signed", unsigned="unsigned",
