@@ -299,7 +299,8 @@ class ExpandRandom(ast.NodeTransformer):
             mask = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
             mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
             return mask
-        return expression(f"{self.signed}(random31({arguments[0]}, {arguments[1]}))")
+        drawn = ast.Call(ast.Name("random31", ast.Load()), node.args, [])
+        return ast.Call(ast.Name(self.signed, ast.Load()), [drawn], [])
 
     def _open(self, kind: str, update: str, arguments: list[ast.expr]) -> ast.expr:
         """The same whatever the formats."""

@@ -13,11 +13,12 @@ class Words:
     ``ranges``: operation -> (lowest, highest) value; ``bits``: widths to choose from, signed, narrowest first.
     ``operators``: syntax -> name of an operation on words, as in :data:`fxsim.engine.cpu.words.NAMES`; where it has none, or
     without it, the result of Python's operator is cut to the word. ``names``: values of the function's arguments.
+    ``drop``: clips that never clip are left out.
     """
 
     def __init__(self, ranges: dict[int, tuple[int, int]], bits: tuple[int, ...] = (16, 32, 64), operators: dict | None = None,
-                 names: dict[str, tuple[int, int]] | None = None):
-        self.ranges, self.bits, self.operators, self.names = ranges, bits, operators or {}, names or {}
+                 names: dict[str, tuple[int, int]] | None = None, drop: bool = True):
+        self.ranges, self.bits, self.operators, self.names, self.drop = ranges, bits, operators or {}, names or {}, drop
 
     @staticmethod
     def always(word: str, operators: dict | None = None) -> Words:
@@ -147,7 +148,7 @@ class Wrap(Operations):
 
     def operation(self, node, number):
         if isinstance(node, ast.Call):
-            if self._idle(node):
+            if self.words.drop and self._idle(node):
                 return node.args[0]
             if saturated := self._saturated(node) or self._cut(node) or self._cut_to_given(node, number):
                 return saturated
@@ -166,7 +167,7 @@ class Wrap(Operations):
             wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
             wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
-        if name and "fused" in self.words.operators:
+        if name and "fused" in self.words.operators and WORD_BITS in self.words.bits:
             wrapped = fused(wrapped)
         wrapped.range = self.words.ranges.get(number)
         wrapped.terms = operands if name == "add" else self._halves(*operands) if name == "shl" else ()
@@ -241,7 +242,7 @@ class Wrap(Operations):
     def _cut_to_given(self, node: ast.Call, number: int) -> ast.expr | None:
         """A clip of a word of 32 bits to limits that are given and fit 16 bits: it is cut, or the sum is taken saturating, first."""
         inner, limit = node.args[0], getattr(node.args[-1], "limit", None)
-        if limit is None or self.words.operation(number) != "I16" or not self.words.operators.get("saturating cut"):
+        if limit is None or WORD_BITS not in self.words.bits or self.words.operation(number) != "I16" or not self.words.operators.get("saturating cut"):
             return None
         low = None
         if node.func.id == "min" and _is(inner, "max32") and hasattr(inner.args[-1], "limit"):

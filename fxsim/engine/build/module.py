@@ -85,6 +85,11 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False,
     return prove(on_intervals, arithmetic, network)
 
 
+COARSE = (32, 64)       # words of kernels that are given numbers, so that few of them do for all formats ...
+NARROW = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # ... but for these updates, which take most of the time;
+DROPPED = ("eligibility_sum",)      # and here clips that never clip are left out all the same
+WIDE_STORED = ("S", "G", "GOUT")    # never kept in 16 bits there
+
 CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
 SUMS = (("add", "CURRENT"), ("mul", "CURRENT"), ("add", "NINE"), ("mul", "H"))     # operations that templates use on lanes: add_CURRENT(a, b), ...
 SIGNED = ("int16", "int32", "int64")
@@ -118,7 +123,7 @@ def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None,
     current = [ranges.joint_current(), ranges.current("out")]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
-    return {**{name: storage(ranges.of(quantity), types) for name, quantity in STORED.items()}, "L": storage(signal, types),
+    return {**{name: storage(ranges.of(quantity), types[general and name in WIDE_STORED:]) for name, quantity in STORED.items()}, "L": storage(signal, types),
             "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
             "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
             "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),
@@ -143,7 +148,8 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     if open_:
         words = defaultdict(lambda: Words.always("I64", dialect.operators))
     elif proof:
-        words = {name: Words(ranges, dialect.bits, dialect.operators, _argument_ranges(name, proof)) for name, ranges in proof.ranges.items()}
+        words = {name: Words(ranges, dialect.bits if name in NARROW or not numbers else COARSE, dialect.operators, _argument_ranges(name, proof),
+                             not numbers or name in DROPPED) for name, ranges in proof.ranges.items()}
     else:
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = {**storage_types(arithmetic, network, proof, build.general), **(dict.fromkeys(STORAGE, "int64") if open_ else {})}
