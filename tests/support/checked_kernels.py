@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 
-from fxsim.engine.cpu import compiler as _compiler, engine as cpu  # noqa: F401   (compiler: before numba is replaced)
+from fxsim.engine.cpu import compiler as _compiler, engine as cpu, updates as _updates  # noqa: F401   (before numba is replaced)
 from fxsim.engine.cpu.words import OPERATIONS
 
 
@@ -88,8 +88,9 @@ def load_checked(text: str) -> types.ModuleType:
     numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
                                   float64=float, float32=float)
     module = types.ModuleType("checked_kernels_built")
-    saved = sys.modules.get("numba")
-    sys.modules["numba"] = numba
+    stand_ins = {"numba": numba, "fxsim.engine.cpu.updates": types.SimpleNamespace(update=lambda function: function)}
+    saved = {name: sys.modules[name] for name in stand_ins}
+    sys.modules.update(stand_ins)
     try:
         tree = ast.fix_missing_locations(_PlainElements().visit(ast.parse(text)))
         module.plain = _plain
@@ -99,10 +100,7 @@ def load_checked(text: str) -> types.ModuleType:
         aliases = {name: compiled[id(value)] for name, value in module.__dict__.items() if id(value) in compiled}
         module.__dict__.update(checked | aliases | _checked_memory())
     finally:
-        if saved is None:
-            del sys.modules["numba"]
-        else:
-            sys.modules["numba"] = saved
+        sys.modules.update(saved)
     return module
 
 

@@ -217,8 +217,8 @@ def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False
 
 
 def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,
-                     atomic: bool = False, numbers: Numbers | None = None) -> str:
-    """Source of all update functions. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads;
+                     atomic: bool = False, numbers: Numbers | None = None, operations: bool = False) -> str:
+    """Source of all update functions, each an operation by itself if they consist of ``operations``. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads;
     ``numbers``: takes the numbers that the kernel is to be given."""
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
     for name, tree in update_trees(spec, diffuses, telemetry, numbers is not None).items():
@@ -229,8 +229,14 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
             if stored[name] and not numbers:
                 node.body[-1:-1] = _counts(stored[name], spec is not None, atomic)
             node = PassArgument(set(), "tel").visit(node)
-        text.append("@inline\n" + unparse(node))
+        text.append(f"@{'update' if operations and is_operations(node) else 'inline'}\n" + unparse(node))
     return "\n\n".join(text)
+
+
+def is_operations(function: ast.FunctionDef) -> bool:
+    """Whether a function's body is assignments and a result, of nothing but operations on words and numbers."""
+    return all(isinstance(s, (ast.Assign, ast.Return)) for s in function.body) and all(
+        isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.expr_context)) for s in function.body for node in ast.walk(s.value))
 
 
 def quick_gradient_functions(quick: QuickGradient | None) -> str:
@@ -239,12 +245,12 @@ def quick_gradient_functions(quick: QuickGradient | None) -> str:
     if quick is None:
         return ""
     s = quick.shift
-    return (f"@inline\ndef signal_pairs(L, next):\n    return pair16(L, next)\n\n"
-            f"@inline\ndef signal_low(L):\n    return mullo16(L, I16({1 << 16 - s}))\n\n"
-            "@inline\ndef add_products(sum, pairs, F, next):\n    return add32(sum, dotpair32(pairs, F, next))\n\n"
-            f"@inline\ndef add_left_over(sum, low, F):\n    return add16(sum, shr16(mullo16(low, F), I16({16 - s})))\n\n"
-            f"@inline\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
-            "@inline\ndef room_left(total):\n"
+    return (f"@update\ndef signal_pairs(L, next):\n    return pair16(L, next)\n\n"
+            f"@update\ndef signal_low(L):\n    return mullo16(L, I16({1 << 16 - s}))\n\n"
+            "@update\ndef add_products(sum, pairs, F, next):\n    return add32(sum, dotpair32(pairs, F, next))\n\n"
+            f"@update\ndef add_left_over(sum, low, F):\n    return add16(sum, shr16(mullo16(low, F), I16({16 - s})))\n\n"
+            f"@update\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
+            "@update\ndef room_left(total):\n"
             f"    return sub32(I32({quick.limit}), mul32(min32(total, I32({quick.limit // quick.slope + 1})), I32({quick.slope})))")
 
 
@@ -252,7 +258,8 @@ def random_functions(operators: dict[object, str]) -> str:
     """The hash of :mod:`quant.random` on 32-bit words."""
     words = Words.always("U32", operators)
     text = [f"M32 = U32({quant_random.M32})"]
-    return "\n\n".join(text + ["@inline\n" + unparse(Wrap(words).visit(node)) for node in functions(quant_random).values()])
+    decorator = "@update\n" if operators else "@inline\n"
+    return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(node)) for node in functions(quant_random).values()])
 
 
 class ExpandRandom(ast.NodeTransformer):

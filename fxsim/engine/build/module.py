@@ -25,7 +25,7 @@ from .given import ARRAY, Numbers
 from .arithmetic_text import ExpandRandom, noted_functions, open_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .machine_words import Words
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
-from .rewrite import Inline, PassArgument, Prune, Unroll, functions, straight, unparse
+from .rewrite import PassArgument, Prune, Unroll, functions, unparse
 
 
 @dataclass(frozen=True)
@@ -165,23 +165,22 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     softmax = softmax_functions(spec, numbers)
     opened = [open_functions()] if open_ else []
-    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers)
+    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers, bool(dialect.operators))
     updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick)])
     random = ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if spec and numbers else None, open_)
     kernels = _template(template, build, random, constants)
-    if dialect.operators:
-        kernels = Inline(straight(f"{softmax}\n\n{updates}" if numbers else updates)).visit(kernels)
+    updates = f"{softmax}\n\n\n{updates}"
     if numbers:
         updates, kernels = _given_numbers(updates, kernels, numbers)
         header += [f"# {ARRAY}[{i}]: {name}" for i, name in enumerate(numbers.names)]
-    text = "\n\n\n".join(["\n".join(header), softmax, updates, unparse(kernels)]) + "\n"
+    text = "\n\n\n".join(["\n".join(header), updates, unparse(kernels)]) + "\n"
     return Source(text, numbers.values if numbers else None)
 
 
 def _given_numbers(updates: str, kernels: ast.Module, numbers: Numbers) -> tuple[str, ast.Module]:
     """Updates and kernels whose functions hand the numbers on."""
     kernels, written = numbers.visit(kernels), ast.parse(updates)
-    names = {n.name for n in kernels.body if isinstance(n, ast.FunctionDef)} | set(functions(steps))
+    names = {n.name for n in kernels.body if isinstance(n, ast.FunctionDef)} | {*functions(steps), "exponential"}
     for tree in (written, kernels):
         PassArgument(names, ARRAY).visit_all(tree)
     return unparse(written), kernels

@@ -197,52 +197,6 @@ class Prune(ast.NodeTransformer):
         return test
 
 
-def straight(text: str) -> dict[str, ast.FunctionDef]:
-    """The functions of a source text that consist of assignments and a result."""
-    found = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Return) \
-                and all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in node.body[:-1]):
-            found[node.name] = Inline(found).visit(node)
-    return found
-
-
-class Inline(ast.NodeTransformer):
-    """Writes straight functions out where they are called: compiling a call is cheap, compiling one more function is not."""
-
-    def __init__(self, functions: dict[str, ast.FunctionDef]):
-        self.functions, self.before, self.count = functions, [], 0
-
-    def _statement(self, node):
-        outer, self.before = self.before, []
-        node = self.generic_visit(node)
-        statements, self.before = [*self.before, node], outer
-        return statements
-
-    visit_Assign = visit_Expr = visit_Return = _statement
-
-    def visit_Call(self, node):
-        self.generic_visit(node)
-        function = self.functions.get(node.func.id) if isinstance(node.func, ast.Name) else None
-        if function is None:
-            return node
-        self.count += 1
-        values: dict[str, ast.expr] = {}
-        for parameter, argument in zip(function.args.args, node.args, strict=True):
-            self._bind(values, parameter.arg, argument)
-        for statement in function.body[:-1]:
-            self._bind(values, statement.targets[0].id, Substitute(values).visit(copy.deepcopy(statement.value)))
-        return Substitute(values).visit(copy.deepcopy(function.body[-1].value))
-
-    def _bind(self, values: dict[str, ast.expr], name: str, value: ast.expr) -> None:
-        """Let a function's variable be a name of its own, unless it already is a name or a number."""
-        if not isinstance(value, (ast.Name, ast.Constant)):
-            own = ast.Name(f"{name}_{self.count}", ast.Load())
-            self.before.append(ast.Assign([ast.Name(own.id, ast.Store())], value))
-            value = own
-        values[name] = value
-
-
 class PassArgument(ast.NodeTransformer):
     """Hands one more argument through the named functions and their callers."""
 

@@ -15,7 +15,7 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined",
     "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
-    "from fxsim.engine.cpu.sharing import claim, tell, wait",
+    "from fxsim.engine.cpu.sharing import claim, tell, wait", "from fxsim.engine.cpu.updates import update",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'plain = nb.njit(error_model="numpy", pipeline_class=Inlined)',
@@ -28,7 +28,7 @@ CPU = Dialect((
             "element, take_chunk, take_signal = loader(1), loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
-    modules=tuple(Path(__file__).with_name(name) for name in ("words.py", "lanes.py", "lane_order.py", "sharing.py")))
+    modules=tuple(Path(__file__).with_name(name) for name in ("words.py", "lanes.py", "lane_order.py", "sharing.py", "updates.py", "compiler.py")))
 
 
 @dataclass(frozen=True)
