@@ -201,7 +201,7 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     table = sites(spec, diffuses) if spec else None
     trees = {}
     for name, node in functions(steps).items():
-        node = ExpandTerms(table, general, general and telemetry).visit(node)
+        node = ExpandTerms(table, general, general and telemetry).visit(copy.deepcopy(node))
         if update := _stores(node):
             if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
                 node.body = [_written_out(node.body)]
@@ -259,7 +259,7 @@ def random_functions(operators: dict[object, str]) -> str:
     words = Words.always("U32", operators)
     text = [f"M32 = U32({quant_random.M32})"]
     decorator = "@update\n" if operators else "@inline\n"
-    return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(node)) for node in functions(quant_random).values()])
+    return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(copy.deepcopy(node))) for node in functions(quant_random).values()])
 
 
 class ExpandRandom(ast.NodeTransformer):
@@ -328,6 +328,6 @@ def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",
-        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(functions(softmax)["exp_negative"])),
+        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(copy.deepcopy(functions(softmax)["exp_negative"]))),
         f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({written}), EXP2)",
         "@inline\ndef quotient(p, total):\n    return I64((p << PROBABILITY_FRAC) // total)"])

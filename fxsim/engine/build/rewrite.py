@@ -5,6 +5,7 @@ import ast
 import copy
 import inspect
 import operator
+from functools import lru_cache
 from types import ModuleType
 
 from .given import given, name_given
@@ -14,8 +15,9 @@ _FOLD = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, a
          ast.Eq: operator.eq}
 
 
+@lru_cache
 def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
-    """A module's functions by name, without docstrings and defaults."""
+    """A module's functions by name, without docstrings and defaults; copy what is to be changed."""
     found = {}
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.FunctionDef):
