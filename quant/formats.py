@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import InputError, shown
 from .random import element_key, random31, step_key, trial_key
@@ -11,7 +12,7 @@ from .rounding import OVERFLOWS, ROUNDINGS
 
 WORD_BITS = (2, 32)
 FRAC_BITS = (-64, 64)
-FLOATS = {"float32": np.float32, "float64": np.float64}     # what is no fixed-point format, by name
+FLOATS: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}     # what is no fixed-point format, by name
 PIECE = 1 << 12     # numbers worked on at once: arrays of more would be fresh memory from the system each time
 
 
@@ -35,7 +36,7 @@ class QFormat:
     rounding: str = "nearest_even"
     overflow: str = "saturate"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field, (lo, hi) in {"word_bits": WORD_BITS, "frac_bits": FRAC_BITS}.items():
             value = getattr(self, field)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not lo <= value <= hi:
@@ -70,7 +71,7 @@ class QFormat:
         """Distance of neighbouring values, 2**-frac_bits."""
         return 2.0 ** -self.frac_bits
 
-    def quantize(self, x, random=None) -> np.ndarray:
+    def quantize(self, x: ArrayLike, random: np.ndarray | None = None) -> np.ndarray:
         """The raw values (int64) nearest to ``x`` under this format's rounding and overflow, computed exactly.
 
         random  31-bit random words, same shape as x, for stochastic rounding. Without it the words come from the
@@ -110,7 +111,7 @@ class QFormat:
         r = None if random is None else np.asarray(random).astype(np.int64)
         return ROUNDINGS[self.rounding](fine, 32, r, whole.astype(np.int64))
 
-    def to_float(self, raw) -> np.ndarray:
+    def to_float(self, raw: ArrayLike) -> np.ndarray:
         """Raw values as float64 (exact)."""
         return np.asarray(raw, np.float64) * 2.0**-self.frac_bits
 

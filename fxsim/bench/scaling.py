@@ -4,6 +4,7 @@ Each row is measured in a process of its own, so that its peak memory (above tha
 """
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Callable
 
 import numpy as np
+
+from fxsim.files.writing import write_atomic
 
 from .iteration import child, peak_mib, repeated
 
@@ -77,7 +80,8 @@ def of_batches(rows: list[dict], precision: str, threads: int) -> list[dict]:
 
 def write_report(directory: Path, rows: list[dict]) -> Path:
     """scaling.json, figures and README.md; returns the directory."""
-    from fxsim.training.runs import command_line, machine, make_directory, versions, write_atomic, write_json
+    from fxsim.files.writing import make_directory, write_atomic, write_json
+    from fxsim.training.runs import command_line, machine, versions
     make_directory(directory)
     write_json(directory / "scaling.json", {"command": command_line(), "versions": versions(), "machine": machine(), "rows": rows})
     draw(directory / "scaling", rows)
@@ -124,7 +128,9 @@ def draw(path: Path, rows: list[dict]) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     size_axis.legend(frameon=False, fontsize=8)
     for kind in ("png", "svg"):
-        figure.savefig(path.with_suffix(f".{kind}"), dpi=110)
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind, dpi=110)
+        write_atomic(path.with_suffix(f".{kind}"), picture.getvalue())
 
 
 README = """# Scaling: larger networks at the same fan-in, larger batches

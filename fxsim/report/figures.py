@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +13,11 @@ from fxsim.files.writing import make_directory, write_atomic
 from . import published as paper
 from .data import Comparison
 from .tables import KINDS, learning_curve, losses
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; float is black.
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8A8200")
@@ -41,7 +48,7 @@ def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
     make_directory(folder)
     paths: dict[str, Path] = {}
 
-    def keep(name: str, figure) -> None:
+    def keep(name: str, figure: Figure) -> None:
         paths[name] = save_picture(figure, folder, name)
         plt.close(figure)
 
@@ -60,7 +67,7 @@ def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def save_picture(figure, folder: Path, name: str) -> Path:
+def save_picture(figure: Figure, folder: Path, name: str) -> Path:
     """Write NAME.svg and NAME.png; returns the latter's path."""
     for ending in ("svg", "png"):
         picture = io.BytesIO()
@@ -69,7 +76,7 @@ def save_picture(figure, folder: Path, name: str) -> Path:
     return folder / f"{name}.png"
 
 
-def _curves(plt, comparison: Comparison, task: str):
+def _curves(plt: ModuleType, comparison: Comparison, task: str) -> Figure:
     from matplotlib.ticker import PercentFormatter
     columns, rules = comparison.measures(task), comparison.rules(task)
     figure, axes = plt.subplots(len(columns), len(rules), figsize=(1.2 + 3.6 * len(rules), 5.2), squeeze=False, sharex=True, sharey="row")
@@ -101,7 +108,7 @@ def _curves(plt, comparison: Comparison, task: str):
     return figure
 
 
-def _published(ax, comparison: Comparison, task: str, rule: str, column: str) -> None:
+def _published(ax: Axes, comparison: Comparison, task: str, rule: str, column: str) -> None:
     facts = comparison.facts(task)
     band = paper.spread(comparison.published[task], task, rule, facts, column) if task in comparison.published else None
     if band:
@@ -118,7 +125,7 @@ def is_one_hot(target: np.ndarray) -> bool:
     return target.shape[1] > 1 and bool(np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all())
 
 
-def _rasters(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
+def _rasters(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
     figure, axes = plt.subplots(4, len(shown), figsize=(1 + 3.3 * len(shown), 7), squeeze=False, sharey="row",
                                 gridspec_kw={"height_ratios": (1, 1.8, 1, 0.5)})
@@ -157,7 +164,7 @@ def _rasters(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
     return figure
 
 
-def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
+def _fields(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
     shown = {p: s for p, s in shown.items() if s["modulator"].size}
     window = min(len(s["modulator"]) for s in shown.values())
     steps = np.unique(np.geomspace(1, window, 6).round().astype(int)) - 1       # the spreading is fast at first
@@ -178,7 +185,7 @@ def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
     return figure
 
 
-def _losses(plt, table, heading: str):
+def _losses(plt: ModuleType, table: pd.DataFrame, heading: str) -> Figure:
     precisions, quantities = list(dict.fromkeys(table["precision"])), list(dict.fromkeys(table["quantity"]))
     width = len(KINDS) * (0.7 + 0.55 * len(precisions))
     figure, axes = plt.subplots(1, len(KINDS), figsize=(2.6 + width, 1.4 + 0.22 * len(quantities)), sharey=True, layout="constrained")

@@ -4,6 +4,8 @@ from __future__ import annotations
 import math
 import textwrap
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from fxsim.files.writing import make_directory
 from fxsim.study.plan import Figure
 
 from .figures import LABELS, PUBLISHED, STYLE, save_picture, title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
 
 COLUMNS = 4         # panels beside each other
 
@@ -30,7 +35,7 @@ def draw_study(drawn: list[tuple[Figure, list[dict] | dict]], folder: Path) -> d
     return paths
 
 
-def _charts(plt, figure: Figure, charts: list[dict]):
+def _charts(plt: ModuleType, figure: Figure, charts: list[dict]) -> Picture:
     from matplotlib.ticker import PercentFormatter
     columns = min(len(charts), COLUMNS)
     rows = math.ceil(len(charts) / columns)
@@ -70,7 +75,7 @@ def seeds(counts: set[int]) -> str:
     return f"{few} seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} seeds"
 
 
-def _heatmap(plt, figure: Figure, cells: dict):
+def _heatmap(plt: ModuleType, figure: Figure, cells: dict) -> Picture:
     mean, sem = np.array(cells["mean"]), np.array(cells["sem"], float)
     picture, ax = plt.subplots(figsize=(1.8 + 0.8 * len(cells["x"]), 1.5 + 0.55 * len(cells["y"])), layout="constrained")
     ax.spines[:].set_visible(False)

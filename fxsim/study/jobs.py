@@ -49,7 +49,7 @@ class Workers:
     """Who trains.
 
     jobs        runs at a time on this machine, each in its own process; 0: as many as cores
-    threads     of each run; 0: its share of this machine's cores, or 1 on a cluster
+    threads     of each run; 0: what its configuration says, and if that is 0 its share of this machine's cores, or 1 on a cluster
     scheduler   address of a Dask scheduler, tcp://HOST:PORT, whose workers see the same files; "": this machine
     """
 
@@ -90,18 +90,18 @@ def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Ge
 def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int]]:
     cores = os.cpu_count() or 1
     jobs = max(1, min(workers.jobs or cores, runs))
-    threads = workers.threads or max(1, cores // jobs)
+    share = max(1, cores // jobs)
     context = get_context("spawn")
     theirs, lifeline = context.Pipe(duplex=False)
     pools: list[ProcessPoolExecutor] = []
 
     def submit(run: Run) -> Future:
-        with interrupts.shield(), hidden_from_children(signal.SIGINT), _environment(dict.fromkeys(THREADS, str(threads))):
+        with interrupts.shield(), hidden_from_children(signal.SIGINT), _environment(dict.fromkeys(THREADS, str(workers.threads or share))):
             for attempt in range(2):            # a terminal sends SIGINT to them, too: it is for this process
                 if not pools or attempt:        # none yet, or one of its processes was killed
                     pools.append(ProcessPoolExecutor(jobs, context, _end_with, (theirs,)))
                 try:
-                    return pools[-1].submit(train_one, run, threads)
+                    return pools[-1].submit(train_one, run, workers.threads or run.config.threads or share)
                 except BrokenProcessPool:
                     pass
             raise ProcessDied("processes end as soon as they start")
@@ -159,7 +159,7 @@ def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int]]:
             raise InputError("--scheduler", workers.scheduler, "a scheduler without workers",
                              "at least one worker (dask worker ADDRESS --nthreads 1)")
         executor: Executor = client.get_executor(retries=DEATHS)
-        yield lambda run: executor.submit(train_one, run, workers.threads or 1), 2 * slots
+        yield lambda run: executor.submit(train_one, run, workers.threads or run.config.threads or 1), 2 * slots
 
 
 def train_one(run: Run, threads: int) -> dict:

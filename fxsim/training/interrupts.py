@@ -4,6 +4,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
+from types import FrameType
 from typing import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,10 +25,10 @@ class Interrupted(KeyboardInterrupt):
 class Interrupts:
     """Raises Interrupted in the main thread as soon as a signal arrives, or where :meth:`shield` ends."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._received, self._shields = 0, 0
 
-    def arrived(self, number: int, frame) -> None:
+    def arrived(self, number: int, frame: FrameType | None) -> None:
         """The signal handler. Only the first signal raises: a second one must not cut short what the first one set off."""
         first, self._received = not self._received, number
         if first and not self._shields:

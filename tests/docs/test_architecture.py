@@ -15,3 +15,12 @@ def test_the_picture_is_current():
     order = {room: number for number, level in enumerate(draw_rooms.rooms()) for room in level}
     assert pairs and all(order[above] < order[below] for above, below in pairs)
     assert (ROOT / "docs/rooms.svg").read_text() == draw_rooms.picture(), "python docs/draw_rooms.py"
+
+
+def test_a_room_is_taken_in_at_a_glance():
+    """At most 12 files in a folder and 400 lines in a file, but for the templates of kernels, which are one text."""
+    for folder in ("fxsim", "quant", "lava_backend", "tests"):
+        for room in [ROOT / folder, *(path for path in (ROOT / folder).rglob("*") if path.is_dir() and path.name != "__pycache__")]:
+            assert sum(path.suffix == ".py" for path in room.iterdir()) <= 12, room
+        for path in (ROOT / folder).rglob("*.py"):
+            assert path.name == "kernels.py" or len(path.read_text().splitlines()) <= 400, path

@@ -16,7 +16,7 @@ from lava_backend.runtime.availability import why_not
 from lava_backend.runtime.groups import SHARED_MEMORY, members
 from quant import InputError, load_spec
 
-from places import SUPPORT
+from places import TESTS
 
 needs_lava = pytest.mark.skipif(why_not() is not None, reason=f"Lava cannot run here: {why_not()}")
 
@@ -54,7 +54,7 @@ def test_orderly_end_leaves_nothing(case, package):
 @needs_lava
 def test_failing_model_is_one_error_that_names_it(case, package, monkeypatch):
     monkeypatch.setattr(session, "WORKER", "failing_worker")
-    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS / "lava_backend"))
     lava = session.Session(package, timeout=60)
     child, group = lava.child, lava.child.process.pid
     with pytest.raises(session.LavaError, match="^lava: Grid: ZeroDivisionError: seven$"):

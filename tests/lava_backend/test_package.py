@@ -1,10 +1,12 @@
 """Packages: what a run becomes, what is refused, and that Lava learns as the simulator does, bit for bit."""
+import ast
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -14,15 +16,17 @@ from click.testing import CliRunner
 import fxsim
 from fxsim.cli.main import main
 from fxsim.config.learning import SgdConfig
+from fxsim.engine.oracle.oracle import Oracle
 from fxsim.engine.registry import make_engine
 from fxsim.model.network import LAYERS
 from fxsim.training.loop import Training
 from fxsim.verify.backends import verify_backends
-from lava_backend.deployment import run_package
-from lava_backend.package import load_package, masters_of, package_of_run, save_package
+from lava_backend.deployment import Checker, run_package
+from lava_backend.package import SCRIPTS, load_package, masters_of, package_of_run, save_package
 from lava_backend.runtime.availability import why_not
 from quant import InputError
 
+from places import ROOT
 from tiny import tiny_changes
 
 needs_lava = pytest.mark.skipif(why_not() is not None, reason=f"Lava cannot run here: {why_not()}")
@@ -52,6 +56,20 @@ def exported(run_directory, tmp_path_factory):
 
 def cli(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("learn", [True, False])
+def test_a_check_misses_no_variable_that_processes_do_not_report(exported, learn):
+    """What Lava's processes would leave is taken from the simulator, less one variable, or less all that learning has."""
+    package = load_package(exported)
+    trials, oracle = package.task().training_trials(0), Oracle(package.network, package.learning, package.arithmetic, package.seed)
+    whole = oracle.run(package.weights, trials.take(slice(0, 1)), learn, record=True).record
+    forward = {"V", "a", "r", "z", "y"}
+    assert set(whole) == (forward | {"X", "H", "E", "U", "F", "Esum", "G", "Z", "Gout", "err", "L", "M", "D"} if learn else forward)
+    for lacking in [set(), *({name} for name in whole), *([set(whole) - forward] if learn else [])]:
+        checker = Checker(package)
+        checker.begin(trials, learn)(0, {name: values for name, values in whole.items() if name not in lacking})
+        assert (checker.difference is not None) == bool(lacking)
 
 
 def test_export_writes_plain_files_that_load_to_the_same_package(run_directory, exported):
@@ -225,3 +243,12 @@ def test_script_of_the_package_runs_alone(exported, tmp_path):
     trials = package.task().evaluation_trials().take(slice(2))
     counts = make_engine("oracle", package.network, package.learning, package.arithmetic, package.seed).run(package.weights, trials).spike_counts
     assert [line.split(":")[1].split()[0] for line in done.stdout.splitlines()[:2]] == [str(n) for n in counts.sum(1)]
+
+
+@needs_lava
+@pytest.mark.parametrize("script", sorted(SCRIPTS.values()))
+def test_scripts_of_packages_import_what_exists(script):
+    imports = [node for node in ast.parse((ROOT / "lava_backend" / script).read_text()).body if isinstance(node, ast.ImportFrom) and node.module.startswith("lava_backend")]
+    assert len(imports) >= 2
+    for node in imports:
+        assert all(hasattr(import_module(node.module), alias.name) for alias in node.names), ast.unparse(node)

@@ -18,7 +18,7 @@ from quant.quantities import INDEX
 from .given import Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Note, PassArgument, Substitute, call, expression, functions, unparse
+from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, expression, functions, unparse
 from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
 
 LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
@@ -37,7 +37,7 @@ class ExpandTerms(ast.NodeTransformer):
     def __init__(self, table: dict[str, Site] | None, general: bool = False, open_: bool = False):
         self.table, self.general, self.open = table, general, open_
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         kind, _, rest = name.partition("_")
@@ -91,7 +91,7 @@ class ExpandTerms(ast.NodeTransformer):
         return ast.BinOp(ast.UnaryOp(ast.USub(), z), ast.BitAnd(), given(value, f"{kind} {rest}"))
 
 
-def _written_out(body: list[ast.stmt]) -> ast.stmt:
+def _written_out(body: list[Node]) -> ast.stmt:
     """The last statement, with the values of variables in their place: where each is used once, the sum is seen as a whole."""
     *assignments, last = body
     for assignment in reversed(assignments):
@@ -103,7 +103,7 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
-def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
+def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
@@ -157,13 +157,13 @@ def open_functions() -> str:
     for name, table in (("rounded", quant_rounding.ROUNDINGS), ("overflowed", quant_rounding.OVERFLOWS)):
         written = {which: functions(quant_rounding)[which] for which in table}
         arguments = ", ".join(argument.arg for argument in next(iter(written.values())).args.args)
-        text += ["@plain\n" + unparse(node) for node in written.values()]
+        text += ["@common\n" + unparse(node) for node in written.values()]
         choice = "\n".join(f"    if which == {number}:\n        return {which}({arguments})" for number, which in enumerate(list(table)[1:], 1))
-        text.append(f"@plain\ndef {name}(which, {arguments}):\n{choice}\n    return {next(iter(table))}({arguments})")
+        text.append(f"@common\ndef {name}(which, {arguments}):\n{choice}\n    return {next(iter(table))}({arguments})")
     counts = [statement for statement in ast.parse("\n".join(_counted("row", True, False))).body]
-    text.append("@plain\ndef tally(tel, row, change, start, full, kept):\n" + textwrap.indent(unparse(*counts), "    "))
-    text.append("@plain\ndef bits_if(wanted, stream, counter):\n    if wanted == 0:\n        return I64(0)\n    return I64(random31(stream, counter))")
-    text.append("@plain\ndef counter_if(wanted, key, element):\n    if wanted == 0:\n        return U32(0)\n    return U32(element_key(key, element))")
+    text.append("@common\ndef tally(tel, row, change, start, full, kept):\n" + textwrap.indent(unparse(*counts), "    "))
+    text.append("@common\ndef bits_if(wanted, stream, counter):\n    if wanted == 0:\n        return I64(0)\n    return I64(random31(stream, counter))")
+    text.append("@common\ndef counter_if(wanted, key, element):\n    if wanted == 0:\n        return U32(0)\n    return U32(element_key(key, element))")
     return "\n\n".join(text)
 
 
@@ -185,7 +185,7 @@ def _counted(row: str, fixed: bool, atomic: bool) -> list[str]:
             largest.format(row=row, column=4, value="abs(full)")]
 
 
-def _stores(function: ast.FunctionDef) -> str | None:
+def _stores(function: Node) -> str | None:
     """The update whose value a function rounds and returns; None for exact sums and the refractory count."""
     value = function.body[-1].value
     stores = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id.startswith("store_")
@@ -226,8 +226,8 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
         if numbers:
             node = numbers.visit(node)
         if telemetry:
-            if stored[name] and not numbers:
-                node.body[-1:-1] = _counts(stored[name], spec is not None, atomic)
+            if (update := stored[name]) and not numbers:
+                node.body[-1:-1] = _counts(update, spec is not None, atomic)
             node = PassArgument(set(), "tel").visit(node)
         text.append(f"@{'update' if operations and is_operations(node) else 'inline'}\n" + unparse(node))
     return "\n\n".join(text)
@@ -281,11 +281,11 @@ class ExpandRandom(ast.NodeTransformer):
     def _stochastic(self, update: str) -> bool:
         return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: Node) -> Node:
         kind, _, update = node.id.partition("_")
         return ast.Constant(self.open or self._stochastic(update)) if kind == "RANDOM" else node
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
         if kind not in ("step", "counter", "bits") or update not in steps.TERMS:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
 import textwrap
 from typing import Any, Callable
 
@@ -19,7 +18,6 @@ CONSTRUCTORS = {"I16": types.int16, "I32": types.int32, "I64": types.int64, "U32
 
 def update(function: Callable) -> Any:
     """An operation that does what a function does whose body is assignments and a result, of nothing but operations on words and numbers."""
-    linecache.checkcache(function.__code__.co_filename)
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)
     names, scope = [argument.arg for argument in tree.args.args], function.__globals__
