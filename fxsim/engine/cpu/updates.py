@@ -50,8 +50,8 @@ def _typed(node: ast.expr, kinds: dict[str, Kind], scope: dict[str, Any], contex
         return fixed, lambda context, _, __: context.get_constant(fixed, constant)
     if isinstance(node, ast.Name):
         return kinds[node.id], lambda _, __, values: values[node.id]
-    if isinstance(node, ast.Constant):
-        return types.intp, lambda context, _, __: context.get_constant(types.intp, node.value)
+    if (number := _number(node)) is not None:
+        return types.intp, lambda context, _, __: context.get_constant(types.intp, number)
     assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     operands = [_typed(argument, kinds, scope, context) for argument in node.args]
     constructor = scope["FLT"] if node.func.id == "FLT" else CONSTRUCTORS.get(node.func.id)
@@ -62,8 +62,15 @@ def _typed(node: ast.expr, kinds: dict[str, Kind], scope: dict[str, Any], contex
         context, builder, signature, [emit(context, builder, values) for _, emit in operands])
 
 
+def _number(node: ast.expr) -> int | None:
+    """The value of a number as it is written; None for other expressions."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+        return -node.operand.value
+    return node.value if isinstance(node, ast.Constant) else None
+
+
 def _constructed(node: ast.expr, to: Kind, kind: Kind, emit: Emit) -> Emit:
     """A number as a word, or a word as another one."""
-    if isinstance(node, ast.Constant):
-        return lambda context, _, __: context.get_constant(to, node.value)
+    if (number := _number(node)) is not None:
+        return lambda context, _, __: context.get_constant(to, number)
     return lambda context, builder, values: context.cast(builder, emit(context, builder, values), kind, to)
