@@ -52,10 +52,11 @@ class ExpandTerms(ast.NodeTransformer):
         over = frac - site.frac
         if self.open:
             return self._open(x, kind, site.fine - frac, over, rest)
-        if kind == "fine" and site.fine > frac and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
+        finer = site.fine > frac or self.general and site.name not in (*SYNAPSE, "bracket")        # there a shift by nothing would cost much
+        if kind == "fine" and finer and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
             return ast.BinOp(self._shifted(x.left, site.fine - frac, rest), x.op, x.right)       # the left factor is a coefficient: shifted once
         if kind == "fine":
-            return self._shifted(x, site.fine - frac, rest) if site.fine > frac else x
+            return self._shifted(x, site.fine - frac, rest) if finer else x
         if self.general and not steps.TERMS[site.name][term]:
             return self._spike(x, kind, over, site, rest)
         if kind == "whole":

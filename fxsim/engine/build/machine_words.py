@@ -53,6 +53,10 @@ WORD_BITS = 16
 WORD = (-(1 << 15), (1 << 15) - 1)
 
 
+def _fits(value: int, bits: int) -> bool:
+    return -(1 << bits - 1) <= value < 1 << bits - 1
+
+
 def _within(limits: tuple[int, int] | None) -> bool:
     """Whether all values fit a 16-bit word."""
     return limits is not None and WORD[0] <= limits[0] and limits[1] <= WORD[1]
@@ -328,7 +332,7 @@ class Wrap(Operations):
             return node
         wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
         if name_given(node):        # nothing but clips may look at its value: others have others
-            wrapped.func.id = "I64"
+            wrapped.func.id = "I32" if _fits(node.value, 32) else "I64"
             wrapped.limit = node.value
             return wrapped
         wrapped.bound, wrapped.range = node.value, (node.value, node.value)
