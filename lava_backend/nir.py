@@ -209,7 +209,7 @@ def _require_readable(path: Path) -> None:
     """InputError for a file that HDF5 never comes back from: its library has loops that damaged files make endless, and crashes."""
     code = "import sys; from pathlib import Path; from lava_backend.nir import _graph; _graph(Path(sys.argv[1]))"
     try:
-        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True,
+        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True, start_new_session=True,
                               env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     except subprocess.TimeoutExpired:
         raise InputError(path, "", f"nothing within {SECONDS} s", "a NIR file that HDF5 can read") from None

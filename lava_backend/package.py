@@ -30,7 +30,7 @@ from fxsim.tasks import Task, make_task
 from fxsim.training.optimizers import OnMasters, make_optimizer
 from quant import FLOATS, PrecisionSpec, QFormat
 from quant.files import dump_yaml, parse_yaml, read_text
-from quant.spec import spec_from_dict
+from quant.spec import is_file, spec_from_dict
 
 if TYPE_CHECKING:
     from fxsim.training.loop import Training
@@ -189,9 +189,15 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
             "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid)},
             "constants": {name: float(value) if isinstance(value, float) else int(value) for name, value in constants.items()},
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
-            "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
+            "precision": package.spec.to_dict(), "config": package.config and _task_of(package.config),
             "provenance": provenance or {}}
     write_atomic(directory / "package.yaml", dump_yaml(_plain(meta)).encode())
+
+
+def _task_of(config: Config) -> dict[str, Any]:
+    """The run's configuration; changes of a precision that is a file, which may not be there where this is read, are in the package's formats."""
+    data = config.model_dump(mode="json")
+    return {**data, "formats": {}} if is_file(config.precision) else data
 
 
 def claim_package(directory: Path, force: bool = False) -> None:

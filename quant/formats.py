@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,13 +79,15 @@ class QFormat:
                 counter-based generator with seed 0, trial 0 and the element's flat index, so the result is a fixed
                 function of x.
 
-        Raises ValueError for NaN and infinity.
+        Raises ValueError for NaN and infinity, and for words of another shape, or that are not whole numbers from 0 to 2**31 - 1.
         """
         x = np.asarray(x, np.float64)
         if not np.isfinite(x).all():
             raise ValueError(f"cannot quantize {x[~np.isfinite(x)].flat[0]}: only finite numbers have a fixed-point value")
         if self.rounding == "stochastic" and random is None:
             random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(x.size, dtype=np.uint64))).reshape(x.shape)
+        elif random is not None:
+            random = _words31(random, x.shape)
         if x.size <= PIECE:
             return self._quantized(x, random)
         flat, words = x.ravel(), None if random is None else np.ravel(random)
@@ -108,7 +111,7 @@ class QFormat:
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
         fraction = (y - whole) * 2.0**31
         fine = (np.floor(fraction) + np.ceil(fraction)).astype(np.int64)    # no rounding tells apart what lies between two of these
-        r = None if random is None else np.asarray(random).astype(np.int64)
+        r = None if random is None else random.astype(np.int64)
         return ROUNDINGS[self.rounding](fine, 32, r, whole.astype(np.int64))
 
     def to_float(self, raw: ArrayLike) -> np.ndarray:
@@ -119,3 +122,13 @@ class QFormat:
         """For example ``s16.12 nearest_even`` or ``u8.8 stochastic wrap``."""
         text = f"{'s' if self.signed else 'u'}{self.word_bits}.{self.frac_bits} {self.rounding}"
         return text if self.overflow == "saturate" else f"{text} {self.overflow}"
+
+
+def _words31(random: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Random words as given, if they are what roundings take."""
+    words = np.asarray(random)
+    if words.shape != shape or words.dtype.kind not in "iu":
+        raise ValueError(f"random words: {words.dtype} of shape {words.shape}, not whole numbers of shape {shape}")
+    if words.size and not (0 <= words.min() and words.max() < 1 << 31):
+        raise ValueError(f"random words from {words.min()} to {words.max()}, not from 0 to 2**31 - 1: of 32 bits take the upper 31 (word >> 1)")
+    return words

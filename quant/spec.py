@@ -10,7 +10,7 @@
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,9 +18,10 @@ from typing import Any, Mapping
 
 from .errors import InputError, shown
 from .files import parse_yaml, read_text
-from .formats import QFormat
+from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS
 
+FORMULA = "=+-@ "
 _TOP = ("name", "description", "extends", "defaults", "quantities")
 _FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
 
@@ -80,8 +81,16 @@ def preset_names() -> list[str]:
 
 
 def is_shipped(spec: PrecisionSpec) -> bool:
-    """Whether the formats are those of a shipped preset, whatever their name."""
-    return any(spec.formats == _preset(name).formats for name in preset_names())
+    """Whether the formats are those of a shipped preset, but for what only weights and coefficients see: their rounding, and shadow weights."""
+    def seen(which: PrecisionSpec) -> list[QFormat]:
+        written = ("weight", "coefficient")
+        return [replace(which[q], rounding="floor", overflow="saturate") if row.kind in written else which[q] for q, row in QUANTITIES.items()]
+    return any(seen(spec) == seen(_preset(name)) for name in preset_names())
+
+
+def is_file(name: str) -> bool:
+    """True for a precision that is the path of a file, not a shipped name or a float."""
+    return name not in FLOATS and name not in preset_names()
 
 
 def load_spec(name_or_path: str | Path) -> PrecisionSpec:
@@ -132,8 +141,9 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     if missing:
         raise InputError(source, f"quantities.{missing[0]}", "nothing", "a format for every quantity (or extends: a preset)")
     label = data.get("name", Path(source).stem)
-    if not isinstance(label, str) or not label:
-        raise InputError(source, "name", shown(label), "a non-empty text")
+    if not isinstance(label, str) or not label or not label.isprintable() or label[0] in FORMULA or label in FLOATS:
+        raise InputError(source, "name", shown(label), "a non-empty text that is printed as it is, begins with none of = + - @ "
+                                                       "(spreadsheets take these for formulas), and is no float's name")
     description = data.get("description", "")
     if not isinstance(description, str):
         raise InputError(source, "description", shown(description), "a text")

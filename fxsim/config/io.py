@@ -8,6 +8,7 @@ from typing import Any, Iterable
 
 from fxsim.errors import InputError
 from quant.files import dump_yaml, parse_yaml, read_text
+from quant.spec import is_file, load_spec
 
 from .schema import Config, build_config
 
@@ -20,11 +21,15 @@ def config_names() -> list[str]:
 def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """A shipped configuration by name, or a YAML file, with ``a.b=value`` overrides (values are YAML).
 
+    A precision file is looked for beside the file that names it, then in the working directory.
     Raises InputError, one line: file, field, what was found, what is allowed.
     """
     text, source = _read(str(name_or_path))
-    config = build_config(parse_yaml(text, source), source)
-    return override(config, overrides, source)
+    data = parse_yaml(text, source)
+    if isinstance(data, dict) and isinstance(data.get("precision"), str) and is_file(data["precision"]):
+        beside = Path(source).parent / data["precision"]
+        data["precision"] = str(beside) if beside.is_file() else data["precision"]
+    return override(build_config(data, source), overrides, source)
 
 
 def override(config: Config, overrides: Iterable[str], source: str = "") -> Config:
@@ -49,3 +54,11 @@ def _read(name: str) -> tuple[str, str]:
 def dump_config(config: Config) -> str:
     """The complete configuration as YAML that :func:`load_config` reads back."""
     return dump_yaml(config.model_dump(mode="json"))
+
+
+def portable(config: Config, folder: str = "precision") -> dict[str, str]:
+    """The files that a configuration needs, path -> text: ``""`` its own, and a precision that is a file, complete, in ``folder`` beside it."""
+    if not is_file(config.precision):
+        return {"": dump_config(config)}
+    beside = f"{folder}/{Path(config.precision).stem}.yaml"
+    return {"": dump_yaml({**config.model_dump(mode="json"), "precision": beside}), beside: dump_yaml(load_spec(config.precision).to_dict())}

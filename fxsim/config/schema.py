@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
 
-from .base import Count, Integer, Positive, Refusal, Section, refuse
+from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
@@ -26,7 +26,7 @@ MEMORY_LIMIT_SHARE = 0.8
 class Config(Section):
     """One run."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(1, description="drives topology, weights, trials and stochastic rounding")
     iterations: Count = Field(2000, le=10**8, description="weight updates")
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")

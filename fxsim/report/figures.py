@@ -1,14 +1,13 @@
 """The report's pictures, as PNG and SVG."""
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fxsim.files.writing import make_directory, write_atomic
+from fxsim.files.pictures import panels, save_picture, style
+from fxsim.files.writing import make_directory
 
 from . import published as paper
 from .data import Comparison
@@ -26,13 +25,19 @@ NAMES = {"eprop": "e-prop", "diffusion": "diffusion", "bptt": "BPTT", "shuffled_
          "shuffled_per_step": "shuffled (per step)", "delayed_match": "delayed match", "cue_accumulation": "cue accumulation",
          "pattern_generation": "pattern generation"}
 PUBLISHED = {"range": "#E6E0F0", "quartiles": "#CDC3E3", "mean": "#666666"}      # pale violet: float's own band is grey
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "fxsim", "figure.dpi": 130}
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 130}
 LABELS = {"rate_hz": "firing rate (Hz)", "accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE"}
 
 
 def title(name: str) -> str:
     """How a task, rule or quantity is written."""
     return NAMES.get(name, name.replace("_", " "))
+
+
+def plain(text: object) -> str:
+    """Text that matplotlib draws as it is: it takes what stands between two dollars for a formula, and legends leave out what begins with _."""
+    drawn = str(text).replace("$", r"\$")
+    return f" {drawn}" if drawn.startswith("_") else drawn
 
 
 def styles(comparison: Comparison) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -42,44 +47,31 @@ def styles(comparison: Comparison) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
     """Draw everything the data allows; returns name -> PNG path (an SVG stands beside it)."""
-    import matplotlib
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     make_directory(folder)
     paths: dict[str, Path] = {}
 
     def keep(name: str, figure: Figure) -> None:
-        paths[name] = save_picture(figure, folder, name)
-        plt.close(figure)
+        paths[name] = save_picture(figure, folder, name, bbox_inches="tight")
 
-    with plt.rc_context(STYLE):
+    with style(STYLE):
         for task in comparison.tasks:
-            keep(f"curves_{task}", _curves(plt, comparison, task))
+            keep(f"curves_{task}", _curves(comparison, task))
             for rule in comparison.rules(task):
                 name, heading, shown = f"{task}_{rule}", f"{title(task)}, {title(rule)}", comparison.shown(task, rule)
                 if shown:
-                    keep(f"raster_{name}", _rasters(plt, shown, heading))
+                    keep(f"raster_{name}", _rasters(shown, heading))
                 if any(s["modulator"].size for s in shown.values()):
-                    keep(f"modulator_{name}", _fields(plt, shown, heading))
+                    keep(f"modulator_{name}", _fields(shown, heading))
                 table = losses(comparison, task, rule)
                 if len(table):
-                    keep(f"losses_{name}", _losses(plt, table, heading))
+                    keep(f"losses_{name}", _losses(table, heading))
     return paths
 
 
-def save_picture(figure: Figure, folder: Path, name: str) -> Path:
-    """Write NAME.svg and NAME.png; returns the latter's path."""
-    for ending in ("svg", "png"):
-        picture = io.BytesIO()
-        figure.savefig(picture, format=ending, bbox_inches="tight", metadata={"Date": None} if ending == "svg" else None)
-        write_atomic(folder / f"{name}.{ending}", picture.getvalue())
-    return folder / f"{name}.png"
-
-
-def _curves(plt: ModuleType, comparison: Comparison, task: str) -> Figure:
+def _curves(comparison: Comparison, task: str) -> Figure:
     from matplotlib.ticker import PercentFormatter
     columns, rules = comparison.measures(task), comparison.rules(task)
-    figure, axes = plt.subplots(len(columns), len(rules), figsize=(1.2 + 3.6 * len(rules), 5.2), squeeze=False, sharex=True, sharey="row")
+    figure, axes = panels(len(columns), len(rules), figsize=(1.2 + 3.6 * len(rules), 5.2), squeeze=False, sharex=True, sharey="row")
     entries: dict = {}      # label -> handle, collected over all axes: not every rule has every curve
     for j, rule in enumerate(rules):
         for i, column in enumerate(columns):
@@ -88,7 +80,7 @@ def _curves(plt: ModuleType, comparison: Comparison, task: str) -> Figure:
             for precision, (colour, dashes) in styles(comparison).items():
                 curve = learning_curve(comparison, task, rule, precision, column)
                 if len(curve):
-                    ax.plot(curve["iteration"], curve["mean"], color=colour, dashes=dashes or (None, None), lw=1.5, label=precision)
+                    ax.plot(curve["iteration"], curve["mean"], color=colour, dashes=dashes or (None, None), lw=1.5, label=plain(precision))
                     ax.fill_between(curve["iteration"], curve["mean"] - curve["sem"], curve["mean"] + curve["sem"], color=colour, alpha=0.15, lw=0)
             if column == "nmse":
                 ax.set_yscale("log")
@@ -125,9 +117,9 @@ def is_one_hot(target: np.ndarray) -> bool:
     return target.shape[1] > 1 and bool(np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all())
 
 
-def _rasters(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
+def _rasters(shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
-    figure, axes = plt.subplots(4, len(shown), figsize=(1 + 3.3 * len(shown), 7), squeeze=False, sharey="row",
+    figure, axes = panels(4, len(shown), figsize=(1 + 3.3 * len(shown), 7), squeeze=False, sharey="row",
                                 gridspec_kw={"height_ratios": (1, 1.8, 1, 0.5)})
     for j, (precision, s) in enumerate(shown.items()):
         T, S, outputs = len(s["spikes"]), len(s["readout"]), s["readout"].shape[1]
@@ -153,7 +145,7 @@ def _rasters(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: 
             ax.set_facecolor("0.96")
         axes[2, j].tick_params(labelbottom=False)
         axes[0, j].tick_params(labelbottom=False)
-        axes[0, j].set_title(f"{precision}: {s['spikes'].mean() * 1000:.1f} Hz", fontsize=9)
+        axes[0, j].set_title(f"{plain(precision)}: {s['spikes'].mean() * 1000:.1f} Hz", fontsize=9)
         axes[3, j].set_xlabel("time (ms)")
     for i, name in enumerate(("input channel", "neuron", "readout", "target")):
         axes[i, 0].set_ylabel(name)
@@ -164,12 +156,12 @@ def _rasters(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: 
     return figure
 
 
-def _fields(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
+def _fields(shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
     shown = {p: s for p, s in shown.items() if s["modulator"].size}
     window = min(len(s["modulator"]) for s in shown.values())
     steps = np.unique(np.geomspace(1, window, 6).round().astype(int)) - 1       # the spreading is fast at first
     limit = max(float(np.abs(s["modulator"]).max()) for s in shown.values()) or 1.0
-    figure, axes = plt.subplots(len(shown), len(steps), figsize=(1.6 + 1.4 * len(steps), 0.8 + 1.4 * len(shown)), squeeze=False,
+    figure, axes = panels(len(shown), len(steps), figsize=(1.6 + 1.4 * len(steps), 0.8 + 1.4 * len(shown)), squeeze=False,
                                 layout="constrained")
     for i, (precision, s) in enumerate(shown.items()):
         for j, step in enumerate(steps):
@@ -179,16 +171,16 @@ def _fields(plt: ModuleType, shown: dict[str, dict[str, np.ndarray]], heading: s
             ax.spines[:].set_visible(False)
             if i == 0:
                 ax.set_title(f"{step + 1} ms", fontsize=8)
-        axes[i, 0].set_ylabel(precision)
+        axes[i, 0].set_ylabel(plain(precision))
     figure.colorbar(image, ax=axes, shrink=0.8, label="neuromodulator M")
     figure.suptitle(f"{heading}: the neuromodulator on the grid, time since the learning window opened", fontsize=10)
     return figure
 
 
-def _losses(plt: ModuleType, table: pd.DataFrame, heading: str) -> Figure:
+def _losses(table: pd.DataFrame, heading: str) -> Figure:
     precisions, quantities = list(dict.fromkeys(table["precision"])), list(dict.fromkeys(table["quantity"]))
     width = len(KINDS) * (0.7 + 0.55 * len(precisions))
-    figure, axes = plt.subplots(1, len(KINDS), figsize=(2.6 + width, 1.4 + 0.22 * len(quantities)), sharey=True, layout="constrained")
+    figure, axes = panels(1, len(KINDS), figsize=(2.6 + width, 1.4 + 0.22 * len(quantities)), sharey=True, layout="constrained")
     for ax, (column, (label, _)) in zip(axes, KINDS.items(), strict=True):
         values = table.pivot(index="quantity", columns="precision", values=column).loc[quantities, precisions].to_numpy()
         image = ax.imshow(np.log10(np.maximum(values, 1e-6)), cmap="viridis", vmin=-6, vmax=0, aspect="auto")
@@ -196,7 +188,7 @@ def _losses(plt: ModuleType, table: pd.DataFrame, heading: str) -> Figure:
             if share >= 5e-4:
                 ax.text(j, i, f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5,
                         color="black" if share > 1e-2 else "white")
-        ax.set_xticks(range(len(precisions)), precisions, rotation=45, ha="right")
+        ax.set_xticks(range(len(precisions)), [plain(p) for p in precisions], rotation=45, ha="right")
         ax.set_yticks(range(len(quantities)), [title(q) for q in quantities])
         ax.set_title(label, fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of stored values")

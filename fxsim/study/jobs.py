@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Callable, Generator, Iterator, Sequence
 
 from fxsim.config import Config
 from fxsim.errors import InputError
-from fxsim.training.interrupts import Interrupted, Interrupts, hidden_from_children
+from fxsim.training.interrupts import Interrupted, Interrupts
 from fxsim.training.runs import train_in
+
+from .processes import ProcessDied, processes
 
 DEATHS = 3      # a run whose process was killed so often is given up
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -38,10 +37,6 @@ class Run:
     def __str__(self) -> str:
         c, numbers = self.config, self.config.resolved_precision()
         return f"{c.task.name} {c.learning.rule} {numbers if isinstance(numbers, str) else numbers.name} seed {c.seed}"
-
-
-class ProcessDied(RuntimeError):
-    """The process of a run was killed, again and again."""
 
 
 @dataclass(frozen=True)
@@ -91,54 +86,8 @@ def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[
     cores = os.cpu_count() or 1
     jobs = max(1, min(workers.jobs or cores, runs))
     share = max(1, cores // jobs)
-    context = get_context("spawn")
-    theirs, lifeline = context.Pipe(duplex=False)
-    pools: list[ProcessPoolExecutor] = []
-
-    def submit(run: Run) -> Future:
-        with interrupts.shield(), hidden_from_children(signal.SIGINT), _environment(dict.fromkeys(THREADS, str(workers.threads or share))):
-            for attempt in range(2):            # a terminal sends SIGINT to them, too: it is for this process
-                if not pools or attempt:        # none yet, or one of its processes was killed
-                    pools.append(ProcessPoolExecutor(jobs, context, _end_with, (theirs,)))
-                try:
-                    return pools[-1].submit(train_one, run, workers.threads or run.config.threads or share)
-                except BrokenProcessPool:
-                    pass
-            raise ProcessDied("processes end as soon as they start")
-    with lifeline:
-        try:
-            yield submit, jobs
-        except BaseException:
-            lifeline.close()
-            raise
-        finally:
-            for pool in pools:
-                pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are started in this block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _end_with(parent: Connection) -> None:
-    """In a worker process: SIGTERM as soon as the other end of the pipe is closed, also by the parent's death, of whatever kind."""
-    def wait_for_end() -> None:
-        try:
-            parent.recv_bytes()     # nothing is ever sent
-        except EOFError:
-            os.kill(os.getpid(), signal.SIGTERM)
-    threading.Thread(target=wait_for_end, daemon=True).start()
+    with processes(jobs, interrupts, dict.fromkeys(THREADS, str(workers.threads or share))) as submit:
+        yield lambda run: submit(train_one, run, workers.threads or run.config.threads or share), jobs
 
 
 @contextmanager

@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
-from multiprocessing import get_context
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Generator, Iterable, Iterator
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from fxsim.engine.interface import Result, given
 from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Trials
+from fxsim.study.processes import processes
+from fxsim.training.interrupts import interruptible
 from quant import InputError, PrecisionSpec, load_spec
 from quant.rounding import ROUNDINGS
 
@@ -73,8 +74,8 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
     drawn = list(enumerate(draw_cases(cases, seed, per_spec)))
     groups = [(name, drawn[start:start + per_spec]) for name in others for start in range(0, cases, per_spec)]
     reports: list[CaseReport] = []
-    for group in _in_processes(groups, jobs):
-        for report in group:
+    with closing(_in_processes(groups, jobs)) as reported:
+        for report in (report for group in reported for report in group):
             if not any(r.difference and r.engine == report.engine for r in reports):
                 reports.append(report)
                 progress(report)
@@ -84,14 +85,15 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
 Drawn = list[tuple[int, tuple[RandomCase, Arithmetic]]]     # numbers, cases
 
 
-def _in_processes(groups: list[tuple[str, Drawn]], jobs: int) -> Iterator[list[CaseReport]]:
+def _in_processes(groups: list[tuple[str, Drawn]], jobs: int) -> Generator[list[CaseReport], None, None]:
     """Reports of each group in order. Kernels of one set of formats are compiled in one process."""
     jobs = min(jobs, len(groups))
     if jobs < 2:
         yield from (_compare_group(*group) for group in groups)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:       # not forked: Numba may have threads
-        yield from pool.map(_compare_group, *zip(*groups))
+    with interruptible() as interrupts, processes(jobs, interrupts) as submit:
+        for future in [submit(_compare_group, *group) for group in groups]:
+            yield future.result()
 
 
 def _compare_group(engine: str, group: Drawn) -> list[CaseReport]:

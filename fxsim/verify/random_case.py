@@ -80,16 +80,22 @@ def random_case(rng: np.random.Generator, rule: str | None = None, kind: Kind = 
 
 FAN_IN = 64     # as many lines as the kernels of most networks are built for; with one more they would be others
 FAR = 1e6       # weights and targets beyond every format
+CANCELS = 1.5   # of a weight in scaled units: every preset holds it exactly, with either sign
 
 
 def extreme_case(rng: np.random.Generator, rule: str | None = None, kind: Kind = ANY, inputs: int = FAN_IN) -> RandomCase:
     """A case whose words reach their ends: every neuron hears all of many inputs, each of which spikes at every step; weights, feedback and
-    targets are beyond what their formats hold. Half of the neurons are only driven up, the others by weights of both signs."""
+    targets are beyond what their formats hold. Of three neurons one is only driven up, one by weights of both signs, and in one they cancel,
+    so that it stays near its threshold and its synapses learn."""
     case = random_case(rng, rule, kind)
     trials, network = case.trials, case.network
     topology = replace(network.topology, syn_in=Synapses.from_mask(np.ones((inputs, network.topology.n), bool)))
     signs = {layer: rng.choice([-1.0, 1.0], topology.synapses(layer).size) for layer in network.weights}
-    weights = {layer: FAR * np.where((topology.synapses(layer).post % 2 == 0) & (layer != "out"), 1.0, signs[layer]) for layer in signs}
+    weights = {layer: FAR * np.where((topology.synapses(layer).post % 3 == 1) & (layer != "out"), 1.0, signs[layer]) for layer in signs}
+    near_in, near_rec = (np.flatnonzero(topology.synapses(layer).post % 3 == 0) for layer in ("in", "rec"))
+    line, c = topology.syn_in.pre[near_in], network.constants
+    weights["in"][near_in] = np.where(line < 2, c.threshold * rng.uniform(0, 0.9, line.size), CANCELS * c.threshold / (1 - c.alpha) * (-1.0) ** line)
+    weights["rec"][near_rec] = 0.0
     feedback = FAR * rng.choice([-1.0, 0.0, 1.0], network.feedback.shape)
     x = np.ones((trials.size, trials.steps, inputs), np.uint8)
     x[np.arange(trials.steps) < (trials.steps - trials.duration)[:, None]] = 0

@@ -70,8 +70,7 @@ def test_machine_code_is_found_by_its_source_and_types(tmp_path, monkeypatch):
 
 def _train(tmp_path, home, cached):
     changes = [part for change in (*SHORT, "engine=oracle", "iterations=1") for part in ("--set", change)]
-    code = "from fxsim.cli.main import main; main(prog_name='fxsim')"
-    return subprocess.run([sys.executable, "-c", code, "train", "delayed_match", *changes, "--out", tmp_path / "run"], capture_output=True, text=True,
+    return subprocess.run([sys.executable, "-m", "fxsim", "train", "delayed_match", *changes, "--out", tmp_path / "run"], capture_output=True, text=True,
                           env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "FXSIM_CACHE_DIR": cached, "PYTHONPATH": str(ROOT)}, cwd=tmp_path)
 
 

@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import fxsim
+import fxsim.training.checkpoints
+import fxsim.training.runs
 from fxsim.cli.main import main
 from fxsim.files.writing import only_user
 from fxsim.training import checkpoints, runs

@@ -163,8 +163,8 @@ def open_functions() -> str:
         text.append(f"@common\ndef {name}(which, {arguments}):\n{choice}\n    return {next(iter(table))}({arguments})")
     counts = [statement for statement in ast.parse("\n".join(_counted("row", True, False))).body]
     text.append("@common\ndef tally(tel, row, change, start, full, kept):\n" + textwrap.indent(unparse(*counts), "    "))
-    text.append("@common\ndef bits_if(wanted, stream, counter):\n    if wanted == 0:\n        return I64(0)\n    return I64(random31(stream, counter))")
-    text.append("@common\ndef counter_if(wanted, key, element):\n    if wanted == 0:\n        return U32(0)\n    return U32(element_key(key, element))")
+    for name, word, value in (("bits_if", "I64", "random31"), ("counter_if", "U32", "element_key")):
+        text.append(f"@common\ndef {name}(wanted, key, other):\n    return {word}({value}(key, other)) if wanted else {word}(0)")
     return "\n\n".join(text)
 
 
@@ -213,14 +213,19 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
 
 def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False, general: bool = False) -> str:
     """The update functions for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
-    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree))) 
+    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree)))
                        for tree in update_trees(spec, diffuses, telemetry, general).values())
 
 
 def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,
                      atomic: bool = False, numbers: Numbers | None = None, operations: bool = False) -> str:
-    """Source of all update functions, each an operation by itself if they consist of ``operations``. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads;
-    ``numbers``: takes the numbers that the kernel is to be given."""
+    """Source of all update functions.
+
+    words       function -> the machine word of each operation
+    atomic      telemetry from many threads
+    numbers     takes the numbers that the kernel is to be given
+    operations  functions that consist of operations on words are operations by themselves
+    """
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
     for name, tree in update_trees(spec, diffuses, telemetry, numbers is not None).items():
         node = Wrap(words[name]).visit(copy.deepcopy(tree))

@@ -260,7 +260,8 @@ class Wrap(Operations):
     def _cut_to_given(self, node: ast.Call, number: int) -> ast.expr | None:
         """A clip of a word of 32 bits to limits that are given and fit 16 bits: it is cut, or the sum is taken saturating, first."""
         inner, limit = node.args[0], getattr(node.args[-1], "limit", None)
-        if limit is None or WORD_BITS not in self.words.bits or self.words.operation(number) != "I16" or not self.words.operators.get("saturating cut"):
+        narrow = WORD_BITS in self.words.bits and self.words.operation(number) == "I16" and self.words.operators.get("saturating cut")
+        if limit is None or not narrow:
             return None
         low = None
         if node.func.id == "min" and _is(inner, "max32") and hasattr(inner.args[-1], "limit"):

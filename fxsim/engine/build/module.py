@@ -23,8 +23,16 @@ from fxsim.model.network import Network
 from quant import QUANTITIES, PrecisionSpec
 from quant.interval import Interval, interval_max, interval_min
 
+from .arithmetic_text import (
+    ExpandRandom,
+    noted_functions,
+    open_functions,
+    quick_gradient_functions,
+    random_functions,
+    softmax_functions,
+    update_functions,
+)
 from .given import ARRAY, Numbers
-from .arithmetic_text import ExpandRandom, noted_functions, open_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
 from .machine_words import Words
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
 from .rewrite import PassArgument, Prune, Unroll, functions, unparse
@@ -125,7 +133,8 @@ def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None,
     current = [ranges.joint_current(), ranges.current("out")]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
-    return {**{name: storage(ranges.of(quantity), types[general and name in WIDE_STORED:]) for name, quantity in STORED.items()}, "L": storage(signal, types),
+    stored = {name: storage(ranges.of(quantity), types[general and name in WIDE_STORED:]) for name, quantity in STORED.items()}
+    return {**stored, "L": storage(signal, types),
             "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
             "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
             "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),

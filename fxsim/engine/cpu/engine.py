@@ -16,7 +16,6 @@ from fxsim.engine.interface import Result, require_steps
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network, Trials
 from fxsim.model.telemetry import Counters
-
 from quant.spec import is_shipped
 
 from .block import Block, Outcome

@@ -41,7 +41,7 @@ def last(record, adapts):
     return {**found, "G": record["G"][-2], "a": np.where(adapts, found["a"], 0)}        # G before the regularisation joins
 
 
-@pytest.mark.parametrize("steps, window", [(CHUNKS, 1), (2 * CHUNKS, 2 * CHUNKS), (5 * CHUNKS, 70)])
+@pytest.mark.parametrize("steps, window", [(CHUNKS, CHUNKS), (5 * CHUNKS, 70)])
 @pytest.mark.parametrize("trials", [33, 5])
 @pytest.mark.parametrize("draw", [random_case, extreme_case])
 def test_every_state_of_the_builds_that_train(draw, trials, steps, window):
@@ -58,7 +58,6 @@ def test_every_state_of_the_builds_that_train(draw, trials, steps, window):
     same = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, engine.variant(trials))
     wanted, found = last(expected.record, adapts), states(same, weights, case.trials)
     found["a"] = np.where(adapts, found["a"], 0)
-    assert set(wanted) == set(found)
+    assert set(wanted) == set(found) and all(wanted[name].any() for name in ("V", "X", "Z", "F"))
     for name, values in wanted.items():
         assert np.array_equal(values, found[name]), (name, np.argwhere(values != found[name])[0])
-        assert values.any() or name in ("z", "r"), name
