@@ -13,6 +13,7 @@ import numpy as np
 from fxsim.engine.build.cache import load_module
 from fxsim.engine.build.module import module_text
 from fxsim.engine.interface import Result, require_steps
+from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network, Trials
 from fxsim.model.telemetry import Counters
@@ -31,7 +32,8 @@ NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else 
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=FULL // 8, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 3000     # synapses: with fewer, another thread gains little
-WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True, general=True)   # one lane: an unused one must not be counted, and records stay small
+# one lane: an unused one must not be counted, and records stay small; one build for all formats
+WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True, general=True)
 
 
 class CpuEngine:
@@ -49,10 +51,17 @@ class CpuEngine:
         self._given: dict[Variant, tuple[np.ndarray, ...]] = {}         # the numbers of the formats, for kernels that are given them
         self._wires: dict[ModuleType, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
-        self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+        self._general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
+        try:
+            self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+        except InputError:
+            if not self._general:
+                raise
+            self._general = False       # written out, sums are narrower
+            self.module(self.variant(PLAIN.lanes))
 
     def variant(self, trials: int) -> Variant:
-        """The build for so many trials."""
+        """The build for so many trials. Shipped formats are written into it; others are given to one that many formats share."""
         if self._variant:
             return self._variant
         spec = self.arithmetic.spec
@@ -61,7 +70,7 @@ class CpuEngine:
             chosen = FEW_NARROW if narrow else FEW
         else:
             chosen = NARROW if narrow else PLAIN
-        return chosen if spec is None or is_shipped(spec) else replace(chosen, unroll=1, general=True)
+        return replace(chosen, unroll=1, general=True) if self._general else chosen
 
     def module(self, variant: Variant) -> ModuleType:
         """The kernels built for this arithmetic."""

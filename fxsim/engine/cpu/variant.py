@@ -29,7 +29,8 @@ CPU = Dialect((
             "element, take_chunk, take_signal = loader(1), loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
-    modules=tuple(Path(__file__).with_name(name) for name in ("words.py", "lanes.py", "lane_order.py", "sharing.py", "state.py", "updates.py", "compiler.py")))
+    modules=tuple(Path(__file__).with_name(f"{name}.py")
+                  for name in ("words", "lanes", "lane_order", "sharing", "state", "updates", "compiler")))
 
 
 @dataclass(frozen=True)
