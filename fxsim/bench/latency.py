@@ -18,7 +18,8 @@ class First(Progress):
     def trained(self, row):
         spent = resource.getrusage(resource.RUSAGE_SELF)
         print(time.time() - {launched}, spent.ru_utime + spent.ru_stime); import os; os._exit(0)
-fxsim.train(fxsim.load_config("delayed_match", ["iterations=2", "precision=q16", "batch_size=16", "evaluation.batch_size=16", *{changes}]), progress=First())
+small = ["iterations=2", "precision=q16", "batch_size=16", "evaluation.batch_size=16"]
+fxsim.train(fxsim.load_config("delayed_match", [*small, *{changes}]), progress=First())
 """
 STRUCTURE = "formats.membrane.word_bits"        # its widths share a kernel that is no preset's
 

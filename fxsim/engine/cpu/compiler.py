@@ -42,7 +42,6 @@ class Inlined(Compiler):
         flags.nrt = False
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
-        target = self.state.targetctx           # its own copy
+        target, codegen = self.state.targetctx, targetctx.codegen()           # a copy of its own
         target.get_executable = _never_called
         target.codegen = lambda: SimpleNamespace(create_library=lambda name: Part(codegen, name))
-        codegen = targetctx.codegen()
