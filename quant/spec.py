@@ -10,7 +10,7 @@
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -78,6 +78,14 @@ def preset_names() -> list[str]:
     order = ["q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine"]
     shipped = {p.name.removesuffix(".yaml") for p in resources.files("quant.presets").iterdir() if p.name.endswith(".yaml")}
     return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
+
+
+def is_shipped(spec: PrecisionSpec) -> bool:
+    """Whether the formats are those of a shipped preset, but for what only weights and coefficients see: their rounding, and shadow weights."""
+    def seen(which: PrecisionSpec) -> list[QFormat]:
+        written = ("weight", "coefficient")
+        return [replace(which[q], rounding="floor", overflow="saturate") if row.kind in written else which[q] for q, row in QUANTITIES.items()]
+    return any(seen(spec) == seen(_preset(name)) for name in preset_names())
 
 
 def is_file(name: str) -> bool:

@@ -35,7 +35,7 @@ RECORDED = {"V": "V", "a": "A", "r": "R", "y": "Y", "Z": "ZT", "X": "X", "H": "H
 def kernel_source(arithmetic: Arithmetic, network: Network, plan: Plan | LanePlan) -> str:
     """Source of the kernel module."""
     place = plan.placement
-    text = module_text(arithmetic, network, place, place.template)
+    text = module_text(arithmetic, network, place, place.template).text
     names = {node.name for node in template_tree(place.template).body if isinstance(node, ast.FunctionDef)}
     return text if place.simulated else unsigned_indices(text, names, place.long_arrays)
 

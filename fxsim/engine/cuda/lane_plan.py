@@ -69,6 +69,7 @@ class LanePlacement:
 
     template: ClassVar[Path] = Path(__file__).with_name("trial_kernels.py")      # read as text, never imported
     telemetry: ClassVar[bool] = False
+    general: ClassVar[bool] = False
     quick: ClassVar[tuple[int, int]] = (0, 0)
 
     @property

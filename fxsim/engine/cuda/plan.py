@@ -38,6 +38,7 @@ class Placement:
     simulated: bool = False
 
     template: ClassVar[Path] = Path(__file__).with_name("kernels.py")      # read as text, never imported
+    general: ClassVar[bool] = False
     quick: ClassVar[tuple[int, int]] = (0, 0)
 
     @property
