@@ -209,7 +209,8 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     for name, node in functions(steps).items():
         node = ExpandTerms(table, general, general and telemetry).visit(copy.deepcopy(node))
         if update := _stores(node):
-            if spec and table and not telemetry and (_chosen(update, spec, table, general) or spec[steps.STORES.get(update, update)].rounding in BLIND):
+            blind = spec is not None and spec[steps.STORES.get(update, update)].rounding in BLIND
+            if spec and table and not telemetry and (blind or _chosen(update, spec, table, general)):
                 node.body = [_written_out(node.body)]
             node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
