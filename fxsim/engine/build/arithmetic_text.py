@@ -104,6 +104,11 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
+def _chosen(update: str, spec: PrecisionSpec, table: dict[str, Site], general: bool) -> bool:
+    """Whether the rounding of an update is among the numbers that the kernel is given."""
+    return general and update not in SYNAPSE and chosen_when_run(table[update].shift, spec[steps.STORES.get(update, update)].rounding)
+
+
 def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
@@ -111,7 +116,7 @@ def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] |
     site, fmt = (table[name], spec[steps.STORES.get(name, name)]) if spec and table else (None, None)
     if general and telemetry:
         return _store_open(y, base, name, site, fmt)
-    chosen = general and name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
+    chosen = spec is not None and table is not None and _chosen(name, spec, table, general)
     parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
     if parts:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
@@ -204,7 +209,8 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     for name, node in functions(steps).items():
         node = ExpandTerms(table, general, general and telemetry).visit(copy.deepcopy(node))
         if update := _stores(node):
-            if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
+            blind = spec is not None and spec[steps.STORES.get(update, update)].rounding in BLIND
+            if spec and table and not telemetry and (blind or _chosen(update, spec, table, general)):
                 node.body = [_written_out(node.body)]
             node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
@@ -298,8 +304,7 @@ class ExpandRandom(ast.NodeTransformer):
             return node
         if self.open:
             return self._open(kind, update, node.args)
-        chosen = self.table is not None and update not in SYNAPSE and update not in steps.EXACT \
-            and chosen_when_run(self.table[update].shift, self.spec[steps.STORES.get(update, update)].rounding)
+        chosen = self.spec is not None and self.table is not None and _chosen(update, self.spec, self.table, True)
         if not (chosen or self._stochastic(update)):
             return ast.Constant(0)
         arguments = [ast.unparse(argument) for argument in node.args]

@@ -165,11 +165,11 @@ class Wrap(Operations):
 
     def operation(self, node: Node, number: int) -> Node:
         if isinstance(node, ast.Call):
-            if self.words.drop and self._idle(node):
+            if self._idle(node) and (self.words.drop or self._beyond(node.args[-1], number)):
                 return node.args[0]
             if saturated := self._saturated(node) or self._cut(node) or self._cut_to_given(node, number):
                 return saturated
-            self._same_word(node.args)
+            self._same_word(node.args, self.words.operation(number))
         word = self.words.operation(number)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)) and hasattr(node.right, "limit"):
             node.right.func = ast.Name("I16", ast.Load())       # any word holds a shift
@@ -319,21 +319,26 @@ class Wrap(Operations):
             return False
         return limits[0] >= bound if node.func.id == "max" else limits[1] <= bound
 
+    def _beyond(self, limit: Node, number: int) -> bool:
+        """Whether the word of an operation does not hold a limit that is given."""
+        bits = int(self.words.operation(number).removeprefix("I"))
+        return hasattr(limit, "limit") and not _fits(limit.limit, bits)
+
     @staticmethod
-    def _same_word(arguments: list[Node]) -> None:
+    def _same_word(arguments: list[Node], word: str) -> None:
         """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
         numbers = [a for a in arguments if hasattr(a, "bound") or hasattr(a, "limit")]
         words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and a not in numbers and a.func.id[-2:].isdigit()]
         for argument in numbers:
-            if words:
-                argument.func = ast.Name(f"I{words[0]}", ast.Load())
+            if words or hasattr(argument, "limit"):
+                argument.func = ast.Name(f"I{words[0]}" if words else word, ast.Load())
 
     def visit_Constant(self, node: Node) -> Node:
         if not isinstance(node.value, int):
             return node
         wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
         if name_given(node):        # nothing but clips may look at its value: others have others
-            wrapped.func.id = "I32" if _fits(node.value, 32) else "I64"
+            wrapped.func.id = "I64"
             wrapped.limit = node.value
             return wrapped
         wrapped.bound, wrapped.range = node.value, (node.value, node.value)
