@@ -16,9 +16,9 @@ def sum_trials(trials: int, size: int, rows: np.ndarray, total: np.ndarray) -> N
 
 
 @cuda.jit
-def spread_trials(trials, steps, channels, lanes, x, spread):
+def spread_trials(trials: int, steps: int, channels: int, lanes: int, x: np.ndarray, spread: np.ndarray) -> None:
     """spread (groups, steps, channels, lanes) = x (trials, steps, channels), the last trial repeated."""
-    for i in range(cuda.grid(1), -(-trials // lanes) * lanes * steps, cuda.gridsize(1)):       # type: ignore[call-arg]
+    for i in range(cuda.grid(1), -(-trials // lanes) * lanes * steps, cuda.gridsize(1)):
         lane, row = i % lanes, i // lanes
         trial = min(row // steps * lanes + lane, trials - 1)
         for channel in range(channels):
