@@ -8,12 +8,10 @@ from typing import Any, Callable
 
 import click
 
-from fxsim.cli.options import force, out, threads
+from fxsim.cli.options import PATH, force, out, threads
 from fxsim.cli.tables import text_table
 from fxsim.errors import InputError
 
-from .options import PATH, force, out, threads
-from .tables import text_table
 task = click.option("--task", help="One task only.")
 rule = click.option("--rule", help="One rule only.")
 precision = click.option("--precision", help="One precision only.")

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.options import PATH, Items, change, config, force, jobs, out, refuse_changes
 from fxsim.errors import InputError
 
-from .options import PATH, Items, change, config, force, jobs, out, refuse_changes
 
 @click.command()
 @config
