@@ -50,6 +50,12 @@ def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     return load_config(name_or_path, list(changes))
 
 
+def load_plugin(path: str | Path) -> list[str]:
+    """Run a Python file that defines tasks (``fxsim new task`` writes one); returns the names that configurations now can have. Raises InputError."""
+    from .config import load_plugin
+    return load_plugin(path)
+
+
 def train(config: Config, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
     """Train one network; with ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (:mod:`fxsim.training.runs`)."""
     from pathlib import Path
@@ -67,4 +73,4 @@ def compare(configs: list[Config], rules: list[str], precisions: list[str], seed
     return build_report(out)
 
 
-__all__ = ["InputError", "__version__", "compare", "load_config", "train"]
+__all__ = ["InputError", "__version__", "compare", "load_config", "load_plugin", "train"]
