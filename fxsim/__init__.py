@@ -15,26 +15,36 @@ package :mod:`quant`, where number formats live. Read model/network, then model/
     >>> config = fxsim.load_config("delayed_match", ["precision=q16", "iterations=100"])
     >>> result = fxsim.train(config, out="runs/first")
     >>> result.frame.query("split == 'eval'")[["iteration", "accuracy"]]
+
+:class:`Simulator` does the same on your own arrays, a batch or a step at a time.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.model.topology import build_network
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
+    from fxsim.training.simulator import Simulator
 
     from .config import Config
 
     __version__: str
 
 
-def __getattr__(name: str) -> str:
-    """``__version__``, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology"}
+
+
+def __getattr__(name: str) -> Any:
+    """``__version__`` and what takes long to import, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+    if name in _LATE:
+        from importlib import import_module
+        return getattr(import_module(_LATE[name]), name)
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import metadata
@@ -73,4 +83,4 @@ def compare(configs: list[Config], rules: list[str], precisions: list[str], seed
     return build_report(out)
 
 
-__all__ = ["InputError", "__version__", "compare", "load_config", "load_plugin", "train"]
+__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "train"]
