@@ -76,7 +76,7 @@ def profile(task: str, precision: str) -> dict:
     variant = engine.variant(trials.size)
     trials = trials.take(slice(0, variant.lanes))
     kernels, learning, T = engine.module(variant), engine.learning, trials.steps
-    block = Block(engine.subject, kernels, trials.size, trials.steps, True, False)
+    block = Block(engine.subject, kernels, engine.given(variant), trials.size, trials.steps, True, False)
     block.load(engine.wires(kernels, training.optimizer.weights), trials)
     run = Parts(block, 1)
     starts = range(-(-T // kernels.CHUNK))

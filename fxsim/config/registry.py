@@ -11,15 +11,16 @@ import sys
 import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 from fxsim.errors import InputError
 from quant.files import read_regular
 
+from . import tasks
 from .base import refuse
 from .dataset import Dataset
 from .task import TaskSection
-from .tasks import CueAccumulation, DelayedMatch, PatternGeneration
 
 GROUP = "fxsim.tasks"           # entry points: the task's name -> module:class
 LARGEST_PLUGIN = 1 << 24        # bytes
@@ -32,7 +33,14 @@ def name_of(section: type[TaskSection]) -> str:
     return str(names[0]) if len(names) == 1 else ""
 
 
-SHIPPED: dict[str, type[TaskSection]] = {name_of(section): section for section in (PatternGeneration, DelayedMatch, CueAccumulation, Dataset)}
+def _named(module: ModuleType) -> list[type[TaskSection]]:
+    """Sections of a module that have a name of their own."""
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, TaskSection)]
+    return [kind for kind in kinds if get_args(kind.model_fields["name"].annotation)]
+
+
+_sections: list[type[TaskSection]] = [*_named(tasks), Dataset]
+SHIPPED: dict[str, type[TaskSection]] = {name_of(section): section for section in _sections}
 _plugged: dict[str, tuple[Any, str, str]] = {}        # name -> class of the task, its file, SHA-256 of that
 
 

@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field, PlainValidator, SerializeAsAny, TypeAdapt
 
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
+from quant.errors import shown
 
-from .base import Count, Integer, Positive, Refusal, Section, refuse
+from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
@@ -34,7 +35,7 @@ def _iterations(value: Any) -> int | str:
 class Config(Section):
     """One run."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(1, description="drives topology, weights, trials and stochastic rounding")
     iterations: Annotated[Union[int, str], PlainValidator(_iterations)] = Field(
         2000, description="weight updates; of a data set that says its trials also epochs, \"10 epochs\"")
@@ -159,7 +160,7 @@ def _physical_memory() -> int:
 def build_config(data: Any, source: str) -> Config:
     """Check parsed data. Raises InputError for the first thing that is wrong."""
     if not isinstance(data, dict):
-        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Config.model_fields))
+        raise InputError(source, "", "nothing in it" if data is None else shown(data), "a mapping with the keys " + ", ".join(Config.model_fields))
     try:
         return Config.model_validate(data)
     except ValidationError as error:

@@ -167,17 +167,19 @@ def final_rows(comparison: Comparison) -> list[dict]:
     rows = []
     for r in final_table(comparison).to_dict("records"):
         share = r["measure"] == "accuracy"
-        rows.append({**r, "result": with_error(r["mean"], r["sem"], share), "measure": title(r["measure"]) if share else "nMSE",
-                     "change": with_error(r["difference"], r["difference_sem"], share, "+", " points")})
+        rows.append({**r, "result": with_error(r["mean"], r["half"], share), "measure": title(r["measure"]) if share else "nMSE",
+                     "change": with_error(r["difference"], r["difference_half"], share, "+", " points"),
+                     "detectable": with_error(r["detectable"], math.nan, share, "", " points"),
+                     "p": f"{r['p']:.2f}" if math.isfinite(r["p"]) else "–"})
     return rows
 
 
-def with_error(value: float, sem: float, share: bool, sign: str = "", unit: str = " %") -> str:
-    """Mean ± standard error as text, a share in percent (with ``unit``); an en dash where there is none."""
+def with_error(value: float, half: float, share: bool, sign: str = "", unit: str = " %") -> str:
+    """Mean ± half of its interval as text, a share in percent (with ``unit``); an en dash where there is none."""
     if not math.isfinite(value):
         return "–"
     scale, digits = (100, 1) if share else (1, 4)
-    text = f"{scale * value:{sign}.{digits}f}" + (f" ± {scale * sem:.{digits}f}" if math.isfinite(sem) else "")
+    text = f"{scale * value:{sign}.{digits}f}" + (f" ± {scale * half:.{digits}f}" if math.isfinite(half) else "")
     return text.replace("-", "−") + (unit if share else "")
 
 

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from fxsim.errors import InputError
+from fxsim.study.columns import QUALITIES, RESULTS
+from fxsim.study.outcome import mean_of, settled
 from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
-from fxsim.study.store import RESULTS, read_store
+from fxsim.study.store import read_store
 
 from . import published as paper
 from .data import FLOAT_PRECISIONS, read_manifest
@@ -41,9 +43,27 @@ class Sweep:
 
 
 def read_sweep(directory: Path) -> Sweep:
-    """Read a directory that ``fxsim sweep`` has filled. Raises InputError."""
+    """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see :func:`fxsim.study.outcome.settled`."""
     study, _ = load_study(directory / "study.yaml")
-    return Sweep(directory, study, read_manifest(directory / "manifest.json"), read_store(directory, "results"), read_store(directory, "curves"))
+    results, curves = read_store(directory, "results"), read_store(directory, "curves")
+    return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves)
+
+
+def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """The results with the numbers of each run's tail in place of those of its last evaluation."""
+    found = {}
+    for run, rows in curves[curves["split"] == "eval"].drop_duplicates(["run", "iteration"]).groupby("run"):
+        updates = rows["iteration"].max()
+        stopped = results.loc[results["run"] == run, "stopped_early"].astype(bool).any()
+        found[run] = settled(rows, updates + stopped)[list(QUALITIES)]
+    tails = results[["run"]].join(pd.DataFrame(found).T, on="run")
+    return results.assign(**{name: tails[name].astype(float) for name in QUALITIES if found})
+
+
+def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
+    """True if there are runs that a figure would show and all of them failed."""
+    rows = Rows(sweep, f"figures.{number}").chosen(sweep.results, figure.where)
+    return _done(rows).empty
 
 
 def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
@@ -60,7 +80,9 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
                   for value in values if (shown[figure.lines] == value).any()]
         ends = [min(min(s["x"]) for s in series), max(max(s["x"]) for s in series)]
         for i, (label, chosen) in enumerate(figure.levels.items()):
-            level = where.chosen(_done(sweep.results), chosen)
+            level = _done(where.chosen(sweep.results, chosen))
+            if level.empty:         # all failed, as the table says
+                continue
             numbers = where.numbers(level, "metric", figure.metric).to_numpy()
             mean, sem = float(numbers.mean()), standard_error(numbers)
             series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
@@ -110,7 +132,7 @@ class Rows:
         for column, wanted in where.items():
             table = table[self.column(table, "where", column).isin(wanted if isinstance(wanted, list) else [wanted])]
         if table.empty:
-            raise self.error("where", where, "a choice that leaves rows (did these runs fail?)")
+            raise self.error("where", where, "a choice that leaves rows")
         return table
 
     def panels(self, table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -163,7 +185,7 @@ def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> list[tuple[i
 
 
 def summary(sweep: Sweep) -> list[dict]:
-    """A row per block and combination of its axes: label, measure, mean and SEM of the last evaluation over seeds."""
+    """A row per block and combination of its axes: label, measure, mean over seeds with its interval."""
     rows = []
     results = sweep.results
     axes = [c for c in results.columns if c not in RESULTS]
@@ -173,9 +195,10 @@ def summary(sweep: Sweep) -> list[dict]:
         done = _done(group)
         measure = "nmse" if results.loc[results["task"] == found["task"], "nmse"].notna().any() else "accuracy"
         values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
+        seen = mean_of(values)
         label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))
-        rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": len(values),
-                     "mean": float(values.mean()) if len(values) else float("nan"), "sem": standard_error(values),
+        rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": seen.n,
+                     "mean": seen.mean, "half": seen.half, "detectable": seen.detectable,
                      "failed": len(group) - len(done), "error": next((e for e in group.get("error", []) if e), "")})
     return rows
 

@@ -1,9 +1,10 @@
-"""Numbers of the report: means and standard errors over seeds, paired differences, shares of lost precision."""
+"""Numbers of the report: means and their intervals over seeds, paired differences, shares of lost precision."""
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from fxsim.study.outcome import holm, mean_of, p_value, settled
 from quant.quantities import INDEX
 
 from .data import FLOAT_PRECISIONS, Comparison
@@ -30,9 +31,14 @@ def learning_curve(comparison: Comparison, task: str, rule: str, precision: str,
 
 
 def final_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per task, rule and precision: last evaluation, and its difference from float paired by seed."""
+    """One row per task, rule and precision: what runs settled at (:mod:`fxsim.study.outcome`), its difference from float paired by seed, and the
+    p values of these differences, adjusted for all of a task."""
     c, rows = comparison.curves, []
-    last = c[c["split"] == "eval"].sort_values("iteration").groupby(["task", "rule", "precision", "seed"]).last().reset_index()
+    labels, planned = ["task", "rule", "precision", "seed"], {task: comparison.facts(task)["iterations"] for task in comparison.tasks}
+    ends = {task: updates if isinstance(updates, int) else 0 for task, updates in planned.items()}      # a manifest may hold anything
+    last = pd.DataFrame([{**dict(zip(labels, key)), "iteration": run["iteration"].max(), "seconds": run["seconds"].max(),
+                          **settled(run, ends[key[0]])[["accuracy", "nmse", "loss", "rate_hz"]]}
+                         for key, run in c[c["split"] == "eval"].groupby(labels)])
     for task in comparison.tasks:
         column = comparison.measure(task)
         for rule in comparison.rules(task):
@@ -43,14 +49,16 @@ def final_table(comparison: Comparison) -> pd.DataFrame:
                 runs = here[here["precision"] == precision].set_index("seed")
                 if runs.empty:
                     continue
-                difference = (runs[column] - reference).dropna().to_numpy()
-                values = runs[column].to_numpy()
+                paired = (runs[column] - reference).dropna().to_numpy() if precision != float_name else np.zeros(0)
+                seen, difference = mean_of(runs[column].to_numpy()), mean_of(paired)
                 rows.append({"task": task, "rule": rule, "precision": precision, "measure": column, "updates": int(runs["iteration"].max()),
-                             "seeds": len(runs), "mean": values.mean(), "sem": standard_error(values),
-                             "difference": difference.mean() if precision != float_name and len(difference) else float("nan"),
-                             "difference_sem": standard_error(difference) if precision != float_name and len(difference) else float("nan"),
+                             "seeds": len(runs), "mean": seen.mean, "half": seen.half, "difference": difference.mean,
+                             "difference_half": difference.half, "detectable": difference.detectable, "p": p_value(paired),
                              "rate_hz": runs["rate_hz"].mean(), "seconds": runs["seconds"].mean()})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    for _, of_task in table[table["p"].notna()].groupby("task"):
+        table.loc[of_task.index, "p"] = holm(of_task["p"].to_numpy())
+    return table
 
 
 def losses(comparison: Comparison, task: str, rule: str) -> pd.DataFrame:

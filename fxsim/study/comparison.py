@@ -9,6 +9,7 @@ interrupted, or is given one more seed or more iterations, goes on.
 """
 from __future__ import annotations
 
+import hashlib
 import time
 from contextlib import closing
 from datetime import datetime, timezone
@@ -18,15 +19,15 @@ from typing import Callable, Sequence
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
-from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
+from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
-from fxsim.training.runs import command_line, is_finished, machine, versions
+from fxsim.training.runs import command_line, file_name, is_finished, machine, versions
 from quant import FLOATS, load_spec
 
 from .jobs import Run, Workers, run_all
-from .plan import is_paper_size
+from .plan import is_paper_size, require_distinct
 
 FILES = ("runs", "curves.csv", "telemetry.csv", "manifest.json", "report.html", "figures")
 
@@ -71,6 +72,7 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
     for field, values in {"tasks": [c.task.name for c in configs], "rules": rules, "precisions": names, "seeds": seeds}.items():
         if not values or len(set(values)) < len(values):
             raise InputError("compare", field, ", ".join(map(str, values)) or "nothing", "at least one, each only once")
+    require_distinct("compare", [(name, p if p in FLOATS else load_spec(p)) for name, p in zip(names, precisions)])
     fixed = [name for name, p in zip(names, precisions) if p not in FLOATS]
     notes = [f"bptt runs in float only and is left out for {', '.join(fixed)}"] if "bptt" in rules and fixed else []
     runs = []
@@ -81,7 +83,7 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
                 for rule in rules:
                     if rule != "bptt" or precision in FLOATS:
                         changed = config.changed({"seed": seed, "precision": precision, "learning.rule": rule})
-                        runs.append(Run(changed, folder / f"{rule}-{name}-s{seed}", snapshot=seed == seeds[0]))
+                        runs.append(Run(changed, folder / f"{rule}-{_folder(name)}-s{seed}", snapshot=seed == seeds[0]))
     if not runs:
         raise InputError("compare", "precisions", ", ".join(names), "float32 or float64 for rule bptt")
     return runs, notes
@@ -92,11 +94,17 @@ def precision_name(precision: str) -> str:
     return precision if precision in FLOATS else load_spec(precision).name
 
 
+def _folder(name: str) -> str:
+    """A precision's name in that of a directory; what is no file's name gets a digest, so that two of them stay two."""
+    plain = file_name(name)[:100]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
 def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) -> None:
     """One CSV of several with the same header, digit for digit."""
     header, text = ",".join(columns) + "\n", []
     for path in tables:
-        first, _, rest = path.read_text().partition("\n")
+        first, _, rest = read_csv_text(path).partition("\n")
         if first + "\n" != header:
             raise InputError(path, "header", first, header)
         text.append(rest)

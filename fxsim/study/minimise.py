@@ -1,13 +1,13 @@
 """The fewest word bits of each quantity at which learning keeps its quality, found by paired runs.
 
 1. Alone: for each quantity by itself, bisection between 2 bits and the bits it has, everything else as it was. Fewer bits keep a format's range.
-   A word length is enough if, in the mean over the seeds, the last evaluation is no worse than float32's, with the same initial weights and
-   trials, by more than ``margin``.
+   A word length is enough if, in the mean over the seeds, a run's tail of evaluations (:func:`fxsim.study.outcome.settled`) is no worse than
+   float32's, with the same initial weights and trials, by more than ``margin``.
 2. Together: all quantities at once with the bits found, and if that is not enough one bit more everywhere (never more than before), until it is.
 
     DIR/runs/...            a directory for each run; finished ones are not repeated, so an interrupted search goes on
-    DIR/evidence.csv        every word length tried, with the mean difference to float and its standard error; rows "as given" and
-                            "all together" have in word_bits the bits added to what was found
+    DIR/evidence.csv        every word length tried, with the mean difference to float, its 95 % interval, and the smallest loss that so many
+                            seeds would have shown; rows "as given" and "all together" have in word_bits the bits added to what was found
     DIR/minimal.yaml        the formats that are enough together
 """
 from __future__ import annotations
@@ -29,23 +29,26 @@ from quant.files import dump_yaml
 from quant.formats import WORD_BITS
 
 from .jobs import Workers
+from .outcome import mean_of, settled
 from .plan import Planned
 from .sweep import train_planned
 
 FLOAT = "float32"
 START, TOGETHER = "as given", "all together"
-COLUMNS = ("quantity", "word_bits", "enough", "difference", "standard_error", "runs", "failed")
+COLUMNS = ("quantity", "word_bits", "enough", "difference", "half_interval", "detectable", "runs", "failed")
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One word length. ``difference``: metric minus float's, mean over seeds, positive is better; NaN if a run failed."""
+    """One word length. ``difference``: metric minus float's, mean over seeds, positive is better; NaN if a run failed. ``half_interval``,
+    ``detectable``: see :class:`fxsim.study.outcome.Mean`."""
 
     quantity: str
     word_bits: int
     enough: bool
     difference: float
-    standard_error: float
+    half_interval: float
+    detectable: float
     runs: int
     failed: int
 
@@ -79,16 +82,16 @@ class Search:
         for key in questions:
             done = [seed for seed in self.seeds if planned[key, seed].folder not in failures]
             better = np.array([self._quality(planned[key, seed]) - self._quality(reference[seed]) for seed in done])
-            mean = float(better.mean()) if len(done) == len(self.seeds) else float("nan")
-            error = float(better.std(ddof=1) / np.sqrt(len(better))) if len(better) > 1 else float("nan")
-            found[key] = Tried(*key, mean >= -self.margin, mean, error, len(done), len(self.seeds) - len(done))
+            seen = mean_of(better)
+            mean = seen.mean if len(done) == len(self.seeds) else float("nan")
+            found[key] = Tried(*key, mean >= -self.margin, mean, seen.half, seen.detectable, len(done), len(self.seeds) - len(done))
         self.tried += found.values()
         write_csv(self.out / "evidence.csv", COLUMNS, [asdict(t) for t in self.tried])
         return found
 
     def _quality(self, planned: Planned) -> float:
-        curves = pd.read_csv(self.out / "runs" / planned.folder / "curves.csv")
-        value = curves.loc[curves["split"] == "eval", self.metric].iloc[-1]
+        curves, last = pd.read_csv(self.out / "runs" / planned.folder / "curves.csv"), int(planned.config.iterations)
+        value = float(settled(curves[curves["split"] == "eval"], last)[self.metric])
         return -value if self.metric == "nmse" else value
 
 
@@ -116,7 +119,7 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     before = {name: fmt.word_bits for name, fmt in spec.formats.items() if not quantities or name in quantities}
     start = search.run({(START, 0): {}})[START, 0]
     if not start.enough:
-        raise InputError(config.name, "precision", f"{spec.name}: {start.difference:+.4f} +- {start.standard_error:.4f} against {FLOAT}",
+        raise InputError(config.name, "precision", f"{spec.name}: {start.difference:+.4f} +- {start.half_interval:.4f} against {FLOAT}",
                          f"formats to start from that are no worse by more than {margin}, more seeds, or a wider margin")
     low, high, decided = dict.fromkeys(before, WORD_BITS[0]), dict(before), {}
     while True:
@@ -132,7 +135,7 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     together_bits, more = dict(high), 0
     while True:
         together = search.run({(TOGETHER, more): together_bits})[TOGETHER, more]
-        announce(f"{TOGETHER}, {more} bits more: {together.difference:+.4f} +- {together.standard_error:.4f}")
+        announce(f"{TOGETHER}, {more} bits more: {together.difference:+.4f} +- {together.half_interval:.4f}")
         if together.enough:     # at the latest with the bits of the start
             break
         more += 1

@@ -7,11 +7,12 @@ Differences are paired by seed; several questions at once are adjusted by Holm's
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Sequence, Union
 
 import numpy as np
 import pandas as pd
 
+Numbers = Union[Sequence[float], np.ndarray]
 TAIL = 5            # evaluations
 LEVEL, POWER = 0.95, 0.8
 
@@ -47,7 +48,7 @@ class Mean:
         return self.mean + self.half
 
 
-def mean_of(values: Sequence[float] | np.ndarray) -> Mean:
+def mean_of(values: Numbers) -> Mean:
     """Mean and interval of independent values, or of differences paired by seed."""
     from scipy.stats import t
     x = np.asarray(values, float)
@@ -58,7 +59,7 @@ def mean_of(values: Sequence[float] | np.ndarray) -> Mean:
     return Mean(float(x.mean()), x.size, float(two_sided * error), float((two_sided + t.ppf(POWER, free)) * error))
 
 
-def p_value(differences: Sequence[float] | np.ndarray) -> float:
+def p_value(differences: Numbers) -> float:
     """Of a two-sided t test that their mean is zero; NaN for a single one, 1 where all are zero."""
     from scipy.stats import t
     x = np.asarray(differences, float)
@@ -81,8 +82,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def pooled(differences: pd.DataFrame) -> Mean:
-    """One contrast over several conditions, word lengths say, instead of one for each: the mean over the columns for each seed (a row),
-    then over seeds."""
+    """One contrast over several conditions, word lengths say, instead of one for each: the mean of each row (a seed), then over rows."""
     return mean_of(differences.mean(axis=1, skipna=False).dropna().to_numpy())
 
 

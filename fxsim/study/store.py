@@ -3,7 +3,8 @@
     results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done |
                         failed), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation), best_accuracy, best_nmse
     curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes
-    telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes
+    telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes; where an axis is called rounding, say, the column of what was
+                        counted is "counted rounding"
 """
 from __future__ import annotations
 
@@ -15,17 +16,13 @@ from typing import Mapping, Sequence
 import pandas as pd
 
 from fxsim.errors import InputError
-from fxsim.files.writing import write_atomic
-from quant import FLOATS
+from fxsim.files.writing import read_csv_text, write_atomic
+from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
+from .columns import OWN_COLUMNS, QUALITIES, RESERVED, RESULTS
 from .plan import Planned
 
-QUALITIES = ("loss", "accuracy", "nmse", "rate_hz")
-RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error", "updates", "stopped_early", *QUALITIES,
-           "best_accuracy", "best_nmse")
-"""Columns of results.parquet; all others are axes."""
 NAMES = ("results", "curves", "telemetry")
-OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision"}     # axes that the tables have columns for anyhow
 
 
 def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:
@@ -37,19 +34,20 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
             rows.append({**labels, "status": "failed", "error": failures[run.folder]})
             continue
         manifest = json.loads((folder / "manifest.json").read_text())
-        table = pd.read_csv(folder / "curves.csv")
+        table = pd.read_csv(io.StringIO(read_csv_text(folder / "curves.csv")))
         rows.append({**labels, "status": "done", "error": "", "updates": manifest["updates"], "stopped_early": manifest["stopped_early"],
                      **_qualities(table)})
         curves.append(_labelled(table.drop(columns="seconds"), labels))
-        telemetry.append(_labelled(pd.read_csv(folder / "telemetry.csv"), labels))
-    for name, table in zip(NAMES, (pd.DataFrame(rows), _concatenated(curves), _concatenated(telemetry))):
+        telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
+    results = pd.DataFrame(rows)
+    results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
+    for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS))):
         write_atomic(directory / f"{name}.parquet", to_parquet(table))
 
 
 def _labels(run: Planned) -> dict:
     c = run.config
-    precision = c.precision if c.precision in FLOATS else Path(c.precision).stem
-    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": precision, "seed": c.seed}
+    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": run.precision, "seed": c.seed}
 
 
 def _axes(run: Planned) -> dict:
@@ -64,12 +62,14 @@ def _qualities(curves: pd.DataFrame) -> dict:
 
 
 def _labelled(table: pd.DataFrame, labels: dict) -> pd.DataFrame:
-    table = table.drop(columns=[name for name in labels if name in table])
+    table = table.drop(columns=[name for name in labels if name in RESERVED and name in table])
+    table = table.rename(columns={name: f"counted {name}" for name in labels if name in table})
     return pd.concat([pd.DataFrame([labels] * len(table), index=table.index, columns=list(labels)), table], axis=1)
 
 
-def _concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([table for table in tables if len(table)] or tables[:1] or [pd.DataFrame()], ignore_index=True)
+def _concatenated(tables: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """One below the other; without any, a table of no rows with ``columns``."""
+    return pd.concat([table for table in tables if len(table)] or tables[:1] or [pd.DataFrame(columns=columns)], ignore_index=True)
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:

@@ -25,6 +25,7 @@ from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.writing import make_directory, remove_leftovers, write_atomic
 from quant import FLOATS
+from quant.spec import is_file
 
 from .interrupts import Interrupts
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, State, Training
@@ -55,6 +56,7 @@ def require_same(source: Path, stored: object, wanted: Config, more: bool) -> No
     for field in {**here, **there}:
         a, b = there.get(field), here.get(field)
         free = field in FREE or (field == "engine" and wanted.precision not in FLOATS)
+        free |= field == "precision" and isinstance(a, str) and is_file(a) and is_file(wanted.precision)      # their formats are compared elsewhere
         longer = more and field == "iterations" and _is_longer(a, b)
         if a != b and not free and not longer:
             raise OtherRun(source, field, f"a run with {str(a)[:80]}, wanted {str(b)[:80]}",

@@ -177,7 +177,8 @@ class Simulator:
         write_npz(Path(path), self._state())
 
     def _state(self) -> dict[str, np.ndarray]:
-        return {"trials_seen": np.asarray(self.trials_seen, np.int64), **{name: np.asarray(values) for name, values in self.optimizer.state().items()}}
+        state = {name: np.asarray(values) for name, values in self.optimizer.state().items()}
+        return {"trials_seen": np.asarray(self.trials_seen, np.int64), **state}
 
     def load(self, path: str | Path) -> None:
         """Go on from what a simulator with the same settings saved, to the same bits. Raises InputError for a file that does not fit."""

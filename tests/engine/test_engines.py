@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from llvmlite import binding
 
 from fxsim.engine.cpu import engine as cpu
-from fxsim.engine.cpu.engine import CpuEngine
+from fxsim.engine.cpu.engine import FEW_NARROW, FULL, NARROW, CpuEngine
 from fxsim.engine.cpu.lane_order import group
 from fxsim.engine.cpu.variant import Variant
 from fxsim.engine.registry import make_engine
@@ -133,7 +133,7 @@ def test_gradients_that_clip_agree_where_kernels_add_them_up_without_clipping(tr
     arithmetic = arithmetic_for(case, spec)
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, batch, telemetry=True)
-    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, FEW_NARROW if trials <= FULL // 2 else NARROW)
     assert engine.module(engine.variant(trials)).QUICK
     assert expected.telemetry["gradient"]["saturated"] > 0
     assert compare_results(expected, engine.run(weights, batch)) is None

@@ -38,6 +38,24 @@ def test_a_quotient_lies_inside_or_the_division_is_refused(a, b, x, y):
         assert bound.lo <= (a[0] + round((a[1] - a[0]) * x)) // (b[0] + round((b[1] - b[0]) * y)) <= bound.hi
 
 
+TWO = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "<": lambda a, b: a < b, ">": lambda a, b: a > b}
+ONE = {"-": lambda a: -a, "abs": abs, "5 -": lambda a: 5 - a, "<<": lambda a: a << 2, ">>": lambda a: a >> 1, "//": lambda a: a // 3, "< 0": lambda a: a < 0}
+
+
+def test_single_operations_have_the_narrowest_bounds():
+    """All intervals within -3 to 3, all values in them: no result lies outside, and both bounds are results."""
+    intervals = [(low, high) for low in range(-3, 4) for high in range(low, 4)]
+    for a in intervals:
+        for name, operation in ONE.items():
+            values, bound = [int(operation(x)) for x in range(a[0], a[1] + 1)], operation(Interval(*a))
+            assert (bound.lo, bound.hi) == (min(values), max(values)), (name, a)
+        for b in intervals:
+            for name, operation in TWO.items():
+                values = [int(operation(x, y)) for x in range(a[0], a[1] + 1) for y in range(b[0], b[1] + 1)]
+                bound = operation(Interval(*a), Interval(*b))
+                assert (bound.lo, bound.hi) == (min(values), max(values)), (name, a, b)
+
+
 def test_what_would_prove_nothing_is_refused():
     with pytest.raises(TypeError, match="truth value"):     # Python's own max() branches
         max(Interval(0, 5), Interval(3, 4))

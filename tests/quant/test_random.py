@@ -8,6 +8,13 @@ from quant.random import element_key, mix32, random31, step_key, trial_key
 pytestmark = pytest.mark.core
 
 
+def test_trial_keys_are_odd_and_random_bits_are_the_high_ones():
+    """A product with an even key would lose bits of every element's key, and its low bits depend on the low bits of both factors alone."""
+    keys = [trial_key(seed, trial) for seed in range(8) for trial in range(64)]
+    assert all(key & 1 for key in keys) and len(set(keys)) > 500
+    assert [random31(key, 0x80000001) for key in (3, 0x40000001)] == [((key * 0x80000001) % 2**32) // 2 for key in (3, 0x40000001)]
+
+
 def words(seed=1, trial=0, quantity=3, step=0, elements=range(20000)):
     return random31(np.uint64(trial_key(seed, trial)), element_key(step_key(quantity, step), np.array(elements, dtype=np.uint64))).astype(np.int64)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fxsim.report import published
 from fxsim.study.plan import load_study, plan
 
 from places import ROOT
@@ -137,6 +138,60 @@ def test_memory_and_operations_in_the_text():
     from fxsim.cli.main import main
     printed = CliRunner().invoke(main, ["cost", "delayed_match"]).output
     assert "\n".join("    " + line if line else "" for line in printed.rstrip().splitlines()) in (FOLDER / "README.md").read_text()
+
+
+def test_accumulators_in_the_text():
+    """How many bits of the sums are used, and how G does with fewer."""
+    used, saturated = {}, {}
+    for study in ("delayed_match", "cue_accumulation", "pattern_generation"):
+        table = pd.read_parquet(FOLDER / study / "telemetry.parquet").query("precision == 'q16'")
+        for quantity in ("eligibility_sum", "gradient"):
+            rows = table[table["quantity"] == quantity]
+            used[study, quantity] = int(np.ceil(np.log2(rows["max_abs"].max() * 2.0 ** (rows["word_bits"].max() - 1))))
+            saturated[study, quantity] = int(rows["saturated"].sum())
+    sums = [used[study, "eligibility_sum"] for study in ("delayed_match", "cue_accumulation", "pattern_generation")]
+    assert f"used {sums[0]} and the sign in delayed match and cue accumulation, {sums[2]} in pattern generation" in TEXT and sums[0] == sums[1]
+    assert not any(saturated[study, "eligibility_sum"] for study in ("delayed_match", "cue_accumulation", "pattern_generation")) and max(sums) + 1 < 22
+    assert f"({used['delayed_match', 'gradient']} bits and the sign in delayed match, {used['cue_accumulation', 'gradient']} in cue accumulation" in TEXT
+    assert f"{saturated['pattern_generation', 'gradient']} of the values that were counted saturated" in TEXT and used["pattern_generation", "gradient"] > 30
+    table = results("bits")
+    found = table[table["block"] == "gradient"].groupby(["bits", "rounding"])["accuracy"].mean()
+    q16 = table.query("block == 'reference' and precision == 'q16' and rule == 'diffusion'")["accuracy"].mean()
+    assert f"to nearest, have {found[20, 'nearest_even']:.1f} (q16: {q16:.1f}), 16 bits rounded stochastically {found[16, 'stochastic']:.1f}, and rounded to nearest " \
+        f"{found[16, 'nearest_even']:.1f}" in TEXT
+
+
+def test_headings_and_published_values_in_the_text():
+    (head,) = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| task, rule |")]
+    assert head == "| task, rule | " + " | ".join(PRECISIONS) + " |"
+    rows = [line.split(" | ")[0].strip("| ") for line in (FOLDER / "README.md").read_text().splitlines() if re.match(r"\| [a-z ]+, (diffusion|e-prop) \|", line)]
+    assert rows == [f"{task}, {rule}" for task in ("delayed match", "cue accumulation", "pattern generation") for rule in ("diffusion", "e-prop")]
+    said = {}
+    for task, updates in (("delayed_match", 500), ("cue_accumulation", 250)):
+        for rule in ("diffusion", "eprop", "bptt"):
+            said[task, rule, updates] = dict(zip(published.UPDATES, published.ACCURACY[task, rule], strict=True))[updates]
+    values = ", ".join(f"{mean:.1f} +- {sem:.1f}" for (_, rule, _), (mean, sem) in said.items() if rule != "bptt")
+    assert f"at 500 updates (delayed match) and 250 (cue accumulation): {values}." in TEXT
+    bptt = [dict(zip(published.UPDATES, published.ACCURACY[task, "bptt"], strict=True))[250] for task in ("delayed_match", "cue_accumulation")]
+    assert "(published at 250 updates: {}).".format(", ".join(f"{mean:.1f} +- {sem:.1f}" for mean, sem in bptt)) in TEXT
+
+
+def test_cost_in_the_text():
+    """Sentences about the printed table."""
+    from fxsim.config import load_config
+    from fxsim.model.topology import build_network
+    from fxsim.study.cost import ELIGIBILITY, FORWARD, WINDOW, memory, operations
+    config = load_config("delayed_match")
+    network = build_network(config)
+    counted = {name: {o.phase: o for o in operations(config.changed({"precision": name}), network)} for name in ("q16", "q24")}
+    narrow, wide = (counted[name][ELIGIBILITY] for name in ("q16", "q24"))
+    assert f"q24 takes {wide.total / narrow.total:.2f} times the operations of q16 on the eligibilities, and {wide.result_bits / narrow.result_bits:.2f} times the bits" in TEXT
+    every = narrow.total + counted["q16"][FORWARD].total
+    assert f"{narrow.total:.0f} of {every:.0f} are eligibilities at most steps, of {every + counted['q16'][WINDOW].total:.0f} at those of the window" in TEXT
+    kept = memory(config.changed({"precision": "q16", "learning.optimizer": {"name": "adamax", "log2_rate": -5}}), network).synapse_onto_lif
+    assert f"`adamax` {kept.optimizer:.0f} bits with `beta1_shift` 3" in TEXT and config.batch_size == 64
+    alone = memory(config.changed({"precision": "q16", "learning.optimizer": {"name": "sgd", "log2_rate": -5}, "batch_size": 1}), network).synapse_onto_lif
+    assert f"of the {alone.total:.0f} bits that a synapse of q16 holds in a trial, {alone.accumulators:.0f} are sums" in TEXT
 
 
 def test_minimal_bits_in_the_text():

@@ -1,6 +1,7 @@
 """Calibration: formats that fit what was observed, and the fewest bits that learn."""
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -76,7 +77,7 @@ class Judge(Search):
         for key, bits in questions.items():
             more = len(bits) == 2
             enough = all(bits[name] >= needed[name] + more for name in bits)
-            found[key] = Tried(*key, enough, 0.0 if enough else -1.0, 0.0, 1, 0)
+            found[key] = Tried(*key, enough, 0.0 if enough else -1.0, 0.0, 0.0, 1, 0)
         self.tried += found.values()
         return found
 
@@ -88,6 +89,22 @@ def test_the_search_finds_the_fewest_bits_alone_and_together(config, tmp_path, m
     assert (decided["trace"].word_bits, decided["membrane"].word_bits) == (6, 3)
     assert (spec["trace"].word_bits, spec["membrane"].word_bits, spec["readout"].word_bits) == (7, 4, 16)
     assert decided[TOGETHER].enough and load_spec(tmp_path / "minimal.yaml").formats == spec.formats
+
+
+@pytest.mark.parametrize("losses, margin, enough", [((0.04, 0.06), 0.051, True), ((0.04, 0.07), 0.051, False), ((0.0, 0.11), 0.051, False), ((0.0, 0.2), 0.101, True)])
+def test_what_is_enough_is_judged_by_the_mean_of_the_tails(losses, margin, enough, config, tmp_path, monkeypatch):
+    """Neither by the last evaluation nor by what the error of the mean leaves open."""
+    def curves(planned, out, workers, progress):
+        for run in planned:
+            loss = 0.0 if run.config.precision == "float32" else losses[run.config.seed]
+            (out / "runs" / run.folder).mkdir(parents=True, exist_ok=True)
+            pd.DataFrame({"split": "eval", "iteration": [0, 50, 75, 100], "accuracy": [0.5, 0.9 - loss, 0.8 - loss, 0.7 - loss], "nmse": np.nan}).to_csv(
+                out / "runs" / run.folder / "curves.csv", index=False)
+        return {}
+    monkeypatch.setattr("fxsim.study.minimise.train_planned", curves)
+    settings = config.changed({"precision": "q16", "iterations": 100})
+    (tried,) = Search(settings, load_spec("q16"), [0, 1], margin, tmp_path, Workers(), SweepProgress()).run({("trace", 6): {"trace": 6}}).values()
+    assert tried.enough == enough and tried.difference == pytest.approx(-np.mean(losses)) and tried.half_interval > abs(tried.difference)
 
 
 def test_a_search_leaves_evidence_and_goes_on_where_it_stopped(tmp_path):

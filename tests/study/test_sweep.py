@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +12,10 @@ import yaml
 from click.testing import CliRunner
 
 from fxsim.cli.main import main
+from fxsim.config import load_config
 from fxsim.errors import InputError
+from fxsim.study.columns import RESERVED
+from fxsim.study.comparison import plan as plan_comparison
 from fxsim.study.plan import load_study, parse_study, plan
 from fxsim.study.store import read_store
 
@@ -71,12 +75,36 @@ def test_formats_in_files_are_part_of_a_runs_identity(tmp_path):
     ({"set": {"learning.rul": "eprop"}}, ["learning.rul", "unknown"]), ({"blocks": [{"name": "a", "runs": [{"precision": "q17"}]}]}, ["q17", "q16"]),
     ({"blocks": [{"name": "a", "grid": {"formats.membrane.word_bits": [1]}, "set": {"precision": "q16"}}]}, ["block a, run 1", "word_bits", "found 1"]),
     ({"blocks": [{"name": "a", "grid": {"batch_size": list(range(1, 500)), "iterations": list(range(500))}}]}, ["499000 runs", "100000"]),
-    ({"set": {"seed": 5}}, ["block float, run 1", "seed", "seeds of the study"]), ({"blocks": [{"name": "a", "grid": {"seed": [1]}}]}, ["seed: found 1", "seeds of"]),
+    ({"set": {"seed": 5}}, ["block float, run 1", "seed", "seeds of the study"]), ({"axes": {"s": ["seed"]}, "blocks": [{"name": "a", "grid": {"s": [1]}}]}, ["seed: found 1", "seeds of"]),
+    ({"axes": {"loss": ["batch_size"]}}, ["axes.loss", "another name"]), ({"axes": {"nothing": []}}, ["axes.nothing", "no fields"]),
+    ({"blocks": [{"name": "a", "axes": {"rule": ["learning.rule"]}}]}, ["blocks.0.axes.rule", "another name"]),
+    ({"blocks": [{"name": "a", "grid": {"task": [{"name": "delayed_match"}]}}]}, ["blocks.0.grid.task", "another name"]),
+    ({"blocks": [{"name": "a", "runs": [{"state bits": 8, "formats.membrane.word_bits": 9}]}]}, ["blocks.0.runs.0", "formats.membrane.word_bits more than once"]),
     ({"seeds": ["x"]}, ["seeds.0", "a number"])])
 def test_a_wrong_study_is_one_line_and_nothing_is_written(changes, words, tmp_path):
     result = swept(study(tmp_path / "s.yaml", **changes), "--out", tmp_path / "out")
     assert result.exit_code == 2 and result.output.count("\n") == 1 and all(word in result.output for word in words), result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("column", sorted(RESERVED - {"precision"}))
+def test_no_axis_has_the_name_of_a_column(column):
+    with pytest.raises(InputError, match="another name"):
+        parse_study({**STUDY, "axes": {column: ["batch_size"]}}, "s.yaml")
+
+
+@pytest.mark.parametrize("first, second", [("q16.yaml", "q16"), ("float32.yaml", "float64"), ("a/mine.yaml", "b/mine.yaml")])
+def test_two_precisions_of_one_name_are_refused(first, second, tmp_path):
+    for i, name in enumerate((first, second)):
+        if name.endswith(".yaml"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(f"extends: q16\nquantities: {{membrane: {{word_bits: {12 + i}, frac_bits: 7}}}}\n")
+    data = {**STUDY, "set": {}, "blocks": [{"name": "mine", "grid": {"precision": [first, second]}}]}
+    with pytest.raises(InputError, match=f"two precisions called {Path(first).stem}|name: found 'float32'"):
+        plan(parse_study(data, str(tmp_path / "s.yaml")), str(tmp_path / "s.yaml"))
+    paths = [str(tmp_path / name) if name.endswith(".yaml") else name for name in (first, second)]
+    with pytest.raises(InputError, match="two precisions called|each only once|name: found 'float32'"):
+        plan_comparison([load_config("delayed_match")], ["eprop"], paths, [1], tmp_path)
 
 
 # ---- sweeps ----------------------------------------------------------------------------------------------------------
@@ -103,6 +131,13 @@ def test_finished_runs_are_not_repeated_and_more_seeds_only_add(undisturbed, tmp
     before = {path: path.stat().st_mtime_ns for path in undisturbed.glob("runs/*/manifest.json")}
     assert "8 runs, 8 finished before" in swept(undisturbed / "study.yaml", "--out", undisturbed).output
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.glob("runs/*/manifest.json")}
+
+
+def test_an_axis_that_is_called_like_a_column_of_telemetry_takes_nothing_away(tmp_path):
+    axes, blocks = {"rounding": ["formats.trace.rounding"]}, [{"name": "a", "set": {"precision": "q16"}, "grid": {"rounding": ["floor"]}}]
+    assert swept(study(tmp_path / "s.yaml", axes=axes, blocks=blocks, seeds=[3]), "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
+    table = read_store(tmp_path / "out", "telemetry").set_index("quantity")
+    assert set(table["rounding"]) == {"floor"} and table.loc["membrane", "counted rounding"].iloc[0] == "nearest_up"
 
 
 def test_a_failing_run_stops_no_other_and_is_told(tmp_path):
@@ -151,13 +186,11 @@ def test_a_run_whose_process_always_dies_is_given_up(tmp_path, monkeypatch):
 def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_path):
     pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
     file = tmp_path / "scheduler.json"
-    start = lambda name, *options: subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"],     # noqa: E731
-                                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
-    processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
+    processes = [_dask("scheduler", tmp_path, "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
     try:
         wait_until(lambda: file.exists() and file.read_text().endswith("}"), 60)
         address = json.loads(file.read_text())["address"]
-        processes += [start("worker", address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        processes += [_dask("worker", tmp_path, address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
         wait_until(lambda: _workers(address) == 2, 60)
         result = swept(study(tmp_path / "s.yaml"), "--out", tmp_path / "out", "--scheduler", address)
         assert result.exit_code == 0, result.output
@@ -166,6 +199,38 @@ def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_pat
             process.terminate()
             process.wait(20)
     same_tables(tmp_path / "out", undisturbed)
+
+
+def test_a_cluster_that_goes_away_is_told_in_a_line(tmp_path):
+    """First its only worker, then the scheduler."""
+    pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
+    file, said = tmp_path / "scheduler.json", tmp_path / "said"
+    processes = [_dask("scheduler", tmp_path, "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
+    try:
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"), 60)
+        address = json.loads(file.read_text())["address"]
+        processes.append(_dask("worker", tmp_path, address, "--nthreads", "1", "--no-nanny"))
+        wait_until(lambda: _workers(address) == 1, 60)
+        path = study(tmp_path / "s.yaml", set={**SMALL, "iterations": 100_000}, seeds=[3])
+        with open(said, "w") as errors:
+            driver = subprocess.Popen([sys.executable, "-c", "from fxsim.cli.main import main; main()", "sweep", path, "--out", tmp_path / "out", "--scheduler", address],
+                                      stdout=subprocess.DEVNULL, stderr=errors)
+        processes.append(driver)
+        wait_until(lambda: list(tmp_path.glob("out/runs/*/checkpoints/*")), 60)
+        processes[1].kill()
+        wait_until(lambda: "waiting for workers: the cluster has had none for" in said.read_text(), 60)
+        processes[0].kill()
+        assert driver.wait(60) == 2
+        assert said.read_text().count("\n") == 2 and f"--scheduler: {address}: found a scheduler that went away" in said.read_text(), said.read_text()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(20)
+
+
+def _dask(name, folder, *options):
+    return subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
 
 
 def _workers(address):

@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from fxsim.engine.cpu import engine as cpu
+from fxsim.engine.cpu import compiler as _compiler, engine as cpu, updates as _updates  # noqa: F401   (before numba is replaced)
 from fxsim.engine.cpu.words import OPERATIONS
 
 
@@ -60,7 +60,7 @@ def _checked_memory() -> dict:
         return int(array[index]) - 1
 
     load = lambda array, index: int(array[index])       # noqa: E731
-    return {"take": load, "element": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
+    return {"take": load, "element": load, "number": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
             "take_signal": load, "take_low": load, "take_held": load, "take_held_side": load, "put_held": put,
             "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
@@ -89,8 +89,9 @@ def load_checked(text: str) -> types.ModuleType:
     numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
                                   float64=float, float32=float)
     module = types.ModuleType("checked_kernels_built")
-    saved = sys.modules.get("numba")
-    sys.modules["numba"] = numba
+    stand_ins = {"numba": numba, "fxsim.engine.cpu.updates": types.SimpleNamespace(update=lambda function: function)}
+    saved = {name: sys.modules[name] for name in stand_ins}
+    sys.modules.update(stand_ins)
     try:
         tree = ast.fix_missing_locations(_PlainElements().visit(ast.parse(text)))
         module.plain = _plain
@@ -101,10 +102,7 @@ def load_checked(text: str) -> types.ModuleType:
         aliases = {name: compiled[id(value)] for name, value in module.__dict__.items() if id(value) in compiled}
         module.__dict__.update(checked | aliases | _checked_memory())
     finally:
-        if saved is None:
-            del sys.modules["numba"]
-        else:
-            sys.modules["numba"] = saved
+        sys.modules.update(saved)
     return module
 
 

@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import ast
 import copy
+import textwrap
 from functools import lru_cache
 
 from fxsim.model import softmax, steps
-from quant import PrecisionSpec, random as quant_random, rounding as quant_rounding
+from quant import PrecisionSpec, QFormat, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
+from .given import Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Node, Note, PassTelemetry, Substitute, call, expression, functions, unparse
-from .rounded_sums import BLIND, rounded, rounded_narrowly, shifted
+from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, expression, functions, unparse
+from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
+
+LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
+
+SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility", "eligibility_sum", "gradient")
+"""Updates of each synapse at each step, where most of the time goes: their roundings are written into every kernel."""
 
 
 class ExpandTerms(ast.NodeTransformer):
-    """fine_<site>_<term>(x) and its kin -> shifts and masks (just x, or 0 for a part, without formats)."""
+    """fine_<site>_<term>(x) and its kin -> shifts and masks (just x, or 0 for a part, without formats).
 
-    def __init__(self, table: dict[str, Site] | None):
-        self.table = table
+    ``general``: by how much is a number that the kernel is given; only the direction, and whether there is a shift, is written into it.
+    ``open_``: so is the direction.
+    """
+
+    def __init__(self, table: dict[str, Site] | None, general: bool = False, open_: bool = False):
+        self.table, self.general, self.open = table, general, open_
 
     def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
@@ -36,15 +47,49 @@ class ExpandTerms(ast.NodeTransformer):
         if self.table is None:
             return ast.Constant(0) if kind == "part" else x
         site = next(s for s in self.table.values() if rest.startswith(s.name + "_") and rest[len(s.name) + 1:] in s.terms)
-        frac = site.terms[rest[len(site.name) + 1:]]
+        term = rest[len(site.name) + 1:]
+        frac = site.terms[term]
         over = frac - site.frac
-        if kind == "fine" and site.fine > frac and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
-            return ast.BinOp(shifted(x.left, site.fine - frac), x.op, x.right)       # the left factor is a coefficient: shifted once
+        if self.open:
+            return self._open(x, kind, site.fine - frac, over, rest)
+        finer = site.fine > frac or self.general and site.name not in (*SYNAPSE, "bracket")        # there a shift by nothing would cost much
+        if kind == "fine" and finer and isinstance(x, ast.BinOp) and isinstance(x.op, ast.Mult):
+            return ast.BinOp(self._shifted(x.left, site.fine - frac, rest), x.op, x.right)       # the left factor is a coefficient: shifted once
         if kind == "fine":
-            return shifted(x, site.fine - frac)
+            return self._shifted(x, site.fine - frac, rest) if finer else x
+        if self.general and not steps.TERMS[site.name][term]:
+            return self._spike(x, kind, over, site, rest)
         if kind == "whole":
-            return shifted(x, -over)
-        return shifted(ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << over) - 1)), site.fine - frac) if over > 0 else ast.Constant(0)
+            return self._shifted(x, -over, f"whole {rest}")
+        if over <= 0:
+            return ast.Constant(0)
+        part = ast.BinOp(x, ast.BitAnd(), self._number((1 << over) - 1, f"bits of {rest} below the point"))
+        return self._shifted(part, site.fine - frac, f"part {rest}")
+
+    @staticmethod
+    def _open(x: ast.expr, kind: str, left: int, over: int, rest: str) -> ast.expr:
+        """The same, whatever the formats."""
+        if kind == "fine":
+            return ast.BinOp(x, ast.LShift(), given(left, f"{rest} left by"))
+        if kind == "whole":
+            wide = ast.BinOp(x, ast.LShift(), given(max(-over, 0), f"whole {rest} left by"))
+            return ast.BinOp(wide, ast.RShift(), given(min(max(over, 0), LARGEST_SHIFT), f"whole {rest} right by"))
+        below = ast.BinOp(x, ast.BitAnd(), given((1 << max(over, 0)) - 1, f"bits of {rest} below the point"))
+        return ast.BinOp(below, ast.LShift(), given(left if over > 0 else 0, f"part {rest} left by"))
+
+    def _number(self, value: int, name: str) -> ast.Constant:
+        return given(value, name) if self.general else ast.Constant(value)
+
+    def _shifted(self, x: ast.expr, left: int, name: str) -> ast.expr:
+        """x << left, or x >> -left."""
+        if not self.general:
+            return shifted(x, left)
+        return ast.BinOp(x, ast.LShift() if left >= 0 else ast.RShift(), given(abs(left), f"{name} by"))
+
+    def _spike(self, z: ast.expr, kind: str, over: int, site: Site, rest: str) -> ast.expr:
+        """The whole or the other part of a number that is 0 or 1, whichever of them it is."""
+        value = (1 << -over if over <= 0 else 0) if kind == "whole" else (1 << site.fine - site.terms[rest[len(site.name) + 1:]] if over > 0 else 0)
+        return ast.BinOp(ast.UnaryOp(ast.USub(), z), ast.BitAnd(), given(value, f"{kind} {rest}"))
 
 
 def _written_out(body: list[Node]) -> ast.stmt:
@@ -59,39 +104,86 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
-def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
+def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
-    parts = [_assign("change", y), _assign("start", base)] if telemetry else []
-    if telemetry:
+    site, fmt = (table[name], spec[steps.STORES.get(name, name)]) if spec and table else (None, None)
+    if general and telemetry:
+        return _store_open(y, base, name, site, fmt)
+    chosen = general and name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
+    parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
+    if parts:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
-    full: ast.expr
-    kept: ast.expr
-    if spec is None or table is None:
+    if fmt is None:
         full = kept = ast.BinOp(base, ast.Add(), y)
+    elif telemetry:
+        full = rounded(y, base, site.shift, fmt)        # it tells what is rounded away
+    elif chosen:
+        full = rounded_as_chosen(y, base, site.shift, fmt, name)
+    elif general:
+        full = rounded_as_given(y, base, site.shift, fmt, name)
     else:
-        site, fmt = table[name], spec[steps.STORES.get(name, name)]
-        full = rounded(y, base, site.shift, fmt) if telemetry else rounded_narrowly(y, base, site.shift, fmt)   # it tells what is rounded away
+        full = rounded_narrowly(y, base, site.shift, fmt)
     if telemetry:
         parts.append(_assign("full", full))
         full = ast.Name("full", ast.Load())
-    kept = full if spec is None else call(functions(quant_rounding)[fmt.overflow], full, ast.Constant(fmt.min_raw), ast.Constant(fmt.max_raw))
+    if fmt is None:
+        kept = full
+    else:
+        ends = [given(end, f"{which} {site.quantity}") if general else ast.Constant(end)
+                for which, end in (("least", fmt.min_raw), ("largest", fmt.max_raw))]
+        kept = Fold().visit(call(functions(quant_rounding)[fmt.overflow], full, *ends))
     return [*parts, _assign("kept", kept), ast.Return(ast.Name("kept", ast.Load()))]
+
+
+def _store_open(y: ast.expr, base: ast.expr, name: str, site: Site, fmt: QFormat) -> list[ast.stmt]:
+    """The same for all formats, roundings and overflows: their numbers are given, too."""
+    def named(function: str, *arguments: ast.expr) -> ast.expr:
+        return ast.Call(ast.Name(function, ast.Load()), list(arguments), [])
+    start, change, full, kept = (ast.Name(n, ast.Load()) for n in ("start", "change", "full", "kept"))
+    row = ast.Constant(INDEX[steps.STORES.get(name, name)])
+    return [_assign("change", y), _assign("start", base),
+            _assign("full", named("rounded", given(list(quant_rounding.ROUNDINGS).index(fmt.rounding), f"rounding of {name}"), change,
+                                  given(min(site.shift, LARGEST_SHIFT), f"shift of {name}"), ast.Name("rnd", ast.Load()), start)),
+            _assign("kept", named("overflowed", given(list(quant_rounding.OVERFLOWS).index(fmt.overflow), f"overflow of {name}"), full,
+                                  given(fmt.min_raw, f"least {site.quantity}"), given(fmt.max_raw, f"largest {site.quantity}"))),
+            ast.Expr(named("tally", ast.Name("tel", ast.Load()), row, change, start, full, kept)),
+            ast.Return(kept)]
+
+
+def open_functions() -> str:
+    """rounded(which, y, s, r, base) and overflowed(which, x, lo, hi) for all roundings and overflows; tally(...): what telemetry counts."""
+    text = []
+    for name, table in (("rounded", quant_rounding.ROUNDINGS), ("overflowed", quant_rounding.OVERFLOWS)):
+        written = {which: functions(quant_rounding)[which] for which in table}
+        arguments = ", ".join(argument.arg for argument in next(iter(written.values())).args.args)
+        text += ["@common\n" + unparse(node) for node in written.values()]
+        choice = "\n".join(f"    if which == {number}:\n        return {which}({arguments})" for number, which in enumerate(list(table)[1:], 1))
+        text.append(f"@common\ndef {name}(which, {arguments}):\n{choice}\n    return {next(iter(table))}({arguments})")
+    counts = [statement for statement in ast.parse("\n".join(_counted("row", True, False))).body]
+    text.append("@common\ndef tally(tel, row, change, start, full, kept):\n" + textwrap.indent(unparse(*counts), "    "))
+    for name, word, value in (("bits_if", "I64", "random31"), ("counter_if", "U32", "element_key")):
+        text.append(f"@common\ndef {name}(wanted, key, other):\n    return {word}({value}(key, other)) if wanted else {word}(0)")
+    return "\n\n".join(text)
 
 
 def _counts(name: str, fixed: bool, atomic: bool) -> list[ast.stmt]:
     """What telemetry counts of one update."""
-    row = INDEX[steps.STORES.get(name, name)]
+    text = _counted(str(INDEX[steps.STORES.get(name, name)]), fixed, atomic)
+    return [statement for line in text for statement in ast.parse(line).body]
+
+
+def _counted(row: str, fixed: bool, atomic: bool) -> list[str]:
+    """The statements that count in a row of the telemetry."""
     add, largest = "tel[{row}, {column}] += {value}", "tel[{row}, {column}] = max(tel[{row}, {column}], {value})"
     if atomic:
         add, largest = "cuda.atomic.add(tel, ({row}, {column}), WIDE({value}))", "cuda.atomic.max(tel, ({row}, {column}), WIDE({value}))"
     counts = ["1"]
     if fixed:
         counts += ["full != kept", "start == 0 and change != 0 and full == 0", "start != 0 and change != 0 and full == start"]
-    text = [*(add.format(row=row, column=column, value=value) for column, value in enumerate(counts)),
+    return [*(add.format(row=row, column=column, value=value) for column, value in enumerate(counts)),
             largest.format(row=row, column=4, value="abs(full)")]
-    return [statement for line in text for statement in ast.parse(line).body]
 
 
 def _stores(function: Node) -> str | None:
@@ -102,37 +194,55 @@ def _stores(function: Node) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False) -> dict[str, ast.FunctionDef]:
-    """Syntax trees of all update functions, terms and rounding written out, machine words not chosen yet."""
+def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> dict[str, ast.FunctionDef]:
+    """Syntax trees of all update functions, terms and rounding written out, machine words not chosen yet.
+
+    ``general``: for a kernel that is given the numbers of the formats, see :mod:`fxsim.engine.build.given`.
+    """
     table = sites(spec, diffuses) if spec else None
     trees = {}
     for name, node in functions(steps).items():
-        node = ExpandTerms(table).visit(node)
+        node = ExpandTerms(table, general, general and telemetry).visit(copy.deepcopy(node))
         if update := _stores(node):
             if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
                 node.body = [_written_out(node.body)]
-            node.body[-1:] = _store(node.body[-1], spec, table, telemetry)
+            node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
     return trees
 
 
-def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False) -> str:
+def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False, general: bool = False) -> str:
     """The update functions for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
-    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree))) for tree in update_trees(spec, diffuses, telemetry).values())
+    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree)))
+                       for tree in update_trees(spec, diffuses, telemetry, general).values())
 
 
 def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,
-                     atomic: bool = False) -> str:
-    """Source of all update functions. ``words``: function -> the machine word of each operation; ``atomic``: telemetry from many threads."""
+                     atomic: bool = False, numbers: Numbers | None = None, operations: bool = False) -> str:
+    """Source of all update functions.
+
+    words       function -> the machine word of each operation
+    atomic      telemetry from many threads
+    numbers     takes the numbers that the kernel is to be given
+    operations  functions that consist of operations on words are operations by themselves
+    """
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
-    for name, tree in update_trees(spec, diffuses, telemetry).items():
+    for name, tree in update_trees(spec, diffuses, telemetry, numbers is not None).items():
         node = Wrap(words[name]).visit(copy.deepcopy(tree))
+        if numbers:
+            node = numbers.visit(node)
         if telemetry:
-            if update := stored[name]:
+            if (update := stored[name]) and not numbers:
                 node.body[-1:-1] = _counts(update, spec is not None, atomic)
-            node = PassTelemetry(set()).visit(node)
-        text.append("@inline\n" + unparse(node))
+            node = PassArgument(set(), "tel").visit(node)
+        text.append(f"@{'update' if operations and is_operations(node) else 'inline'}\n" + unparse(node))
     return "\n\n".join(text)
+
+
+def is_operations(function: ast.FunctionDef) -> bool:
+    """Whether a function's body is assignments and a result, of nothing but operations on words and numbers."""
+    return all(isinstance(s, (ast.Assign, ast.Return)) for s in function.body) and all(
+        isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.expr_context)) for s in function.body for node in ast.walk(s.value))
 
 
 def quick_gradient_functions(quick: QuickGradient | None) -> str:
@@ -141,12 +251,12 @@ def quick_gradient_functions(quick: QuickGradient | None) -> str:
     if quick is None:
         return ""
     s = quick.shift
-    return (f"@inline\ndef signal_pairs(L, next):\n    return pair16(L, next)\n\n"
-            f"@inline\ndef signal_low(L):\n    return mullo16(L, I16({1 << 16 - s}))\n\n"
-            "@inline\ndef add_products(sum, pairs, F, next):\n    return add32(sum, dotpair32(pairs, F, next))\n\n"
-            f"@inline\ndef add_left_over(sum, low, F):\n    return add16(sum, shr16(mullo16(low, F), I16({16 - s})))\n\n"
-            f"@inline\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
-            "@inline\ndef room_left(total):\n"
+    return (f"@update\ndef signal_pairs(L, next):\n    return pair16(L, next)\n\n"
+            f"@update\ndef signal_low(L):\n    return mullo16(L, I16({1 << 16 - s}))\n\n"
+            "@update\ndef add_products(sum, pairs, F, next):\n    return add32(sum, dotpair32(pairs, F, next))\n\n"
+            f"@update\ndef add_left_over(sum, low, F):\n    return add16(sum, shr16(mullo16(low, F), I16({16 - s})))\n\n"
+            f"@update\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
+            "@update\ndef room_left(total):\n"
             f"    return sub32(I32({quick.limit}), mul32(min32(total, I32({quick.limit // quick.slope + 1})), I32({quick.slope})))")
 
 
@@ -154,7 +264,8 @@ def random_functions(operators: dict[object, str]) -> str:
     """The hash of :mod:`quant.random` on 32-bit words."""
     words = Words.always("U32", operators)
     text = [f"M32 = U32({quant_random.M32})"]
-    return "\n\n".join(text + ["@inline\n" + unparse(Wrap(words).visit(node)) for node in functions(quant_random).values()])
+    decorator = "@update\n" if operators else "@inline\n"
+    return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(copy.deepcopy(node))) for node in functions(quant_random).values()])
 
 
 class ExpandRandom(ast.NodeTransformer):
@@ -165,42 +276,64 @@ class ExpandRandom(ast.NodeTransformer):
     bits_<update>(stream, counter)      31 bits for one trial
     RANDOM_<update>                     whether it rounds stochastically
 
-    ``signed``: how the dialect takes unsigned words as signed ones; ``unsigned``: how it makes them.
+    ``signed``: how the dialect takes unsigned words as signed ones; ``unsigned``: how it makes them. ``table``: for a kernel that is given
+    the numbers of the formats, and with them whether there are random bits at all.
     """
 
-    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str):
-        self.spec, self.signed, self.unsigned = spec, signed, unsigned
+    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str, table: dict[str, Site] | None = None,
+                 open_: bool = False):
+        self.spec, self.signed, self.unsigned, self.table, self.open = spec, signed, unsigned, table, open_
 
     def _stochastic(self, update: str) -> bool:
         return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
 
     def visit_Name(self, node: Node) -> Node:
         kind, _, update = node.id.partition("_")
-        return ast.Constant(self._stochastic(update)) if kind == "RANDOM" else node
+        return ast.Constant(self.open or self._stochastic(update)) if kind == "RANDOM" else node
 
     def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
         if kind not in ("step", "counter", "bits") or update not in steps.TERMS:
             return node
-        if not self._stochastic(update):
+        if self.open:
+            return self._open(kind, update, node.args)
+        chosen = self.table is not None and update not in SYNAPSE and update not in steps.EXACT \
+            and chosen_when_run(self.table[update].shift, self.spec[steps.STORES.get(update, update)].rounding)
+        if not (chosen or self._stochastic(update)):
             return ast.Constant(0)
         arguments = [ast.unparse(argument) for argument in node.args]
         if kind == "step":
             return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({arguments[0]}))")
         if kind == "counter":
-            return expression(f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))")
-        return expression(f"{self.signed}(random31({arguments[0]}, {arguments[1]}))")
+            counter = f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))"
+            if not chosen:
+                return expression(counter)
+            mask = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
+            mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
+            return mask
+        drawn = ast.Call(ast.Name("random31", ast.Load()), node.args, [])
+        return ast.Call(ast.Name(self.signed, ast.Load()), [drawn], [])
+
+    def _open(self, kind: str, update: str, arguments: list[ast.expr]) -> ast.expr:
+        """The same whatever the formats."""
+        if kind == "step":
+            return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({ast.unparse(arguments[0])}))")
+        wanted = given(int(self._stochastic(update)), f"whether {update} takes random bits")
+        second = ast.Call(ast.Name(self.unsigned, ast.Load()), [arguments[1]], []) if kind == "counter" else arguments[1]
+        return ast.Call(ast.Name(f"{kind}_if", ast.Load()), [wanted, arguments[0], second], [])
 
 
-def softmax_functions(spec: PrecisionSpec | None) -> str:
+def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None) -> str:
     """exponential(d) = exp(-d) and quotient(p, total), the two steps of the softmax."""
     if spec is None:
         return ("@inline\ndef exponential(d):\n    return FLT(math.exp(-d))\n\n"
                 "@inline\ndef quotient(p, total):\n    return FLT(p / total)")
+    frac = given(spec["readout"].frac_bits, "fraction bits of readout")
+    written = unparse(numbers.visit(frac)) if numbers else frac.value
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",
-        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(functions(softmax)["exp_negative"])),
-        f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({spec['readout'].frac_bits}), EXP2)",
+        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(copy.deepcopy(functions(softmax)["exp_negative"]))),
+        f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({written}), EXP2)",
         "@inline\ndef quotient(p, total):\n    return I64((p << PROBABILITY_FRAC) // total)"])

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ def load_module(text: str) -> ModuleType:
         kept.write_text(f"{name}.py", text)
         module = ModuleType(name)
         module.__file__ = str((kept.directory or Path()) / f"{name}.py")
+        linecache.cache[module.__file__] = (len(text), None, text.splitlines(True), module.__file__)
         sys.modules[name] = module      # machine code from the cache looks it up by name
         exec(compile(text, module.__file__, "exec"), vars(module))
         _loaded[name] = module

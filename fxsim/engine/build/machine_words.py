@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 
+from .given import name_given
 from .rewrite import Node, Operations, called
 
 
@@ -12,11 +13,12 @@ class Words:
     ``ranges``: operation -> (lowest, highest) value; ``bits``: widths to choose from, signed, narrowest first.
     ``operators``: syntax -> name of an operation on words, as in :data:`fxsim.engine.cpu.words.NAMES`; where it has none, or
     without it, the result of Python's operator is cut to the word. ``names``: values of the function's arguments.
+    ``drop``: clips that never clip are left out.
     """
 
     def __init__(self, ranges: dict[int, tuple[int, int]], bits: tuple[int, ...] = (16, 32, 64), operators: dict | None = None,
-                 names: dict[str, tuple[int, int]] | None = None):
-        self.ranges, self.bits, self.operators, self.names = ranges, bits, operators or {}, names or {}
+                 names: dict[str, tuple[int, int]] | None = None, drop: bool = True):
+        self.ranges, self.bits, self.operators, self.names, self.drop = ranges, bits, operators or {}, names or {}, drop
 
     @staticmethod
     def always(word: str, operators: dict | None = None) -> Words:
@@ -49,6 +51,10 @@ class _Same(Words):
 
 WORD_BITS = 16
 WORD = (-(1 << 15), (1 << 15) - 1)
+
+
+def _fits(value: int, bits: int) -> bool:
+    return -(1 << bits - 1) <= value < 1 << bits - 1
 
 
 def _within(limits: tuple[int, int] | None) -> bool:
@@ -127,6 +133,8 @@ def _factors(node: Node) -> list[Node] | None:
     if not _is(node, "mul32") or not _is(node.args[0], "shl32"):
         return None
     (factor, shift), other = node.args[0].args, node.args[1]
+    if not hasattr(shift, "bound"):
+        return None
     limits = [bound << shift.bound for bound in getattr(other, "range", None) or WORD]
     if not _within(getattr(factor, "range", None)) or not _within(tuple(limits)):
         return None
@@ -157,12 +165,14 @@ class Wrap(Operations):
 
     def operation(self, node: Node, number: int) -> Node:
         if isinstance(node, ast.Call):
-            if self._idle(node):
+            if self.words.drop and self._idle(node):
                 return node.args[0]
-            if saturated := self._saturated(node) or self._cut(node):
+            if saturated := self._saturated(node) or self._cut(node) or self._cut_to_given(node, number):
                 return saturated
             self._same_word(node.args)
         word = self.words.operation(number)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)) and hasattr(node.right, "limit"):
+            node.right.func = ast.Name("I16", ast.Load())       # any word holds a shift
         if isinstance(node, ast.Call):
             name, operands = self.words.operators.get(called(node)), node.args
         else:
@@ -175,7 +185,7 @@ class Wrap(Operations):
             wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
             wrapped = ast.Call(ast.Name(word, ast.Load()), [node], [])
-        if name and "fused" in self.words.operators:
+        if name and "fused" in self.words.operators and WORD_BITS in self.words.bits:
             wrapped = fused(wrapped)
         wrapped.range = self.words.ranges.get(number)
         wrapped.terms = operands if name == "add" else self._halves(*operands) if name == "shl" else ()
@@ -247,6 +257,29 @@ class Wrap(Operations):
         cut.range = WORD
         return cut if low is None or low == WORD[0] else self._no_less(cut, low)
 
+    def _cut_to_given(self, node: ast.Call, number: int) -> ast.expr | None:
+        """A clip of a word of 32 bits to limits that are given and fit 16 bits: it is cut, or the sum is taken saturating, first."""
+        inner, limit = node.args[0], getattr(node.args[-1], "limit", None)
+        narrow = WORD_BITS in self.words.bits and self.words.operation(number) == "I16" and self.words.operators.get("saturating cut")
+        if limit is None or not narrow:
+            return None
+        low = None
+        if node.func.id == "min" and _is(inner, "max32") and hasattr(inner.args[-1], "limit"):
+            inner, low = inner.args
+        if not (isinstance(inner, ast.Call) and inner.func.id.endswith("32")):
+            return None
+        terms = getattr(inner, "terms", ())
+        if terms and all(_within(getattr(term, "range", None)) for term in terms):
+            clipped = _renamed(self.words.operators["saturating sum"] + "16", terms)
+        else:
+            clipped = _renamed(self.words.operators["saturating cut"], [inner])
+        for name, end in (("max", low), (node.func.id, node.args[-1])):
+            if end is not None:
+                end.func = ast.Name("I16", ast.Load())
+                clipped = _renamed(self.words.operators[name] + "16", [clipped, end])
+        clipped.range = self.words.ranges[number]
+        return clipped
+
     @staticmethod
     def _and_bound(x: Node, y: Node) -> tuple[Node, int | None]:
         """Of two operands the one that is no constant, and the constant."""
@@ -281,7 +314,7 @@ class Wrap(Operations):
     def _idle(node: Node) -> bool:
         """Whether max(x, bound) or min(x, bound) is x for all values that x can take."""
         limits = getattr(node.args[0], "range", None)
-        bound = getattr(node.args[-1], "bound", None)
+        bound = getattr(node.args[-1], "bound", getattr(node.args[-1], "limit", None))
         if limits is None or bound is None:
             return False
         return limits[0] >= bound if node.func.id == "max" else limits[1] <= bound
@@ -289,14 +322,19 @@ class Wrap(Operations):
     @staticmethod
     def _same_word(arguments: list[Node]) -> None:
         """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
-        words = [called(a)[-2:] for a in arguments if not hasattr(a, "bound") and called(a)[-2:].isdigit()]
-        for argument in arguments:
-            if words and hasattr(argument, "bound"):
+        numbers = [a for a in arguments if hasattr(a, "bound") or hasattr(a, "limit")]
+        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and a not in numbers and a.func.id[-2:].isdigit()]
+        for argument in numbers:
+            if words:
                 argument.func = ast.Name(f"I{words[0]}", ast.Load())
 
     def visit_Constant(self, node: Node) -> Node:
         if not isinstance(node.value, int):
             return node
-        wrapped: Node = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        if name_given(node):        # nothing but clips may look at its value: others have others
+            wrapped.func.id = "I32" if _fits(node.value, 32) else "I64"
+            wrapped.limit = node.value
+            return wrapped
         wrapped.bound, wrapped.range = node.value, (node.value, node.value)
         return wrapped

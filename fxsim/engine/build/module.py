@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,10 +23,19 @@ from fxsim.model.network import Network
 from quant import QUANTITIES, PrecisionSpec
 from quant.interval import Interval, interval_max, interval_min
 
-from .arithmetic_text import ExpandRandom, noted_functions, quick_gradient_functions, random_functions, softmax_functions, update_functions
+from .arithmetic_text import (
+    ExpandRandom,
+    noted_functions,
+    open_functions,
+    quick_gradient_functions,
+    random_functions,
+    softmax_functions,
+    update_functions,
+)
+from .given import ARRAY, Numbers
 from .machine_words import Words
-from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
-from .rewrite import Inline, PassTelemetry, Prune, Unroll, functions, straight, unparse
+from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
+from .rewrite import PassArgument, Prune, Unroll, functions, unparse
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,8 @@ class Build(Protocol):
     @property
     def telemetry(self) -> bool: ...        # count saturation, underflow and stalls
     @property
+    def general(self) -> bool: ...          # the numbers of the formats are given when it runs
+    @property
     def quick(self) -> tuple[int, int]: ...     # part and chunk of quick_gradient; (0, 0) without
 
     def constants(self) -> dict[str, object]:
@@ -71,18 +82,23 @@ class Build(Protocol):
 
 
 @lru_cache(maxsize=64)
-def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool) -> CodeType:
-    return compile(noted_functions(spec, diffuses, telemetry), f"<{spec.name} on integers>", "exec")
+def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool, general: bool) -> CodeType:
+    return compile(noted_functions(spec, diffuses, telemetry, general), f"<{spec.name} on integers>", "exec")
 
 
-def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False) -> Proof:
+def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False, general: bool = False) -> Proof:
     """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
     def on_intervals(note: Callable) -> dict[str, Any]:
         namespace: dict[str, Any] = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
-        exec(_noted_code(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry), namespace)
+        exec(_noted_code(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general), namespace)
         return namespace
     return prove(on_intervals, arithmetic, network)
 
+
+COARSE = (32, 64)       # words of kernels that are given numbers, so that few of them do for all formats ...
+NARROW = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # ... but for these updates, which take most of the time;
+DROPPED = ("eligibility_sum",)      # and here clips that never clip are left out all the same
+WIDE_STORED = ("S", "G", "GOUT")    # never kept in 16 bits there
 
 CONSTRUCTED = ("NUM", "CURRENT", "DIRECT", "NINE", "COEFFICIENT", "WIDE", "STATE")     # types that templates also use as constructors
 SUMS = (("add", "CURRENT"), ("mul", "CURRENT"), ("add", "NINE"), ("mul", "H"))     # operations that templates use on lanes: add_CURRENT(a, b), ...
@@ -91,6 +107,8 @@ INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 STORED = {"V": "membrane", "A": "adaptation", "X": "trace", "H": "pseudo_derivative", "Z": "readout_trace", "Y": "readout", "ERR": "error",
           "U": "adaptation_eligibility", "F": "filtered_eligibility", "S": "eligibility_sum", "G": "gradient", "GOUT": "gradient_out",
           "D": "rate_error", "FEEDBACK": "feedback"}
+
+STORAGE = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
 
 
 def storage(values: Interval, types: tuple[str, ...] = INTEGERS) -> str:
@@ -106,34 +124,46 @@ def stored_type(arithmetic: Arithmetic, network: Network) -> str:
     return storage(Interval(min(q.lo for q in stored), max(q.hi for q in stored)), SIGNED[1:])
 
 
-def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None) -> dict[str, str]:
+def storage_types(arithmetic: Arithmetic, network: Network, proof: Proof | None, general: bool = False) -> dict[str, str]:
     """Element types of the kernels' arrays: DT_V, DT_A, ... L: learning signal. NUM: spikes and refractory steps, CURRENT: sums of
     weights, DIRECT: B err, NINE: sums of 3x3 cells, GAIN: of adaptation, COEFFICIENT: leaks and gains, STATE: any stored quantity, WIDE: anything."""
-    names = (*STORED, "L", "NUM", "CURRENT", "DIRECT", "NINE", "GAIN", "COEFFICIENT", "WIDE", "STATE")
     if proof is None:
-        return dict.fromkeys(names, arithmetic.kind)
-    ranges, co = Ranges(arithmetic, network), arithmetic.coefficients
+        return dict.fromkeys(STORAGE, arithmetic.kind)
+    ranges, co, types = Ranges(arithmetic, network), arithmetic.coefficients, SIGNED if general else INTEGERS
     current = [ranges.joint_current(), ranges.current("out")]
     coefficients = [int(np.max(c, initial=0)) for c in vars(co).values()]
     signal = ranges.of("modulator" if arithmetic.learning.diffuses else "learning_signal")
-    return {**{name: storage(ranges.of(quantity)) for name, quantity in STORED.items()}, "L": storage(signal),
+    stored = {name: storage(ranges.of(quantity), types[general and name in WIDE_STORED:]) for name, quantity in STORED.items()}
+    return {**stored, "L": storage(signal, types),
             "NUM": storage(Interval(0, network.constants.refractory), SIGNED),
             "CURRENT": storage(Interval(min(c.lo for c in current), max(c.hi for c in current)), SIGNED[1:]),
             "DIRECT": storage(proof.results["direct"], SIGNED[1:]), "NINE": storage(signal * 9, SIGNED[1:]),
-            "GAIN": storage(ranges.up_to("adaptation_gain", co.adaptation_gain)),
+            "GAIN": storage(ranges.up_to("adaptation_gain", co.adaptation_gain), types),
             "COEFFICIENT": storage(Interval(0, max(coefficients)), SIGNED[1:]), "WIDE": "int64",
             "STATE": stored_type(arithmetic, network)}
 
 
-def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> str:
+class Source(NamedTuple):
+    """A kernel module's text, and the numbers that its kernels are given: (numbers,) int64, or None if they are all in the text."""
+
+    text: str
+    numbers: np.ndarray | None
+
+
+def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> Source:
     """Source of the kernel module for one arithmetic and template."""
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
-    proof = proof_for(arithmetic, network, build.telemetry) if spec else None
-    if proof:
-        words = {name: Words(ranges, dialect.bits, dialect.operators, _argument_ranges(name, proof)) for name, ranges in proof.ranges.items()}
+    numbers = Numbers() if spec and build.general else None
+    open_ = numbers is not None and build.telemetry       # one text for all formats
+    proof = proof_for(arithmetic, network, build.telemetry, build.general and not open_) if spec else None
+    if open_:
+        words = defaultdict(lambda: Words.always("I64", dialect.operators))
+    elif proof:
+        words = {name: Words(ranges, dialect.bits if name in NARROW or not numbers else COARSE, dialect.operators, _argument_ranges(name, proof),
+                             not numbers or name in DROPPED) for name, ranges in proof.ranges.items()}
     else:
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
-    types = storage_types(arithmetic, network, proof)
+    types = {**storage_types(arithmetic, network, proof, build.general), **(dict.fromkeys(STORAGE, "int64") if open_ else {})}
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
@@ -144,12 +174,27 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
               *(f"{operation}_{name} = {operation}{_constructor(types[name], dialect).removeprefix('I')}" for operation, name in SUMS
                 if dialect.operators),
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
-    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic)
-    updates = "\n\n\n".join([random_functions(dialect.operators), functions_text, quick_gradient_functions(quick)])
-    kernels = _template(template, build, ExpandRandom(spec, dialect.signed, dialect.unsigned), constants)
-    if dialect.operators:
-        kernels = Inline(straight(updates)).visit(kernels)
-    return "\n\n\n".join(["\n".join(header), softmax_functions(spec), updates, unparse(kernels)]) + "\n"
+    softmax = softmax_functions(spec, numbers)
+    opened = [open_functions()] if open_ else []
+    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers, bool(dialect.operators))
+    updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick)])
+    random = ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if spec and numbers else None, open_)
+    kernels = _template(template, build, random, constants)
+    updates = f"{softmax}\n\n\n{updates}"
+    if numbers:
+        updates, kernels = _given_numbers(updates, kernels, numbers)
+        header += [f"# {ARRAY}[{i}]: {name}" for i, name in enumerate(numbers.names)]
+    text = "\n\n\n".join(["\n".join(header), updates, unparse(kernels)]) + "\n"
+    return Source(text, numbers.values if numbers else None)
+
+
+def _given_numbers(updates: str, kernels: ast.Module, numbers: Numbers) -> tuple[str, ast.Module]:
+    """Updates and kernels whose functions hand the numbers on."""
+    kernels, written = numbers.visit(kernels), ast.parse(updates)
+    names = {n.name for n in kernels.body if isinstance(n, ast.FunctionDef)} | {*functions(steps), "exponential"}
+    for tree in (written, kernels):
+        PassArgument(names, ARRAY).visit_all(tree)
+    return unparse(written), kernels
 
 
 def _joint_currents(spec: PrecisionSpec | None, build: Build) -> bool:
@@ -176,12 +221,25 @@ def _constructor(kind: str, dialect: Dialect) -> str:
     return f"I{max(width, dialect.bits[0])}"
 
 
-def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+def template_tree(template: Path) -> ast.Module:
+    """A template's functions and names; those that it imports from another template beside it are copied."""
     tree = ast.parse(template.read_text())
-    tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            there = {n.name: n for n in ast.parse(template.with_name(f"{node.module}.py").read_text()).body if isinstance(n, ast.FunctionDef)}
+            body += [there[alias.name] for alias in node.names]
+        elif not isinstance(node, ast.Expr):
+            body.append(node)
+    tree.body = body
+    return tree
+
+
+def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+    tree = template_tree(template)
     tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
     if build.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
         updates = set(functions(steps))
-        tree = PassTelemetry(own | updates).visit(tree)
+        tree = PassArgument(own | updates, "tel").visit(tree)
     return tree

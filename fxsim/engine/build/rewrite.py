@@ -5,8 +5,11 @@ import ast
 import copy
 import inspect
 import operator
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Callable, TypeAlias
+
+from .given import given, name_given
 
 Node: TypeAlias = Any       # a syntax tree whose kind, known from its place or from a test, no type tells
 _FOLD: dict[type[ast.AST], Callable[[int, int], int]] = {
@@ -15,8 +18,9 @@ _FOLD: dict[type[ast.AST], Callable[[int, int], int]] = {
     ast.Eq: operator.eq}
 
 
+@lru_cache
 def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
-    """A module's functions by name, without docstrings, annotations and defaults."""
+    """A module's functions by name, without docstrings, annotations and defaults; copy what is to be changed."""
     found: dict[str, ast.FunctionDef] = {}
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.FunctionDef):
@@ -39,8 +43,8 @@ def unparse(*nodes: ast.AST) -> str:
 
 
 def is_number(node: ast.AST, value: int | None = None) -> bool:
-    """Whether a node is an integer constant (of that value)."""
-    return isinstance(node, ast.Constant) and isinstance(node.value, int) and (value is None or node.value == value)
+    """Whether a node is an integer constant (of that value, whatever the formats)."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and (value is None or node.value == value and not name_given(node))
 
 
 def called(node: Node) -> str:
@@ -67,12 +71,13 @@ def call(function: ast.FunctionDef, *arguments: ast.expr) -> ast.expr:
 
 
 class Fold(ast.NodeTransformer):
-    """Evaluates constant parts and drops + 0, - 0, * 1 and shifts by 0."""
+    """Evaluates constant parts and drops + 0, - 0, * 1 and shifts by 0. What comparisons of numbers find is written into the kernel."""
 
     def visit_BinOp(self, node: Node) -> Node:
         self.generic_visit(node)
         left, right, op = node.left, node.right, type(node.op)
-        if is_number(left) and is_number(right) and op in _FOLD:
+        known = is_number(left) and is_number(right) and op in _FOLD
+        if known and not (name_given(left) or name_given(right)):
             return ast.Constant(int(_FOLD[op](left.value, right.value)))
         if is_number(right, 0) and op in (ast.Add, ast.Sub, ast.LShift, ast.RShift):
             return left
@@ -84,11 +89,17 @@ class Fold(ast.NodeTransformer):
             return right if is_number(left, 1) else left
         if op is ast.Mult and (is_number(left, 0) or is_number(right, 0)):
             return ast.Constant(0)
+        if known:
+            one, other = (name_given(x) or str(x.value) for x in (left, right))
+            return given(int(_FOLD[op](left.value, right.value)), f"({one} {op.__name__} {other})")
         return node
 
     def visit_UnaryOp(self, node: Node) -> Node:
         self.generic_visit(node)
-        return ast.Constant(-node.operand.value) if isinstance(node.op, ast.USub) and is_number(node.operand) else node
+        if not (isinstance(node.op, ast.USub) and is_number(node.operand)):
+            return node
+        name = name_given(node.operand)
+        return given(-node.operand.value, f"(- {name})") if name else ast.Constant(-node.operand.value)
 
     def visit_Compare(self, node: Node) -> Node:
         self.generic_visit(node)
@@ -178,6 +189,12 @@ class Prune(ast.NodeTransformer):
             return [kept for statement in chosen for kept in self._statements(self.visit(statement))] or None
         return self.generic_visit(node)
 
+    def visit_IfExp(self, node: Node) -> Node:
+        node.test = self._reduced(node.test)
+        if isinstance(node.test, ast.Constant):
+            return self.visit(node.body if node.test.value else node.orelse)
+        return self.generic_visit(node)
+
     @staticmethod
     def _statements(visited: ast.stmt | list[ast.stmt] | None) -> list[ast.stmt]:
         return visited if isinstance(visited, list) else [visited] if visited else []
@@ -200,66 +217,23 @@ class Prune(ast.NodeTransformer):
         return test
 
 
-def straight(text: str) -> dict[str, ast.FunctionDef]:
-    """The functions of a source text that consist of assignments and a result."""
-    found: dict[str, ast.FunctionDef] = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Return) \
-                and all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in node.body[:-1]):
-            found[node.name] = Inline(found).visit(node)
-    return found
+class PassArgument(ast.NodeTransformer):
+    """Hands one more argument through the named functions and their callers."""
 
+    def __init__(self, names: set[str], argument: str):
+        self.names, self.argument = names, argument
 
-class Inline(ast.NodeTransformer):
-    """Writes straight functions out where they are called: compiling a call is cheap, compiling one more function is not."""
-
-    def __init__(self, functions: dict[str, ast.FunctionDef]):
-        self.functions, self.count = functions, 0
-        self.before: list[ast.stmt] = []
-
-    def _statement(self, node: Node) -> list[ast.stmt]:
-        outer, self.before = self.before, []
-        node = self.generic_visit(node)
-        statements, self.before = [*self.before, node], outer
-        return statements
-
-    visit_Assign = visit_Expr = visit_Return = _statement
-
-    def visit_Call(self, node: Node) -> Node:
-        self.generic_visit(node)
-        function: Node = self.functions.get(node.func.id) if isinstance(node.func, ast.Name) else None
-        if function is None:
-            return node
-        self.count += 1
-        values: dict[str, ast.expr] = {}
-        for parameter, argument in zip(function.args.args, node.args, strict=True):
-            self._bind(values, parameter.arg, argument)
-        for statement in function.body[:-1]:
-            self._bind(values, statement.targets[0].id, Substitute(values).visit(copy.deepcopy(statement.value)))
-        return Substitute(values).visit(copy.deepcopy(function.body[-1].value))
-
-    def _bind(self, values: dict[str, ast.expr], name: str, value: ast.expr) -> None:
-        """Let a function's variable be a name of its own, unless it already is a name or a number."""
-        if not isinstance(value, (ast.Name, ast.Constant)):
-            own = ast.Name(f"{name}_{self.count}", ast.Load())
-            self.before.append(ast.Assign([ast.Name(own.id, ast.Store())], value))
-            value = own
-        values[name] = value
-
-
-class PassTelemetry(ast.NodeTransformer):
-    """Hands the telemetry array ``tel`` through the named functions and their callers."""
-
-    def __init__(self, names: set[str]):
-        self.names = names
+    def visit_all(self, tree: ast.Module) -> None:
+        """The same only in the named functions."""
+        tree.body = [self.visit(node) if getattr(node, "name", "") in self.names else node for node in tree.body]
 
     def visit_FunctionDef(self, node: Node) -> Node:
-        if "tel" not in [a.arg for a in node.args.args]:
-            node.args.args.append(ast.arg("tel"))
+        if self.argument not in [a.arg for a in node.args.args]:
+            node.args.args.append(ast.arg(self.argument))
         return self.generic_visit(node)
 
     def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in self.names:
-            node.args.append(ast.Name("tel", ast.Load()))
+            node.args.append(ast.Name(self.argument, ast.Load()))
         return node

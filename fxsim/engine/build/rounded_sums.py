@@ -6,6 +6,7 @@ import copy
 
 from quant import QFormat, rounding as quant_rounding
 
+from .given import given
 from .machine_words import WORD_BITS
 from .rewrite import Fold, Node, call, called, functions, is_number
 
@@ -40,6 +41,51 @@ def rounded_narrowly(y: Node, base: Node, shift: int, fmt: QFormat) -> ast.expr:
     if is_number(base, 0) and called(y) == "max" and is_number(y.args[0], 0):
         return ast.Call(y.func, [y.args[0], rounded(y.args[1], base, shift, fmt)], [])      # all roundings are monotone and leave zero as it is
     return _in_two_steps(y, base, shift, fmt) or rounded(*_whole_part_apart(y, base, shift), shift, fmt)
+
+
+def rounded_as_given(y: Node, base: Node, shift: int, fmt: QFormat, name: str) -> ast.expr:
+    """The same where the shift is a number that the kernel is given; whether there is one at all, and the rounding, are written into it.
+
+    Down and to the nearest number up differ in what they add.
+    """
+    if shift == 0:
+        return ast.BinOp(base, ast.Add(), y)
+    s = given(shift, f"shift of {name}")
+    if fmt.rounding in ("floor", "nearest_up"):
+        half = given((1 << shift) >> 1 if fmt.rounding == "nearest_up" else 0, f"what {name} adds before it shifts")
+        part = ast.BinOp(ast.BinOp(y, ast.Add(), half), ast.RShift(), s)
+    else:
+        full = Fold().visit(call(functions(quant_rounding)[fmt.rounding], y, s, ast.Name("rnd", ast.Load()), base))
+        if is_number(base, 0):
+            return full
+        part = full.right
+    if isinstance(base, ast.BinOp) and isinstance(base.op, ast.Add):
+        return ast.BinOp(base.left, ast.Add(), ast.BinOp(base.right, ast.Add(), part))
+    return ast.BinOp(base, ast.Add(), part)
+
+
+CHOSEN = ("floor", "nearest_up", "nearest_even", "stochastic")      # roundings that a kernel can be given, too
+MOST_RANDOM = 31        # bits of a random number
+
+
+def chosen_when_run(shift: int, rounding: str) -> bool:
+    """Whether :func:`rounded_as_chosen` knows the rounding."""
+    return rounding in CHOSEN and 0 <= shift <= MOST_RANDOM
+
+
+def rounded_as_chosen(y: Node, base: Node, shift: int, fmt: QFormat, name: str) -> ast.expr:
+    """The same for all roundings in CHOSEN at once, for names y and base: which one it is, too, is in the numbers that the kernel is given.
+
+    (y + half - even (1 - q & 1) + (rnd >> k)) >> s with q = base + (y >> s); without random bits ``rnd`` is zero.
+    """
+    s, one = given(shift, f"shift of {name}"), ast.Constant(1)
+    half = given((1 << shift) >> 1 if fmt.rounding.startswith("nearest") else 0, f"what {name} adds before it shifts")
+    even = given(int(fmt.rounding == "nearest_even" and shift > 0), f"whether {name} looks for even numbers")
+    random = ast.BinOp(ast.Name("rnd", ast.Load()), ast.RShift(), given(MOST_RANDOM - shift, f"random bits too many for {name}"))
+    whole = ast.BinOp(base, ast.Add(), ast.BinOp(y, ast.RShift(), s))
+    odd = ast.BinOp(ast.BinOp(one, ast.Sub(), ast.BinOp(whole, ast.BitAnd(), one)), ast.BitAnd(), even)
+    total = ast.BinOp(ast.BinOp(ast.BinOp(y, ast.Add(), half), ast.Sub(), odd), ast.Add(), random)
+    return Fold().visit(ast.BinOp(base, ast.Add(), ast.BinOp(total, ast.RShift(), s)))
 
 
 def _narrow_product(y: Node, fmt: QFormat) -> bool:

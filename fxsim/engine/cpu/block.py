@@ -22,6 +22,7 @@ RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' rec
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
 WORDS = {1: np.uint8, 8: np.uint64}     # spikes looked at together -> type that holds their bytes
 LINE = 64       # bytes of a line of the cache
+NOBODY = np.zeros(0, np.int64)      # to tell of progress
 SHARES = 32     # of a chunk's synapses, when threads share them: enough to finish together
 
 
@@ -47,8 +48,8 @@ class Outcome(NamedTuple):
 class Block:
     """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
 
-    def __init__(self, subject: Subject, kernels: ModuleType, trials: int, steps: int, learn: bool, record: bool):
-        self.subject, self.kernels, self.learn, self.recording = subject, kernels, learn, record
+    def __init__(self, subject: Subject, kernels: ModuleType, given: tuple[np.ndarray, ...], trials: int, steps: int, learn: bool, record: bool):
+        self.subject, self.kernels, self.given, self.learn, self.recording = subject, kernels, given, learn, record
         self.size, self.length, self.n = trials, steps, subject.network.topology.n
         total = np.float64 if subject.arithmetic.spec is None else np.int64
         self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
@@ -222,9 +223,16 @@ class Parts:
 
     def lead(self) -> None:
         """All steps. Nothing of it waits for a thread that has not begun."""
-        b = self.block
-        b.kernels.run_block(*b.steps, b.size, *b.rule, *b.rates, self.progress, self.taken, self.borders, self.rooms[0], b.wires, b.state,
-                            self.histories[0], self.histories[-1], b.io, b.records, b.tel)
+        self._run(0, self.count, 0, True, True, self.progress, self.histories[0], self.histories[-1])
+
+    def _run(self, first: int, last: int, thread: int, neurons: bool, synapses: bool, progress: np.ndarray, *histories: History) -> None:
+        b, share = self.block, thread * SHARES // self.threads
+        b.kernels.run_block(first, last, share, neurons, synapses, *b.steps, b.size, *b.rule, *b.rates, progress, self.taken, self.borders,
+                            self.rooms[thread], b.wires, b.state, *histories, b.io, b.records, b.tel, *b.given)
+
+    def _run_chunk(self, chunk: int, thread: int, neurons: bool, synapses: bool) -> None:
+        history = self.histories[chunk % len(self.histories)]
+        self._run(chunk, chunk + 1, thread, neurons, synapses, NOBODY, history, history)
 
     def follow(self, thread: int) -> None:
         """Take shares of the synapses, chunk by chunk as the thread that leads gets there, until the end."""
@@ -238,15 +246,11 @@ class Parts:
 
     def forward(self, chunk: int) -> None:
         """Neurons, readout and learning signal."""
-        b, history = self.block, self.histories[chunk % len(self.histories)]
-        b.kernels.forward_chunk(chunk * b.kernels.CHUNK, *b.steps, *b.rule, b.wires, b.state, history, b.io, b.records, b.tel)
+        self._run_chunk(chunk, 0, True, False)
 
     def eligibility(self, chunk: int, thread: int = 0) -> None:
         """Synapses that no other thread has taken."""
-        b, start, (T, S) = self.block, chunk * self.block.kernels.CHUNK, self.block.steps
-        first, history = thread * SHARES // self.threads, self.histories[chunk % len(self.histories)]
-        b.kernels.eligibility_chunk(start, start + b.kernels.CHUNK > T - S, first, self.taken[chunk], self.borders,
-                                    self.rooms[thread], b.wires, b.state, history, b.records, b.tel)
+        self._run_chunk(chunk, thread, False, True)
 
     def all_synapses(self, chunk: int) -> None:
         """All shares once more, on one thread."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +13,11 @@ import numpy as np
 from fxsim.engine.build.cache import load_module
 from fxsim.engine.build.module import module_text
 from fxsim.engine.interface import Result, require_steps
+from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network, Trials
 from fxsim.model.telemetry import Counters
+from quant.spec import is_shipped
 
 from .block import Block, Outcome
 from .lane_order import group
@@ -29,7 +32,8 @@ NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else 
 FEW, FEW_NARROW = Variant(lanes=8, side=2, together=4), Variant(lanes=8, side=FULL // 8, together=8, unroll=8)
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # state of which there is most
 WORTH_SHARING = 3000     # synapses: with fewer, another thread gains little
-WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True)   # one lane: an unused one must not be counted, and records stay small
+# one lane: an unused one must not be counted, and records stay small; one build for all formats
+WATCHING = Variant(lanes=1, together=1, chunk=1, unroll=1, telemetry=True, general=True)
 
 
 class CpuEngine:
@@ -44,25 +48,42 @@ class CpuEngine:
         self.tables = Tables(network)
         self.subject = Subject(network, learning, arithmetic, seed, self.tables)
         self._modules: dict[Variant, ModuleType] = {}
+        self._given: dict[Variant, tuple[np.ndarray, ...]] = {}         # the numbers of the formats, for kernels that are given them
         self._wires: dict[ModuleType, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
-        self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+        self._general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
+        try:
+            self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+        except InputError:
+            if not self._general:
+                raise
+            self._general = False       # written out, sums are narrower
+            self.module(self.variant(PLAIN.lanes))
 
     def variant(self, trials: int) -> Variant:
-        """The build for so many trials."""
+        """The build for so many trials. Shipped formats are written into it; others are given to one that many formats share."""
         if self._variant:
             return self._variant
         spec = self.arithmetic.spec
         narrow = spec is not None and max(spec[quantity].word_bits for quantity in SYNAPSE) <= 16
         if trials <= FULL // 2:
-            return FEW_NARROW if narrow else FEW
-        return NARROW if narrow else PLAIN
+            chosen = FEW_NARROW if narrow else FEW
+        else:
+            chosen = NARROW if narrow else PLAIN
+        return replace(chosen, unroll=1, general=True) if self._general else chosen
 
     def module(self, variant: Variant) -> ModuleType:
         """The kernels built for this arithmetic."""
         if variant not in self._modules:
-            self._modules[variant] = load_module(module_text(self.arithmetic, self.network, variant, TEMPLATE))
+            source = module_text(self.arithmetic, self.network, variant, TEMPLATE)
+            self._modules[variant] = load_module(source.text)
+            self._given[variant] = () if source.numbers is None else (source.numbers,)
         return self._modules[variant]
+
+    def given(self, variant: Variant) -> tuple[np.ndarray, ...]:
+        """The numbers that those kernels are given: an array of them, or nothing."""
+        self.module(variant)
+        return self._given[variant]
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -81,7 +102,7 @@ class CpuEngine:
             try:
                 block = spare.pop()
             except IndexError:
-                block = Block(self.subject, kernels, part.size, part.steps, learn, record)
+                block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record)
             block.load(wires, part)
             if threads > 1:
                 block.run_shared(self._pool, threads)

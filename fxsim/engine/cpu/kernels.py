@@ -228,10 +228,9 @@ def record_step(t, k, step, learn, rule, net, s, h, rec):
                         rec.m[step, c, l] = s.grid[c * LANES + l]
 
 
-@compiled
+@inline
 def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel):
     """The chunk of steps from t0 on, of one block; rule: 0 e-prop, 1 diffusion, 2 diffusion on per-step tables."""
-    align_stack()
     n, m, n_out, steps = net.cell.size, net.ptr_in.size - 1, s.y.size // LANES, min(CHUNK, T - t0)
     leak_m, leak_a, leak_k = COEFFICIENT(net.leaks[0]), COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for k in range(steps):
@@ -410,14 +409,13 @@ def count_steps(counters, row, keys, e, alif, window):
         put(counters, OF_G + row, counter_gradient(take_chunk(keys, 4 * CHUNK), e))
 
 
-@compiled
+@inline
 def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
     taken[i] tells that share i is taken, the last word how many are done. Whoever calls it at the same time with the same ``taken`` takes
     other shares; each begins with the share ``first`` of its own, whose synapses it had in its cache, and has ``room`` of its own.
     """
-    align_stack()
     leak_a, leak_k, keys = COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2]), room.keys
     for k in range(CHUNK):
         keys[k] = step_eligibility(t0 + k)
@@ -468,7 +466,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
 
 
 # ---- trials ----------------------------------------------------------------------------------------------------------
-@compiled
+@inline
 def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
     """End of the trials: the regularisation joins the gradients; sums over the first `lanes` lanes are added to io.gsum, io.gout_sum."""
     n = net.cell.size
@@ -499,23 +497,27 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
 
 
 @compiled
-def run_block(T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, progress, taken, borders, room, net, s, h, other, io, rec, tel):
-    """All steps of a block's trials; taken: a row for each chunk.
+def run_block(first, last, share, neurons, synapses, T, S, lanes, learn, classify, rule, R, kd, rate_target, rate_gain, progress, taken, borders,
+              room, net, s, h, other, io, rec, tel):
+    """The chunks first to last-1 of a block's trials, their neurons, their synapses or both; with both the trials are over then.
 
+    The only function that is compiled by itself: what calls each other would be compiled again with each caller. taken: a row for each chunk.
     If there is a ``progress``, it tells others how many chunks they may go through (see eligibility_chunk) while the neurons run through the
     next one, into the ``other`` history; without, both histories are the same.
     """
-    for chunk in range((T + CHUNK - 1) // CHUNK):
-        t0, shared = chunk * CHUNK, progress.size > 0
-        if chunk == 0 or not shared:
-            forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
-        if shared:
-            tell(progress, 0, chunk + 1)
-            if t0 + CHUNK < T:
-                forward_chunk(t0 + CHUNK, T, S, learn, classify, rule, R, kd, net, s, other, io, rec, tel)
-        if learn:
-            eligibility_chunk(t0, t0 + CHUNK > T - S, I64(0), taken[chunk], borders, room, net, s, h, rec, tel)
-        if shared:
-            wait(taken[chunk], taken.shape[1] - 1, taken.shape[1] - 1)
+    align_stack()
+    ahead = progress.size
+    for turn in range(first, last + ahead):
+        chunk = turn - ahead
+        if ahead > 0 and chunk >= first:
+            tell(progress, 0, turn)
+        if neurons and turn < last:
+            forward_chunk(turn * CHUNK, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel)
+        if synapses and learn and chunk >= first:
+            t0 = chunk * CHUNK
+            eligibility_chunk(t0, t0 + CHUNK > T - S, share, taken[chunk], borders, room, net, s, other, rec, tel)
+            if ahead > 0:
+                wait(taken[chunk], taken.shape[1] - 1, taken.shape[1] - 1)
         h, other = other, h
-    finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)
+    if neurons and synapses:
+        finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)

@@ -180,6 +180,16 @@ def like(context: Context, array: Kind, value: Kind) -> Intrinsic:
 
 
 @intrinsic
+def number(context: Context, array: Kind, index: Kind) -> Intrinsic:
+    """array[index] of numbers that nothing writes while the kernel runs: they are loaded once."""
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
+        loaded = builder.load(address(context, builder, signature.args[0], *arguments), align=8)
+        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return loaded
+    return array.dtype(array, index), codegen
+
+
+@intrinsic
 def align_stack(context: Context) -> Intrinsic:
     """Let the function keep what does not fit its registers at multiples of 64 bytes: lanes elsewhere would cross cache lines and pages."""
     def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:

@@ -14,10 +14,12 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined",
-    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, put, repeating",
-    "from fxsim.engine.cpu.sharing import claim, tell, wait", "from fxsim.files.machine_code import kept",
+    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
+    "from fxsim.engine.cpu.sharing import claim, tell, wait", "from fxsim.engine.cpu.updates import update",
+    "from fxsim.files.machine_code import kept",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
+    'common = nb.njit(error_model="numpy", pipeline_class=Inlined)',
     'compiled = kept(__name__, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), NAMES,
     signed="signed", unsigned="unsigned",
@@ -27,7 +29,8 @@ CPU = Dialect((
             "element, take_chunk, take_signal = loader(1), loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
-    modules=tuple(Path(__file__).with_name(name) for name in ("words.py", "lanes.py", "lane_order.py", "sharing.py", "state.py")))
+    modules=tuple(Path(__file__).with_name(f"{name}.py")
+                  for name in ("words", "lanes", "lane_order", "sharing", "state", "updates", "compiler")))
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Variant:
     chunk       steps between two visits of a synapse
     unroll      steps of a visit written out, a power of two; divides chunk
     telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
+    general     for all formats that differ in numbers only, see :mod:`fxsim.engine.build.given`
     """
 
     lanes: int = 16
@@ -48,6 +52,7 @@ class Variant:
     chunk: int = 32
     unroll: int = 4
     telemetry: bool = False
+    general: bool = False
     dialect: ClassVar[Dialect] = CPU
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .options import change, config, out, refuse_changes, seed
+from fxsim.cli.options import change, config, out, refuse_changes, seed
 
 
 @click.command()

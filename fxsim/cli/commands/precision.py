@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Iterable
 
 import click
 
+from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.tables import text_table
 from fxsim.errors import InputError
-
-from .options import Items, change, config, force, jobs, out, refuse_changes
-from .tables import text_table
 
 if TYPE_CHECKING:
     from fxsim.config import Config
@@ -102,11 +101,12 @@ def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jo
     spec, decided = minimise(settings, seeds, margin, out, Workers(jobs), terminal_sweep_progress(), click.echo, quantities)
     assert isinstance(before, PrecisionSpec)        # minimise refuses floats
     rows = [[name, str(fmt.word_bits), str(decided[name].word_bits) if name in decided else "", str(spec[name].word_bits),
-             f"{decided[name].difference:+.4f} +- {decided[name].standard_error:.4f}" if name in decided else ""]
+             f"{decided[name].difference:+.4f} +- {decided[name].half_interval:.4f}" if name in decided else "",
+             f"{decided[name].detectable:.4f}" if name in decided else ""]
             for name, fmt in before.formats.items() if not quantities or name in quantities]
-    click.echo(text_table([["quantity", "bits", "enough alone", "enough together", "alone, against float32"], *rows]))
+    click.echo(text_table([["quantity", "bits", "enough alone", "enough together", "alone, against float32 (95 %)", "smallest loss seen"], *rows]))
     together = decided[TOGETHER]
-    click.echo(f"{TOGETHER}: {together.difference:+.4f} +- {together.standard_error:.4f} against float32, margin {margin}, seeds {seeds}")
+    click.echo(f"{TOGETHER}: {together.difference:+.4f} +- {together.half_interval:.4f} (95 %) against float32, margin {margin}, seeds {seeds}")
     click.echo(f"written: {out}")
 
 

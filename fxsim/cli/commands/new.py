@@ -7,9 +7,8 @@ from string import Template
 
 import click
 
+from fxsim.cli.options import out
 from fxsim.errors import InputError
-
-from ..options import out
 
 
 @click.group()
@@ -71,7 +70,7 @@ def _write(path: Path, *templates: str, **values: object) -> None:
     from fxsim.files.writing import make_directory, write_atomic
     _require_new(path)
     make_directory(path.parent)
-    text = "".join((Path(__file__).parent / template).read_text(encoding="utf-8") for template in templates)
+    text = "".join((Path(__file__).parent / "templates" / template).read_text(encoding="utf-8") for template in templates)
     lines = Template(text).substitute(values).splitlines(keepends=True)
     write_atomic(path, "".join(map(_aligned, lines) if path.suffix == ".yaml" else lines).encode())
     click.echo(f"written: {path}")

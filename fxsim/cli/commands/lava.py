@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+from fxsim.cli.options import PATH, change, config, force, out
+from fxsim.cli.tables import cells, text_table
 from fxsim.errors import InputError
-
-from .options import PATH, change, config, force, out
-from .tables import cells, text_table
 
 
 @click.group()
