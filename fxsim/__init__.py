@@ -15,26 +15,36 @@ package :mod:`quant`, where number formats live. Read model/network, then model/
     >>> config = fxsim.load_config("delayed_match", ["precision=q16", "iterations=100"])
     >>> result = fxsim.train(config, out="runs/first")
     >>> result.frame.query("split == 'eval'")[["iteration", "accuracy"]]
+
+:class:`Simulator` does the same on your own arrays, a batch or a step at a time.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.model.topology import build_network
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
+    from fxsim.training.simulator import Simulator
 
     from .config import Config
 
     __version__: str
 
 
-def __getattr__(name: str) -> str:
-    """``__version__``, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology"}
+
+
+def __getattr__(name: str) -> Any:
+    """``__version__`` and what takes long to import, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+    if name in _LATE:
+        from importlib import import_module
+        return getattr(import_module(_LATE[name]), name)
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import metadata
@@ -48,6 +58,12 @@ def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     """A shipped configuration by name or a YAML file by path, with ``"key.subkey=value"`` changes. Raises InputError."""
     from .config import load_config
     return load_config(name_or_path, list(changes))
+
+
+def load_plugin(path: str | Path) -> list[str]:
+    """Run a Python file that defines tasks (``fxsim new task`` writes one); returns the names that configurations now can have. Raises InputError."""
+    from .config import load_plugin
+    return load_plugin(path)
 
 
 def train(config: Config | str | Path, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
@@ -85,4 +101,4 @@ def compare(configs: list[Config | str | Path], rules: list[str], precisions: li
     return build_report(out)
 
 
-__all__ = ["InputError", "__version__", "compare", "load_config", "train"]
+__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "train"]

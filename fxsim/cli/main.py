@@ -13,6 +13,7 @@ from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted, interruptible
 
 from .commands import bench, doctor, exchange, lava, new, precision, study, train, verify
+from .options import plugin
 
 RESUMING = ("compare", "sweep", "demo")
 
@@ -59,3 +60,6 @@ def main() -> None:
 for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
                 verify.verify, bench.bench, doctor.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
+for command in (train.train, study.compare, study.sweep, study.report, precision.calibrate, precision.cost, *exchange.export.commands.values(),
+                *exchange.import_.commands.values(), *lava.lava.commands.values()):       # whatever reads configurations
+    plugin(command)

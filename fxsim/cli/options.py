@@ -84,3 +84,14 @@ def seed(help: str, default: int | None = None) -> Option:
 def threads(help: str) -> Option:
     """``--threads``: of the CPU engine."""
     return click.option("--threads", type=click.IntRange(min=0), default=0, help=help)
+
+
+def _load_plugins(ctx: click.Context, parameter: click.Parameter, paths: tuple[str, ...]) -> None:
+    if paths and not ctx.resilient_parsing:     # a shell that completes runs nobody's code
+        from fxsim.config import load_plugin
+        for path in paths:
+            load_plugin(path)
+
+
+plugin = click.option("--plugin", multiple=True, metavar="FILE", expose_value=False, is_eager=True, callback=_load_plugins,
+                      help="Run this Python file, which brings tasks of its own (fxsim new task).")

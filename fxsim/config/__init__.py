@@ -8,6 +8,7 @@ io           files, shipped names, ``a.b=value`` changes; shipped/: a YAML file 
 Read schema first.
 """
 from .io import config_names, dump_config, load_config
+from .registry import load_plugin
 from .schema import Config, build_config
 
-__all__ = ["Config", "build_config", "config_names", "dump_config", "load_config"]
+__all__ = ["Config", "build_config", "config_names", "dump_config", "load_config", "load_plugin"]

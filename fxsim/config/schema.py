@@ -20,7 +20,7 @@ from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
 from .network import NetworkConfig
-from .registry import read_task, section_of
+from .registry import load_plugin, plugin_of, read_task, section_of
 from .task import TaskSection
 
 MEMORY_LIMIT_SHARE = 0.8
@@ -127,6 +127,10 @@ class Config(Section):
         """Outputs."""
         return self.task.outputs
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Data, and the file of the task where a plugin brought it: other processes load it, too."""
+        return _restored, (plugin_of(self.task.name)[0], self.model_dump(mode="json"))
+
     def changed(self, changes: dict[str, Any], source: str = "") -> Config:
         """A checked copy with dotted fields changed, ``{"learning.rule": "eprop"}``. Raises InputError."""
         data = self.model_dump(mode="json")
@@ -141,6 +145,12 @@ class Config(Section):
                     raise InputError(source or self.name, path, "an unknown field", "fields of the configuration, such as learning.rule")
             place[last] = value
         return build_config(data, source or self.name)
+
+
+def _restored(plugin: str, data: dict[str, Any]) -> Config:
+    if plugin:
+        load_plugin(plugin)
+    return build_config(data, str(data["name"]))
 
 
 def _physical_memory() -> int:

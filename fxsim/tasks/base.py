@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.config.registry import plugin_of
+from fxsim.config.task import TaskSection
 from fxsim.model.draws import key32
 from fxsim.model.network import Trials
 from fxsim.model.topology import learning_of
@@ -15,7 +17,12 @@ EVALUATION, CONFIRMATION = 2**31, 2**31 + 2**30     # first trial ids of these s
 
 
 class Task(ABC):
-    """Draws trials. They are a function of the run's seed and the trial's id, so all precisions and rules meet the same ones."""
+    """Draws trials. They are a function of the run's seed and the trial's id, so all precisions and rules meet the same ones.
+
+    A task of a plugin or a package has its parameters' class in ``section``.
+    """
+
+    section: ClassVar[type[TaskSection]]
 
     def __init__(self, config: Config):
         self.config = config
@@ -27,8 +34,8 @@ class Task(ABC):
 
     @property
     def digest(self) -> str:
-        """Of what trials depend on and the configuration only names, files; empty if there is nothing."""
-        return ""
+        """Of what trials depend on and the configuration only names: files with trials, a plugin; empty if there is nothing."""
+        return plugin_of(self.config.task.name)[1]
 
     def training_trials(self, iteration: int) -> Trials:
         """The batch of update number ``iteration``, from 0."""

@@ -130,14 +130,14 @@ def _meta(archive: Archive) -> dict:
 
 
 def _require_same_bits(path: Path, meta: dict, training: Training) -> None:
-    """What the configuration only names: the engine behind "auto", the formats in a precision file, the trials in files."""
+    """What the configuration only names: the engine behind "auto", the formats in a precision file, the trials or the task in files."""
     if training.arithmetic.spec is None and meta["engine"] != training.engine.name:
         raise OtherRun(path, "engine", f"{training.config.precision} trained by {str(meta['engine'])[:80]}, wanted {training.engine.name}",
                          "the same engine: the last bits of floats differ between engines")
     if meta["formats"] != training.formats:
         raise OtherRun(path, "precision", f"other formats than {training.config.precision} has now", "the same formats, or another --out")
     if meta.get("data", "") != training.task.digest:        # version 0.1 had no such tasks
-        raise OtherRun(path, "task", "other data than its files hold now", "files with the same values, or another --out")
+        raise OtherRun(path, "task", "other data, or another plugin, than its files hold now", "files with the same content, or another --out")
 
 
 def _state(archive: Archive, meta: dict, training: Training) -> State:

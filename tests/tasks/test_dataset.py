@@ -10,7 +10,7 @@ from fxsim.cli.main import main
 from fxsim.errors import InputError
 from fxsim.training.loop import Training
 
-from recorded import config_of, drawn, write_dense, write_events
+from tiny import config_of, drawn, write_dense, write_events
 
 pytestmark = pytest.mark.core
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
@@ -46,7 +46,7 @@ def test_a_run_goes_on_only_with_the_same_data(tmp_path):
     assert train(longer, out=tmp_path / "run", resume=True).frame.query("split == 'train'").shape[0] == 5 == longer.updates
     labels, times, units = drawn(10)
     write_events(path, labels[::-1].copy(), times, units)
-    with pytest.raises(InputError, match="task: found other data than its files hold now"):
+    with pytest.raises(InputError, match="task: found other data, or another plugin, than its files hold now"):
         train(config.changed({"iterations": "3 epochs"}), out=tmp_path / "run", resume=True)
     with pytest.raises(InputError, match="iterations: found a run with 2 epochs, wanted 1 epoch"):
         train(config, out=tmp_path / "run", resume=True)

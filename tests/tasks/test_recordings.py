@@ -11,7 +11,7 @@ from fxsim.errors import InputError
 from fxsim.tasks import make_task
 from fxsim.tasks.recordings import Clock, Recording, dense as dense_module, events as events_module
 
-from recorded import CHANNELS, config_of, drawn, write_dense, write_events, write_heidelberg
+from tiny import CHANNELS, config_of, drawn, write_dense, write_events, write_heidelberg
 
 pytestmark = pytest.mark.core
 needs_h5py = pytest.mark.skipif(importlib.util.find_spec("h5py") is None, reason="needs h5py: pip install 'fxsim[hdf5]'")

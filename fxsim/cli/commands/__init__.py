@@ -2,5 +2,5 @@
 
 train       train                                               study       compare, sweep, demo, report
 precision   presets, calibrate, cost                            verify, bench, doctor       verify ..., bench ..., doctor
-exchange, lava      export, import; lava ...                    new         new task, from templates/
+exchange, lava      export, import; lava ...                    new         new dataset, new task, from templates/
 """

@@ -1,6 +1,7 @@
 """``fxsim new``: files to start from."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from string import Template
 
@@ -38,19 +39,40 @@ def dataset(train: str, test: str, time_unit: str, bin: float, out: Path) -> Non
     classes = max(2, *(found.classes for found in facts))
     answer = (f"  classes: {classes}  # labels are 0 to {classes - 1}" if facts[0].classes
               else f"  targets: {facts[0].targets}  # values of a regression in a step")
-    _write(out, "dataset.yaml", name=out.stem, train=train, test=test, time_unit=time_unit, bin=f"{bin:g}", trials=facts[0].trials, answer=answer,
+    _write(out, "dataset.yaml", "network.yaml", name=out.stem, train=train, test=test, time_unit=time_unit, bin=f"{bin:g}", answer=answer,
            channels=max(found.spikes.channels for found in facts), duration=max(found.longest for found in facts),
-           batch=min(32, facts[0].trials), evaluated=min(512, facts[1].trials))
+           trials=facts[0].trials, batch=min(32, facts[0].trials), evaluated=min(512, facts[1].trials))
 
 
-def _write(path: Path, template: str, **values: object) -> None:
-    """A file from a template; nothing that is there is written over."""
-    from fxsim.files.writing import make_directory, write_atomic
+@new.command()
+@click.argument("name")
+@out("Directory of the two files.", default=".")
+def task(name: str, out: Path) -> None:
+    """Write NAME.py, a task of your own to start from, and NAME.yaml, which trains it: fxsim train NAME.yaml --plugin NAME.py"""
+    from fxsim.config.registry import task_names
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name) or name in task_names():
+        raise InputError("fxsim new task", "NAME", name,
+                         f"small letters, digits and _, from a letter, and none of {', '.join(task_names())}")
+    values = {"name": name, "file": f"{name}.py", "classes": 3, "batch": 32, "evaluated": 128}
+    for path in (out / f"{name}.py", out / f"{name}.yaml"):
+        _require_new(path)
+    _write(out / f"{name}.py", "task.py.txt", **values)
+    _write(out / f"{name}.yaml", "task.yaml", "network.yaml", **values)
+
+
+def _require_new(path: Path) -> None:
     if path.exists():
-        raise InputError(path, "--out", "a file that exists", "another name")
+        raise InputError(path, "", "a file that exists", "another name")
+
+
+def _write(path: Path, *templates: str, **values: object) -> None:
+    """A file from templates; nothing that is there is written over."""
+    from fxsim.files.writing import make_directory, write_atomic
+    _require_new(path)
     make_directory(path.parent)
-    text = (Path(__file__).parent / "templates" / template).read_text(encoding="utf-8")
-    write_atomic(path, "".join(map(_aligned, Template(text).substitute(values).splitlines(keepends=True))).encode())
+    text = "".join((Path(__file__).parent / "templates" / template).read_text(encoding="utf-8") for template in templates)
+    lines = Template(text).substitute(values).splitlines(keepends=True)
+    write_atomic(path, "".join(map(_aligned, lines) if path.suffix == ".yaml" else lines).encode())
     click.echo(f"written: {path}")
 
 
