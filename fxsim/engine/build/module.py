@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any, Callable, NamedTuple, Protocol
+from typing import Any, Callable, Mapping, NamedTuple, Protocol
 
 import numpy as np
 
@@ -156,6 +156,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     numbers = Numbers() if spec and build.general else None
     open_ = numbers is not None and build.telemetry       # one text for all formats
     proof = proof_for(arithmetic, network, build.telemetry, build.general and not open_) if spec else None
+    words: Mapping[str, Words]
     if open_:
         words = defaultdict(lambda: Words.always("I64", dialect.operators))
     elif proof:

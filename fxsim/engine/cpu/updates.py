@@ -10,6 +10,8 @@ from numba import typeof
 from numba.core import types
 from numba.extending import intrinsic
 
+from fxsim.engine.build.rewrite import Node
+
 from .lanes import Kind
 
 Emit = Callable[[Any, Any, dict[str, Any]], Any]        # (context, builder, values of variables) -> value
@@ -20,14 +22,16 @@ def update(function: Callable) -> Any:
     """An operation that does what a function does whose body is assignments and a result, of nothing but operations on words and numbers."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)
+    body: list[Node] = list(tree.body)
     names, scope = [argument.arg for argument in tree.args.args], function.__globals__
 
     def make(context: Any, *given: Kind) -> tuple[Any, Callable]:
         kinds, steps = dict(zip(names, given)), []
-        for statement in tree.body:
+        for statement in body:
             value = statement.value
             kind, emit = _typed(value, kinds, scope, context)
-            name = statement.targets[0].id if isinstance(statement, ast.Assign) else ""
+            target: Node = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            name = target.id if target else ""
             kinds[name] = kind
             steps.append((name, emit))
 
@@ -62,11 +66,12 @@ def _typed(node: ast.expr, kinds: dict[str, Kind], scope: dict[str, Any], contex
         context, builder, signature, [emit(context, builder, values) for _, emit in operands])
 
 
-def _number(node: ast.expr) -> int | None:
+def _number(node: Node) -> int | None:
     """The value of a number as it is written; None for other expressions."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
-        return -node.operand.value
-    return node.value if isinstance(node, ast.Constant) else None
+    negative = isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+    number: Node = node.operand if negative else node
+    value: int | None = number.value if isinstance(number, ast.Constant) else None     # type: ignore[assignment]     # only integers are written
+    return value if value is None or not negative else -value
 
 
 def _constructed(node: ast.expr, to: Kind, kind: Kind, emit: Emit) -> Emit:
