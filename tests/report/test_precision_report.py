@@ -150,7 +150,7 @@ def test_accumulators_in_the_text():
             used[study, quantity] = int(np.ceil(np.log2(rows["max_abs"].max() * 2.0 ** (rows["word_bits"].max() - 1))))
             saturated[study, quantity] = int(rows["saturated"].sum())
     sums = [used[study, "eligibility_sum"] for study in ("delayed_match", "cue_accumulation", "pattern_generation")]
-    assert "used {} and the sign in delayed match and cue accumulation, {} in pattern generation".format(sums[0], sums[2]) in TEXT and sums[0] == sums[1]
+    assert f"used {sums[0]} and the sign in delayed match and cue accumulation, {sums[2]} in pattern generation" in TEXT and sums[0] == sums[1]
     assert not any(saturated[study, "eligibility_sum"] for study in ("delayed_match", "cue_accumulation", "pattern_generation")) and max(sums) + 1 < 22
     assert f"({used['delayed_match', 'gradient']} bits and the sign in delayed match, {used['cue_accumulation', 'gradient']} in cue accumulation" in TEXT
     assert f"{saturated['pattern_generation', 'gradient']} of the values that were counted saturated" in TEXT and used["pattern_generation", "gradient"] > 30
