@@ -50,20 +50,38 @@ def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     return load_config(name_or_path, list(changes))
 
 
-def train(config: Config, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
-    """Train one network; with ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (:mod:`fxsim.training.runs`)."""
+def train(config: Config | str | Path, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
+    """Train one network, of a configuration or of its name or path.
+
+    With ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (:mod:`fxsim.training.runs`).
+    """
     from pathlib import Path
 
     from fxsim.training.loop import Training
     from fxsim.training.runs import train_in
+    config = _configuration(config)
+    if out == "":
+        raise InputError("fxsim.train", "out", "an empty path", "a path, or None")
     return Training(config).run(progress) if out is None else train_in(Path(out), config, progress, resume)
 
 
-def compare(configs: list[Config], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:
+def _configuration(given: Config | str | Path) -> Config:
+    """A configuration, or the one of this name or path."""
+    from pathlib import Path
+
+    from .config import Config
+    if isinstance(given, (str, Path)):
+        return load_config(given)
+    if not isinstance(given, Config):
+        raise InputError("fxsim", "config", type(given).__name__, "a configuration (fxsim.load_config), its name or its path")
+    return given
+
+
+def compare(configs: list[Config | str | Path], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:
     """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.study.comparison`)."""
     from fxsim.report.build import build_report
     from fxsim.study.comparison import compare
-    compare(configs, rules, precisions, seeds, out, jobs)
+    compare([_configuration(config) for config in configs], rules, precisions, seeds, out, jobs)
     return build_report(out)
 
 

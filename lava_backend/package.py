@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxsim.config import Config, build_config, load_config
+from fxsim.config import Config, build_config
 from fxsim.config.base import LARGEST, SMALLEST
+from fxsim.config.io import load_run_config
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
@@ -30,7 +31,7 @@ from fxsim.tasks import Task, make_task
 from fxsim.training.optimizers import OnMasters, make_optimizer
 from quant import FLOATS, PrecisionSpec, QFormat
 from quant.files import dump_yaml, parse_yaml, read_text
-from quant.spec import spec_from_dict
+from quant.spec import is_file, spec_from_dict
 
 if TYPE_CHECKING:
     from fxsim.training.loop import Training
@@ -134,7 +135,7 @@ def package_of_training(training: Training) -> Package:
 
 def package_of_run(directory: Path, when: str = "final") -> Package:
     """The package of a finished run directory (see fxsim.training.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
-    config = load_config(directory / "config.yaml")
+    config = load_run_config(directory)
     if config.precision in FLOATS or config.learning.rule == "bptt":
         raise InputError(directory / "config.yaml", "precision", config.precision, FIXED_POINT)
     manifest = _mapping(directory / "manifest.json")
@@ -189,9 +190,15 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
             "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid)},
             "constants": {name: float(value) if isinstance(value, float) else int(value) for name, value in constants.items()},
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
-            "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
+            "precision": package.spec.to_dict(), "config": package.config and _task_of(package.config),
             "provenance": provenance or {}}
     write_atomic(directory / "package.yaml", dump_yaml(_plain(meta)).encode())
+
+
+def _task_of(config: Config) -> dict[str, Any]:
+    """The run's configuration; changes of a precision that is a file, which may not be there where this is read, are in the package's formats."""
+    data = config.model_dump(mode="json")
+    return {**data, "formats": {}} if is_file(config.precision) else data
 
 
 def claim_package(directory: Path, force: bool = False) -> None:

@@ -16,11 +16,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Mapping
 
-from .errors import InputError, shown
+from .errors import InputError, or_one_of, shown
 from .files import parse_yaml, read_text
-from .formats import QFormat
+from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS
 
+FORMULA = "=+-@ "
 _TOP = ("name", "description", "extends", "defaults", "quantities")
 _FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
 
@@ -79,6 +80,11 @@ def preset_names() -> list[str]:
     return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def is_file(name: str) -> bool:
+    """True for a precision that is the path of a file, not a shipped name or a float."""
+    return name not in FLOATS and name not in preset_names()
+
+
 def load_spec(name_or_path: str | Path) -> PrecisionSpec:
     """A preset by name or a YAML file by path. Raises InputError, one line, on anything it does not understand."""
     return _load(str(name_or_path), ())
@@ -95,7 +101,7 @@ def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
     if name_or_path in preset_names():
         return _preset(name_or_path)
     source = name_or_path
-    text = read_text(name_or_path, "precision", "a readable YAML file, or one of " + ", ".join(["float32", "float64", *preset_names()]))
+    text = read_text(name_or_path, "precision", "a readable YAML file, " + or_one_of(name_or_path, [*FLOATS, *preset_names()]))
     if source in seen or len(seen) > 8:
         raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
     return spec_from_dict(parse_yaml(text, source), source, seen)
@@ -127,8 +133,9 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     if missing:
         raise InputError(source, f"quantities.{missing[0]}", "nothing", "a format for every quantity (or extends: a preset)")
     label = data.get("name", Path(source).stem)
-    if not isinstance(label, str) or not label:
-        raise InputError(source, "name", shown(label), "a non-empty text")
+    if not isinstance(label, str) or not label or not label.isprintable() or label[0] in FORMULA or label in FLOATS:
+        raise InputError(source, "name", shown(label), "a non-empty text that is printed as it is, begins with none of = + - @ "
+                                                       "(spreadsheets take these for formulas), and is no float's name")
     description = data.get("description", "")
     if not isinstance(description, str):
         raise InputError(source, "description", shown(description), "a text")
@@ -138,6 +145,8 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
 
 def _mapping(value: object, source: str, field: str, allowed: tuple[str, ...]) -> dict:
     if value is None:
+        if not field:
+            raise InputError(source, "", "nothing in it", "a mapping with keys " + ", ".join(allowed))
         value = {}
     if not isinstance(value, dict):
         raise InputError(source, field, shown(value), "a mapping with keys " + ", ".join(allowed))

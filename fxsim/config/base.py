@@ -26,6 +26,12 @@ def _true_or_false(value: Any) -> Any:
     return value
 
 
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("name", "a text on one line, without control characters")
+    return value
+
+
 def _within(low: float, high: float, allowed: str) -> Callable[[float], float]:
     def check(value: float) -> float:
         if not low <= value <= high:        # NaN is refused, too
@@ -37,6 +43,8 @@ def _within(low: float, high: float, allowed: str) -> Callable[[float], float]:
 Integer = Annotated[int, BeforeValidator(_no_text)]
 Number = Annotated[float, BeforeValidator(_no_text)]
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 Positive = Annotated[Integer, Field(ge=1)]
 Count = Annotated[Integer, Field(ge=0)]

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,6 +62,14 @@ class Cache:
             there = False
         if not there:
             self._put(name, data)
+
+    def writable(self) -> bool:
+        """Whether something can be kept now: tried, as permissions do not tell of full disks."""
+        self._put(".try", b"x" * 4096)
+        if self.directory is not None:
+            with suppress(OSError):
+                (self.directory / ".try").unlink()
+        return self._writable
 
     def _put(self, name: str, data: bytes) -> None:
         if self.directory is None or not self._writable:

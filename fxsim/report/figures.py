@@ -34,6 +34,12 @@ def title(name: str) -> str:
     return NAMES.get(name, name.replace("_", " "))
 
 
+def plain(text: object) -> str:
+    """Text that matplotlib draws as it is: it takes what stands between two dollars for a formula, and legends leave out what begins with _."""
+    drawn = str(text).replace("$", r"\$")
+    return f" {drawn}" if drawn.startswith("_") else drawn
+
+
 def styles(comparison: Comparison) -> dict[str, tuple[str, tuple[int, ...]]]:
     """precision -> (colour, dashes), the same in every picture."""
     return {p: (COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]) for i, p in enumerate(comparison.precisions())}
@@ -74,7 +80,7 @@ def _curves(comparison: Comparison, task: str) -> Figure:
             for precision, (colour, dashes) in styles(comparison).items():
                 curve = learning_curve(comparison, task, rule, precision, column)
                 if len(curve):
-                    ax.plot(curve["iteration"], curve["mean"], color=colour, dashes=dashes or (None, None), lw=1.5, label=precision)
+                    ax.plot(curve["iteration"], curve["mean"], color=colour, dashes=dashes or (None, None), lw=1.5, label=plain(precision))
                     ax.fill_between(curve["iteration"], curve["mean"] - curve["sem"], curve["mean"] + curve["sem"], color=colour, alpha=0.15, lw=0)
             if column == "nmse":
                 ax.set_yscale("log")
@@ -139,7 +145,7 @@ def _rasters(shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
             ax.set_facecolor("0.96")
         axes[2, j].tick_params(labelbottom=False)
         axes[0, j].tick_params(labelbottom=False)
-        axes[0, j].set_title(f"{precision}: {s['spikes'].mean() * 1000:.1f} Hz", fontsize=9)
+        axes[0, j].set_title(f"{plain(precision)}: {s['spikes'].mean() * 1000:.1f} Hz", fontsize=9)
         axes[3, j].set_xlabel("time (ms)")
     for i, name in enumerate(("input channel", "neuron", "readout", "target")):
         axes[i, 0].set_ylabel(name)
@@ -165,7 +171,7 @@ def _fields(shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
             ax.spines[:].set_visible(False)
             if i == 0:
                 ax.set_title(f"{step + 1} ms", fontsize=8)
-        axes[i, 0].set_ylabel(precision)
+        axes[i, 0].set_ylabel(plain(precision))
     figure.colorbar(image, ax=axes, shrink=0.8, label="neuromodulator M")
     figure.suptitle(f"{heading}: the neuromodulator on the grid, time since the learning window opened", fontsize=10)
     return figure
@@ -182,7 +188,7 @@ def _losses(table: pd.DataFrame, heading: str) -> Figure:
             if share >= 5e-4:
                 ax.text(j, i, f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5,
                         color="black" if share > 1e-2 else "white")
-        ax.set_xticks(range(len(precisions)), precisions, rotation=45, ha="right")
+        ax.set_xticks(range(len(precisions)), [plain(p) for p in precisions], rotation=45, ha="right")
         ax.set_yticks(range(len(quantities)), [title(q) for q in quantities])
         ax.set_title(label, fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of stored values")

@@ -13,7 +13,6 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from fxsim.config.tasks import TASKS
 from fxsim.errors import InputError
 from fxsim.study.columns import QUALITIES, RESULTS
 from fxsim.study.outcome import mean_of, settled
@@ -39,7 +38,7 @@ class Sweep:
     @cached_property
     def facts(self) -> dict[str, dict]:
         """run -> what :mod:`.published` has to know of it."""
-        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.iterations}
+        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.updates}
                 for p in plan(self.study, str(self.path / "study.yaml"))}
 
 
@@ -61,6 +60,12 @@ def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     return results.assign(**{name: tails[name].astype(float) for name in QUALITIES if found})
 
 
+def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
+    """True if there are runs that a figure would show and all of them failed."""
+    rows = Rows(sweep, f"figures.{number}").chosen(sweep.results, figure.where)
+    return _done(rows).empty
+
+
 def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     """The panels of a figure of kind curves or lines; ``number``: its place in the study."""
     source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else _done(sweep.results)
@@ -75,7 +80,9 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
                   for value in values if (shown[figure.lines] == value).any()]
         ends = [min(min(s["x"]) for s in series), max(max(s["x"]) for s in series)]
         for i, (label, chosen) in enumerate(figure.levels.items()):
-            level = where.chosen(_done(sweep.results), chosen)
+            level = _done(where.chosen(sweep.results, chosen))
+            if level.empty:         # all failed, as the table says
+                continue
             numbers = where.numbers(level, "metric", figure.metric).to_numpy()
             mean, sem = float(numbers.mean()), standard_error(numbers)
             series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
@@ -125,7 +132,7 @@ class Rows:
         for column, wanted in where.items():
             table = table[self.column(table, "where", column).isin(wanted if isinstance(wanted, list) else [wanted])]
         if table.empty:
-            raise self.error("where", where, "a choice that leaves rows (did these runs fail?)")
+            raise self.error("where", where, "a choice that leaves rows")
         return table
 
     def panels(self, table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -186,7 +193,7 @@ def summary(sweep: Sweep) -> list[dict]:
     for key, group in results.groupby(keys, sort=False, dropna=False):
         found = dict(zip(keys, key))
         done = _done(group)
-        measure = "accuracy" if TASKS[found["task"]].classification else "nmse"
+        measure = "nmse" if results.loc[results["task"] == found["task"], "nmse"].notna().any() else "accuracy"
         values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
         seen = mean_of(values)
         label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))

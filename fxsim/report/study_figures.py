@@ -12,7 +12,7 @@ from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
 from fxsim.study.plan import Figure
 
-from .figures import LABELS, PUBLISHED, STYLE, title
+from .figures import LABELS, PUBLISHED, STYLE, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 COLUMNS = 4         # panels beside each other
 
 
-def draw_study(drawn: list[tuple[Figure, list[dict] | dict]], folder: Path) -> dict[str, Path]:
+def draw_study(drawn: list[tuple[Figure, list[dict] | dict | None]], folder: Path) -> dict[str, Path]:
     """Draw each figure from what :mod:`.study_data` made of it; returns figure-NUMBER -> PNG path (an SVG stands beside it)."""
     make_directory(folder)
     paths = {}
     with style(STYLE):
         for number, (figure, content) in enumerate(drawn):
+            if content is None:         # none of its runs is done
+                continue
             picture = _heatmap(figure, content) if isinstance(content, dict) else _charts(figure, content)
             paths[f"figure-{number}"] = save_picture(picture, folder, f"figure-{number}", bbox_inches="tight")
     return paths
@@ -46,21 +48,21 @@ def _charts(figure: Figure, charts: list[dict]) -> Picture:
         for s in chart["series"]:
             x, mean, sem = np.array(s["x"]), np.array(s["mean"]), np.nan_to_num(np.array(s["sem"], float))
             marker = "o" if 2 < len(x) < 8 else None
-            ax.plot(x, mean, color=s["colour"], dashes=s["dash"] or (None, None), lw=1.5, label=s["label"], marker=marker, ms=3)
+            ax.plot(x, mean, color=s["colour"], dashes=s["dash"] or (None, None), lw=1.5, label=plain(s["label"]), marker=marker, ms=3)
             ax.fill_between(x, mean - sem, mean + sem, color=s["colour"], alpha=0.15, lw=0)
         if chart["log"]:
             ax.set_yscale("log")
         if chart["percent"]:
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        ax.set_title(chart["title"], fontsize=9)
+        ax.set_title(plain(chart["title"]), fontsize=9)
         if i % columns == 0:
             ax.set_ylabel(chart["y"])
         if i + columns >= len(charts):
-            ax.set_xlabel(chart["x"])
+            ax.set_xlabel(plain(chart["x"]))
         entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels())}
-    picture.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, title=title(figure.lines))
+    picture.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, title=plain(title(figure.lines)))
     counts = {n for chart in charts for s in chart["series"] for n in s["n"]}
-    wrapped = textwrap.fill(figure.title, max(30, int((picture.get_figwidth() - 4.4) / 0.07)))
+    wrapped = textwrap.fill(plain(figure.title), max(30, int((picture.get_figwidth() - 4.4) / 0.07)))
     picture.suptitle(f"{wrapped}\n(mean ± SEM, {seeds(counts)})", fontsize=10)
     return picture
 
@@ -81,11 +83,11 @@ def _heatmap(figure: Figure, cells: dict) -> Picture:
     for (i, j), value in np.ndenumerate(mean):
         text = "–" if math.isnan(value) else f"{scale * value:.{digits}f}" + ("" if math.isnan(sem[i, j]) else f"\n±{scale * sem[i, j]:.{digits}f}")
         ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if value < middle else "black")
-    ax.set_xticks(range(len(cells["x"])), cells["x"])
-    ax.set_yticks(range(len(cells["y"])), cells["y"])
-    ax.set_xlabel(figure.x_label or title(figure.x))
-    ax.set_ylabel(title(figure.y))
+    ax.set_xticks(range(len(cells["x"])), [plain(value) for value in cells["x"]])
+    ax.set_yticks(range(len(cells["y"])), [plain(value) for value in cells["y"]])
+    ax.set_xlabel(plain(figure.x_label or title(figure.x)))
+    ax.set_ylabel(plain(title(figure.y)))
     unit = " (shares; cells: percent)" if figure.metric == "accuracy" else ""
     picture.colorbar(image, ax=ax, label=LABELS.get(figure.metric, figure.metric) + unit)
-    picture.suptitle(f"{figure.title}\n(mean ± SEM, {seeds({n for row in cells['n'] for n in row if n})})", fontsize=10)
+    picture.suptitle(f"{plain(figure.title)}\n(mean ± SEM, {seeds({n for row in cells['n'] for n in row if n})})", fontsize=10)
     return picture

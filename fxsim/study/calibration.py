@@ -92,7 +92,7 @@ def calibrate(config: Config, word_bits: int, accumulator_bits: int = 31, headro
         if not WORD_BITS[0] <= bits <= WORD_BITS[1]:
             raise InputError("calibrate", field, bits, f"{WORD_BITS[0]} to {WORD_BITS[1]}")
     fitted = fit(load_spec(preset), observe(config, progress), word_bits, accumulator_bits, headroom)
-    described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.iterations} updates), "
+    described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.updates} updates), "
                  f"signs and roundings of {preset}")
     spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)
     network = build_network(config)

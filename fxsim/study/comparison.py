@@ -9,6 +9,7 @@ interrupted, or is given one more seed or more iterations, goes on.
 """
 from __future__ import annotations
 
+import hashlib
 import time
 from contextlib import closing
 from datetime import datetime, timezone
@@ -18,11 +19,11 @@ from typing import Callable, Sequence
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
-from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
+from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
-from fxsim.training.runs import command_line, is_finished, machine, versions
+from fxsim.training.runs import command_line, file_name, is_finished, machine, versions
 from quant import FLOATS, load_spec
 
 from .jobs import Run, Workers, run_all
@@ -82,7 +83,7 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
                 for rule in rules:
                     if rule != "bptt" or precision in FLOATS:
                         changed = config.changed({"seed": seed, "precision": precision, "learning.rule": rule})
-                        runs.append(Run(changed, folder / f"{rule}-{name}-s{seed}", snapshot=seed == seeds[0]))
+                        runs.append(Run(changed, folder / f"{rule}-{_folder(name)}-s{seed}", snapshot=seed == seeds[0]))
     if not runs:
         raise InputError("compare", "precisions", ", ".join(names), "float32 or float64 for rule bptt")
     return runs, notes
@@ -93,11 +94,17 @@ def precision_name(precision: str) -> str:
     return precision if precision in FLOATS else load_spec(precision).name
 
 
+def _folder(name: str) -> str:
+    """A precision's name in that of a directory; what is no file's name gets a digest, so that two of them stay two."""
+    plain = file_name(name)[:100]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
 def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) -> None:
     """One CSV of several with the same header, digit for digit."""
     header, text = ",".join(columns) + "\n", []
     for path in tables:
-        first, _, rest = path.read_text().partition("\n")
+        first, _, rest = read_csv_text(path).partition("\n")
         if first + "\n" != header:
             raise InputError(path, "header", first, header)
         text.append(rest)
@@ -107,6 +114,6 @@ def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) 
 def describe_task(config: Config, rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int]) -> dict:
     """The manifest's entry of one task."""
     return {"n": config.network.n, "steps": config.task.steps, "batch_size": config.batch_size,
-            "iterations": config.iterations, "seeds": list(seeds), "rules": list(rules),
+            "iterations": config.updates, "seeds": list(seeds), "rules": list(rules),
             "precisions": [precision_name(p) for p in precisions], "c_reg": config.learning.c_reg,
             "paper_size": is_paper_size(config)}

@@ -23,7 +23,7 @@
       - {kind: heatmap, title: Two at once, where: {block: both}, x: weight_bits, y: bits}
 
 Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
-study are relative to its file.
+study are relative to its file. Beside a study that a sweep has kept, in study.files, lies all that it names: see :class:`Places`.
 """
 from __future__ import annotations
 
@@ -39,31 +39,34 @@ from typing import Any, Iterable, Iterator, Literal, Union
 
 from pydantic import Field, ValidationError
 
-from fxsim.config import Config, load_config
-from fxsim.config.base import Integer, Section
+from fxsim.config import Config, config_names, load_config
+from fxsim.config.base import Integer, Name, Section
+from fxsim.config.io import portable
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
 from quant import FLOATS, PrecisionSpec, load_spec
-from quant.files import parse_yaml, read_text
-from quant.spec import preset_names
+from quant.errors import shown
+from quant.files import dump_yaml, parse_yaml, read_text
+from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+Label = Union[Name, Literal[""]]
 Value = Union[bool, int, float, str, list, dict, None]
 
 
 class Block(Section):
     """Runs that belong together: all combinations of ``grid``, or the entries of ``runs``."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Name = Field(max_length=100)
     base: str = ""
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
-    axes: dict[str, list[str]] = {}
+    axes: dict[Name, list[str]] = {}
 
 
 class Figure(Section):
@@ -74,27 +77,27 @@ class Figure(Section):
     """
 
     kind: Literal["curves", "lines", "heatmap"]
-    title: str = Field(min_length=1, max_length=200)
+    title: Name
     caption: str = Field("", max_length=2000)
     where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
     panels: tuple[str, ...] = ()
     lines: str = "precision"
     x: str = ""
     y: str = ""
-    x_label: str = ""
+    x_label: Label = ""
     metric: Literal["accuracy", "nmse", "loss", "rate_hz"] = "accuracy"
-    levels: dict[str, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
+    levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
 class Study(Section):
     """The content of a study file."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     description: str = ""
     base: str = ""
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = Field((0, 1, 2), min_length=1)
-    axes: dict[str, list[str]] = {}
+    axes: dict[Name, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
     figures: list[Figure] = []
 
@@ -133,7 +136,7 @@ def load_study(path: Path) -> tuple[Study, str]:
 def parse_study(data: object, source: str) -> Study:
     """Check parsed data. Raises InputError for the first thing that is wrong."""
     if not isinstance(data, dict):
-        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Study.model_fields))
+        raise InputError(source, "", "nothing in it" if data is None else shown(data), "a mapping with the keys " + ", ".join(Study.model_fields))
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
@@ -156,8 +159,8 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
         if not (block.base or study.base):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
-        combined: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
-        for kind, varied in combined:
+        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
+        for kind, varied in variations:
             own = {**study.axes, **block.axes}
             for axis in varied:
                 _require_free(source, f"blocks.{i}.{kind}.{axis}", axis)
@@ -187,19 +190,57 @@ def require_distinct(source: str, precisions: Iterable[tuple[str, str | Precisio
             raise InputError(source, "precision", f"two precisions called {name}", "a name of its own for each: tables and figures go by it")
 
 
-def plan(study: Study, source: str) -> list[Planned]:
-    """All runs, seeds outermost, so that what is done at any time is paired. Raises InputError for the first run that cannot be."""
+class Places:
+    """Where the files are that a study names: beside it, or where a sweep has kept them. ``kept``: path below the study's folder -> text."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.kept: dict[str, str] = {}
+
+    def base(self, name: str) -> Config:
+        """A configuration by the name that the study gives it."""
+        config = load_config(self._found(name) if name not in config_names() else name)
+        if name not in config_names():
+            where = Path(_kept(name))
+            self.kept |= {str(where.parent / (path or where.name)): text for path, text in portable(config, f"{where.name}.files").items()}
+        return config
+
+    def precision(self, name: str) -> str:
+        """The path of a precision file by the name that the study gives it; shipped names stay."""
+        if not is_file(name):
+            return name
+        path = self._found(name)
+        self.kept[_kept(name)] = dump_yaml(load_spec(path).to_dict())
+        return path
+
+    def _found(self, name: str) -> str:
+        kept = self.folder / _kept(name)
+        return str(kept if kept.is_file() else self.folder / name)
+
+
+def _kept(name: str) -> str:
+    """Where a sweep keeps a file that its study names, below its directory."""
+    path = Path(name)
+    where = "" if path.parent == Path() else hashlib.sha256(str(path.parent).encode()).hexdigest()[:10] + "/"
+    return f"study.files/{where}{path.name}"
+
+
+def plan(study: Study, source: str, places: Places | None = None) -> list[Planned]:
+    """All runs, seeds outermost, so that what is done at any time is paired. Raises InputError for the first run that cannot be.
+
+    ``places`` has then found, and holds, the files that the study names.
+    """
     count = sum(max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values()) * len(b.seeds or study.seeds) for b in study.blocks)
     if count > MAX_RUNS:
         raise InputError(source, "blocks", f"{count} runs", f"at most {MAX_RUNS}")
-    folder, loaded = Path(source).parent, {}
+    places, loaded = places or Places(Path(source).parent), {}
     runs = []
     for block in study.blocks:
         base = block.base or study.base
         if base not in loaded:
-            loaded[base] = load_config(_beside(base, folder))
+            loaded[base] = places.base(base)
         for index, axes in enumerate(_combinations(block)):
-            changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, folder)
+            changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, places)
             where = f"{source}: block {block.name}, run {index + 1}"
             if "seed" in changes:
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
@@ -219,21 +260,18 @@ def _combinations(block: Block) -> Iterator[dict[str, Value]]:
         yield from (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values()))
 
 
-def _changes(given: dict[str, Value], axes: dict[str, list[str]], folder: Path) -> dict[str, Any]:
+def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places) -> dict[str, Any]:
     """Dotted fields with values; an axis of several fields gives its value to each."""
     changes = {field: value for name, value in given.items() for field in axes.get(name, [name])}
     precision = changes.get("precision")
     if isinstance(precision, str):
-        changes["precision"] = _beside(precision, folder)
+        changes["precision"] = places.precision(precision)
     return changes
-
-
-def _beside(name: str, folder: Path) -> str:
-    """A path relative to the study's folder; names of shipped things stay."""
-    return str(folder / name) if name.endswith((".yaml", ".yml")) and not Path(name).is_absolute() else name
 
 
 def is_paper_size(config: Config) -> bool:
     """True for the network, trials and batch of the shipped configuration of its task."""
+    if config.task.name not in config_names():
+        return False
     shipped = load_config(config.task.name)
     return (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)

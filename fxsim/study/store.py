@@ -16,9 +16,10 @@ from typing import Mapping, Sequence
 import pandas as pd
 
 from fxsim.errors import InputError
-from fxsim.files.writing import write_atomic
+from fxsim.files.writing import read_csv_text, write_atomic
+from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
-from .columns import OWN_COLUMNS, QUALITIES, RESERVED
+from .columns import OWN_COLUMNS, QUALITIES, RESERVED, RESULTS
 from .plan import Planned
 
 NAMES = ("results", "curves", "telemetry")
@@ -33,12 +34,14 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
             rows.append({**labels, "status": "failed", "error": failures[run.folder]})
             continue
         manifest = json.loads((folder / "manifest.json").read_text())
-        table = pd.read_csv(folder / "curves.csv")
+        table = pd.read_csv(io.StringIO(read_csv_text(folder / "curves.csv")))
         rows.append({**labels, "status": "done", "error": "", "updates": manifest["updates"], "stopped_early": manifest["stopped_early"],
                      **_qualities(table)})
         curves.append(_labelled(table.drop(columns="seconds"), labels))
-        telemetry.append(_labelled(pd.read_csv(folder / "telemetry.csv"), labels))
-    for name, table in zip(NAMES, (pd.DataFrame(rows), _concatenated(curves), _concatenated(telemetry))):
+        telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
+    results = pd.DataFrame(rows)
+    results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
+    for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS))):
         write_atomic(directory / f"{name}.parquet", to_parquet(table))
 
 
@@ -64,8 +67,9 @@ def _labelled(table: pd.DataFrame, labels: dict) -> pd.DataFrame:
     return pd.concat([pd.DataFrame([labels] * len(table), index=table.index, columns=list(labels)), table], axis=1)
 
 
-def _concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([table for table in tables if len(table)] or tables[:1] or [pd.DataFrame()], ignore_index=True)
+def _concatenated(tables: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """One below the other; without any, a table of no rows with ``columns``."""
+    return pd.concat([table for table in tables if len(table)] or tables[:1] or [pd.DataFrame(columns=columns)], ignore_index=True)
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:

@@ -1,6 +1,6 @@
 """Runs a study and keeps what came out.
 
-    DIR/study.yaml                          the study, as given
+    DIR/study.yaml                          the study, as given; study.files/: the files that it names, complete
     DIR/runs/TASK-RULE-PRECISION-sSEED-DIGEST/      a run directory each, see fxsim.training.runs; failure.txt where a run failed
     DIR/results.parquet, curves.parquet, telemetry.parquet      see fxsim.study.store
     DIR/manifest.json                       command, versions, machine, date, how many runs
@@ -25,10 +25,10 @@ from fxsim.training.progress import SweepProgress, describe
 from fxsim.training.runs import command_line, is_finished, machine, versions
 
 from .jobs import Run, Workers, run_all
-from .plan import Planned, load_study, plan
+from .plan import Places, Planned, load_study, plan
 from .store import NAMES, write_store
 
-FILES = ("study.yaml", "runs", "manifest.json", *(f"{name}.parquet" for name in NAMES))
+FILES = ("study.yaml", "study.files", "runs", "manifest.json", *(f"{name}.parquet" for name in NAMES))
 LONGEST_ERROR = 500
 
 
@@ -38,11 +38,14 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
     A study goes on in its own directory, also with more blocks, seeds or iterations. ``force``: in one of another study, too.
     """
     study, text = load_study(path)
-    planned = plan(study, str(path))
+    places = Places(path.parent)
+    planned = plan(study, str(path), places)
     claim_directory(out, FILES, lambda place: _study_name(place) == study.name, force)
     make_directory(out / "runs")
     with only_user(out):
-        write_atomic(out / "study.yaml", text.encode())
+        for name, content in {"study.yaml": text, **places.kept}.items():
+            make_directory((out / name).parent)
+            write_atomic(out / name, content.encode())
         failures = train_planned(planned, out, workers, progress or SweepProgress())
         write_store(out, planned, failures)
         write_json(out / "manifest.json", {

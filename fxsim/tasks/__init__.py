@@ -4,6 +4,7 @@ A new task is a file here with the task's name, its parameters in fxsim.config.t
 
 base        what they share                                 poisson     input spikes; poisson_kernel: the same, compiled
 delayed_match, cue_accumulation, pattern_generation         the paper's
+dataset     trials in files, which recordings/ reads
 """
 from __future__ import annotations
 

@@ -25,6 +25,11 @@ class Task(ABC):
         self.window, self.classification = learning.window, learning.classification
         self.key = key32(config.seed, f"inputs {config.task.name}")
 
+    @property
+    def digest(self) -> str:
+        """Of what trials depend on and the configuration only names, files; empty if there is nothing."""
+        return ""
+
     def training_trials(self, iteration: int) -> Trials:
         """The batch of update number ``iteration``, from 0."""
         return self.trials(self._ids(iteration * self.config.batch_size, self.config.batch_size))
@@ -52,6 +57,6 @@ class Task(ABC):
         return mix32(element_key(trial[:, None], np.arange(count, dtype=np.uint64))) / 2.0**32
 
 
-def one_hot(labels: np.ndarray, window: int) -> np.ndarray:
-    """(B,) labels 0 or 1 as (B, window, 2) targets."""
-    return np.repeat(np.eye(2)[labels][:, None], window, 1)
+def one_hot(labels: np.ndarray, window: int, classes: int = 2) -> np.ndarray:
+    """(B,) labels from 0 to classes - 1 as (B, window, classes) targets."""
+    return np.repeat(np.eye(classes)[labels][:, None], window, 1)

@@ -1,6 +1,6 @@
 """The directory of one run. Every file is written whole or not at all, see fxsim.files.writing.
 
-    config.yaml     the configuration, complete
+    config.yaml     the configuration, complete; precision/: its precision, where that is a file
     manifest.json   versions, command, seed, engine, machine, date, duration, formats; written last: "finished": true
     curves.csv      fxsim.training.CURVE_COLUMNS
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
@@ -25,16 +25,18 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.config import Config, dump_config
+from fxsim.config import Config
+from fxsim.config.io import portable
 from fxsim.engine.oracle.oracle import Oracle
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from fxsim.model.arithmetic import make_arithmetic
+from quant import PrecisionSpec
 from quant.files import parse_yaml, read_text
 
 from .backend import ModelUnits
-from .checkpoints import FOLDER as CHECKPOINTS, Checkpoints, require_same
+from .checkpoints import FOLDER as CHECKPOINTS, Checkpoints, OtherRun, require_same
 from .interrupts import interruptible
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
 from .metrics import require_finite
@@ -74,7 +76,12 @@ def default_directory(config: Config) -> str:
     name = numbers if isinstance(numbers, str) else Path(config.precision).stem
     if config.formats:
         name += "-" + hashlib.sha256(json.dumps(config.model_dump(mode="json")["formats"], sort_keys=True).encode()).hexdigest()[:6]
-    return re.sub(r"[^\w.+-]+", "_", f"{config.name}-{config.learning.rule}-{name}-s{config.seed}").lstrip(".")
+    return file_name(f"{config.name}-{config.learning.rule}-{name}-s{config.seed}")
+
+
+def file_name(text: str) -> str:
+    """A name as that of a file: letters, digits and . + - _, never a path."""
+    return re.sub(r"[^\w.+-]+", "_", text).lstrip(".")
 
 
 # ---- one run -------------------------------------------------------------------------------------------------------
@@ -84,7 +91,10 @@ def prepare(directory: Path, config: Config) -> Path:
     (directory / "manifest.json").unlink(missing_ok=True)     # what follows is not finished
     for name in FILES:
         remove_leftovers(directory, name)
-    write_atomic(directory / "config.yaml", dump_config(config).encode())
+    for name, text in portable(config).items():
+        path = directory / (name or "config.yaml")
+        make_directory(path.parent)
+        write_atomic(path, text.encode())
     return directory
 
 
@@ -104,7 +114,7 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
         "task": config.task.name, "rule": config.learning.rule, "precision": training.arithmetic.name, "seed": config.seed,
         "engine": training.engine.name, "threads": config.threads, "versions": versions(), "machine": machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "duration_seconds": round(duration, 3),
-        "formats": training.formats})
+        "formats": training.formats, "data": training.task.digest})
 
 
 def is_finished(directory: Path, config: Config, more: bool = False) -> bool:
@@ -119,8 +129,13 @@ def is_finished(directory: Path, config: Config, more: bool = False) -> bool:
         require_same(directory / "config.yaml", stored, config, more)
         if stored["iterations"] != config.iterations:
             return False
-        manifest = directory / "manifest.json"
-        return manifest.exists() and json.loads(read_text(manifest))["finished"] is True
+        if not (directory / "manifest.json").exists():
+            return False
+        manifest = json.loads(read_text(directory / "manifest.json"))
+        numbers = config.resolved_precision()
+        if isinstance(numbers, PrecisionSpec) and manifest["formats"] != numbers.to_dict()["quantities"]:
+            raise OtherRun(directory / "manifest.json", "formats", f"others than {config.precision} has now", "the same formats, or another --out")
+        return manifest["finished"] is True
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:

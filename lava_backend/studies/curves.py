@@ -4,6 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fxsim.files.pictures import panels, save_picture, style
+from fxsim.report.figures import plain
 
 Line = tuple[str, list[tuple[float, float]], dict]
 
@@ -17,6 +18,6 @@ def draw_curves(lines: list[Line], path: Path, title: str, measure: str, kinds: 
         figure, axes = panels(figsize=(7, 4), layout="constrained")
         for label, points, look in lines:
             axes.plot(*zip(*points), label=label, **look)
-        axes.set(xlabel="weight updates", ylabel=measure, title=title)
+        axes.set(xlabel="weight updates", ylabel=measure, title=plain(title))
         axes.legend()
         save_picture(figure, path.parent, path.stem, kinds, dpi=120)

@@ -12,7 +12,8 @@ from fxsim.errors import InputError
 from fxsim.report import published as paper
 from fxsim.report.build import build_report
 from fxsim.report.study_data import charts, heatmap, read_sweep, summary
-from fxsim.study.plan import Figure, parse_study
+from fxsim.study.plan import Figure, parse_study, plan
+from fxsim.study.store import write_store
 
 from browser import needs_chromium, opened
 from places import ROOT
@@ -81,6 +82,31 @@ def test_failed_runs_are_in_the_table_and_not_in_the_means(tmp_path):
     failed = [r for r in rows if r["failed"]]
     assert sum(r["failed"] for r in failed) == 18 and {r["block"] for r in failed} == {"readout"}
     assert all(r["n"] == 0 and np.isnan(r["mean"]) and "frac_bits" in r["error"] for r in failed)
+
+
+def test_a_study_in_which_every_run_failed_has_a_page_with_the_reasons(tmp_path):
+    figures = [{"kind": "curves", "title": "Learning"}, {"kind": "lines", "title": "Bits", "x": "bits", "lines": "rule"},
+               {"kind": "heatmap", "title": "Both", "x": "bits", "y": "seed"}]
+    study = {"name": "n", "base": "delayed_match", "seeds": [1, 2], "axes": {"bits": ["formats.trace.word_bits"]},
+             "blocks": [{"name": "b", "set": {"precision": "q16"}, "grid": {"bits": [8, 9]}}], "figures": figures}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "manifest.json").write_text("{}")
+    planned = plan(parse_study(study, "s"), "s")
+    write_store(tmp_path, planned, {p.folder: f"InputError: no room for {p.axes['bits']} <bits>" for p in planned})
+    html = build_report(tmp_path).read_text()
+    assert html.count("every run that it shows failed") == 3 and "0 done, 4 failed" in html
+    assert all(f"2 failed: InputError: no room for {bits} &lt;bits&gt;" in html for bits in (8, 9))
+
+
+def test_a_figure_whose_runs_failed_is_left_out_and_said(tmp_path):
+    figures = [{"kind": "lines", "title": "t", "where": {"block": "readout", "bits": 3, "rounding": "nearest_even"}, "x": "bits"}, {"kind": "curves", "title": "u"}]
+    copied("bits", tmp_path, figures)
+    table = pd.read_parquet(tmp_path / "results.parquet")
+    chosen = (table["block"] == "readout") & (table["bits"] == 3) & (table["rounding"] == "nearest_even")
+    table.loc[chosen, "status"] = "failed"
+    assert chosen.any()
+    table.to_parquet(tmp_path / "results.parquet")
+    assert build_report(tmp_path).read_text().count("every run that it shows failed") == 1
 
 
 TOUCH = """

@@ -176,9 +176,22 @@ def _constructor(kind: str, dialect: Dialect) -> str:
     return f"I{max(width, dialect.bits[0])}"
 
 
-def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+def template_tree(template: Path) -> ast.Module:
+    """A template's functions and names; those that it imports from another template beside it are copied."""
     tree = ast.parse(template.read_text())
-    tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            there = {n.name: n for n in ast.parse(template.with_name(f"{node.module}.py").read_text()).body if isinstance(n, ast.FunctionDef)}
+            body += [there[alias.name] for alias in node.names]
+        elif not isinstance(node, ast.Expr):
+            body.append(node)
+    tree.body = body
+    return tree
+
+
+def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+    tree = template_tree(template)
     tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
     if build.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from fxsim.engine.build.module import Dialect
@@ -36,11 +37,18 @@ class Placement:
     telemetry: bool = False
     simulated: bool = False
 
+    template: ClassVar[Path] = Path(__file__).with_name("kernels.py")      # read as text, never imported
     quick: ClassVar[tuple[int, int]] = (0, 0)
 
     @property
     def unroll(self) -> int:
         return max(1, self.slots)
+
+    @property
+    def long_arrays(self) -> tuple[str, ...]:
+        """Those that may have more than 2**32 elements."""
+        return ("x", "target", "yout", "counts", "table", "scratch", "grad", "grad_out", "rec",
+                *(() if self.in_shared else ("mem", "syn", "y", "p", "err")), *(("syn",) if self.spilled else ()))
 
     @property
     def dialect(self) -> Dialect:
@@ -94,9 +102,9 @@ class Plan:
     item: int
 
     @property
-    def launch_bounds(self) -> tuple[int, int]:
-        """Threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
-        return self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads)
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """kernel -> threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
+        return {"simulate": (self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads))}
 
     @property
     def shared_bytes(self) -> int:
@@ -109,11 +117,7 @@ class Plan:
 
     def blocks_per_multiprocessor(self, limits: Limits, registers: int) -> int:
         """Trials that one multiprocessor simulates at a time, with ``registers`` a thread."""
-        bounds = [limits.blocks_per_multiprocessor, limits.threads_per_multiprocessor // self.threads,
-                  limits.registers_per_multiprocessor // max(1, registers * self.threads)]
-        if self.shared_bytes:
-            bounds.append(limits.shared_per_multiprocessor // (self.shared_bytes + 1024))      # the system keeps 1 KiB a block
-        return max(0, min(bounds))
+        return resident_blocks(limits, self.threads, registers, self.shared_bytes)
 
     def bytes_per_step(self, learn: bool = True) -> int:
         """Bytes that one trial moves from and to global memory at a step, indices in cache left out."""
@@ -130,6 +134,15 @@ class Plan:
         rest = "shared memory" if self.placement.in_shared else "global memory"
         where = "registers" if self.placement.slots else "global memory" if self.placement.spilled else rest
         return f"{self.threads} threads, synapse state in {where}, the rest in {rest}"
+
+
+def resident_blocks(limits: Limits, threads: int, registers: int, shared: int) -> int:
+    """Blocks that one multiprocessor holds at a time. ``registers``: of a thread; ``shared``: bytes of a block."""
+    bounds = [limits.blocks_per_multiprocessor, limits.threads_per_multiprocessor // threads,
+              limits.registers_per_multiprocessor // max(1, registers * threads)]
+    if shared:
+        bounds.append(limits.shared_per_multiprocessor // (shared + 1024))      # the system keeps 1 KiB a block
+    return max(0, min(bounds))
 
 
 def sizes_of(network: Network) -> tuple[int, int, int, int, int, int]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ast
 
-LONG = ("x", "target", "yout", "counts", "table", "scratch", "grad", "grad_out", "rec")       # may have more than 2**32 elements
-
 
 class UnsignedIndices(ast.NodeTransformer):
     """array[i] -> array[U32(i)], or U64 for the arrays named in ``long``. ``functions``: whose bodies are changed."""
@@ -21,14 +19,12 @@ class UnsignedIndices(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.value, ast.Name) and not isinstance(node.slice, (ast.Constant, ast.Tuple)):
+        if isinstance(node.value, ast.Name) and not isinstance(node.slice, (ast.Constant, ast.Tuple, ast.Slice)):
             node.slice = ast.Call(ast.Name("U64" if node.value.id in self.long else "U32", ast.Load()), [node.slice], [])
         return node
 
 
-def unsigned_indices(text: str, template: str, in_shared: bool, spilled: bool) -> str:
-    """The built module with unsigned indices in the template's own functions."""
-    names = {node.name for node in ast.parse(template).body if isinstance(node, ast.FunctionDef)}
-    long = (*LONG, *(() if in_shared else ("mem", "syn")), *(("syn",) if spilled else ()))
-    tree = UnsignedIndices(names, long).visit(ast.parse(text))
+def unsigned_indices(text: str, functions: set[str], long: tuple[str, ...]) -> str:
+    """The built module with unsigned indices in the template's own ``functions``; of 64 bits for the arrays named in ``long``."""
+    tree = UnsignedIndices(functions, long).visit(ast.parse(text))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"

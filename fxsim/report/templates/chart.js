@@ -27,7 +27,9 @@
     return inside.length > 1 ? inside : ticks(low, high);
   }
 
-  const quoted = (text) => (/[",]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text);
+  // Text only: spreadsheets take what begins with = + - @ for a formula, but for numbers.
+  const inert = (text) => (/^[=+\-@\t\r]/.test(text) && isNaN(text) ? "'" + text : text);
+  const quoted = (text) => (/[",\n\r]/.test(text) ? '"' + inert(text).replace(/"/g, '""') + '"' : inert(text));
 
   function csv(chart) {
     const lines = [[chart.lines, chart.x, "mean", "sem", "seeds"].map(quoted).join(",")];

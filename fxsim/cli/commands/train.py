@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .options import change, config, out, refuse_changes, seed
+from fxsim.cli.options import change, config, out, refuse_changes, seed
 
 
 @click.command()
@@ -35,7 +35,7 @@ def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | N
     if settings.engine == "auto" and settings.learning.rule != "bptt":
         from fxsim.engine.registry import choose_engine
         click.echo("engine: {} ({})".format(*choose_engine()))
-    result = run_training(settings, out, terminal_progress(settings.iterations), resume)
+    result = run_training(settings, out, terminal_progress(settings.updates), resume)
     last = [row for row in result.curves if row["split"] == "eval"][-1]
     click.echo(f"{'stopped' if result.stopped else 'done'} after {last['iteration']} iterations: {describe(last)}")
     click.echo(f"written: {out}")

@@ -1,6 +1,6 @@
 """Mutation run: makes one deliberate fault after the other in a copy of the project and sees whether the tests meant for it fail.
 
-    python tests/support/mutants.py [--only WORD ...] [--out FILE]
+    python tests/mutants/mutants.py [--only WORD ...] [--out FILE]
 
 The faults stand in mutants.yaml. Killed: the tests failed. Survived: they passed. Prints a line for each and the score; writes the score
 and the survivors as Markdown to FILE; ends with status 1 if a fault was not killed. Needs tests that pass without a fault. An edit that does not apply, or tests that cannot run, are errors.

@@ -8,10 +8,9 @@ from typing import Any, Callable
 
 import click
 
+from fxsim.cli.options import PATH, force, out, threads
+from fxsim.cli.tables import text_table
 from fxsim.errors import InputError
-
-from .options import force, out, threads
-from .tables import text_table
 
 task = click.option("--task", help="One task only.")
 rule = click.option("--rule", help="One rule only.")
@@ -29,7 +28,7 @@ def bench() -> None:
 @precision
 @click.option("--engine", help="One engine only: cpu, cuda, oracle or reference.")
 @threads("Threads; 0: all cores.")
-@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows to FILE.")
+@click.option("--json", "file", type=PATH, help="Also write the rows to FILE.")
 @force
 def iteration(task: str | None, rule: str | None, precision: str | None, engine: str | None, threads: int, file: Path | None, force: bool) -> None:
     """Seconds of a training iteration, for each task, rule, precision and engine."""

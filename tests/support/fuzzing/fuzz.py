@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the loaders: ``python tests/support/fuzz.py --seconds 300`` runs all of tests/support/loaders.py, one after another.
+"""Coverage-guided fuzzing of the loaders: ``python tests/support/fuzzing/fuzz.py --seconds 300`` runs all of tests/support/fuzzing/loaders.py, one after another.
 
 Each target runs in a process of its own, with limits on memory and on the time of one input. A fault does not end it: the first
 input of each kind is written to OUT/TARGET/faults. The table at the end is that of docs/robustness.md. Needs the extra ``fuzz``.
@@ -14,7 +14,9 @@ import traceback
 import zipfile
 from pathlib import Path
 
-from places import CORPUS, ROOT, SUPPORT
+sys.path.insert(0, str(Path(__file__).parents[1]))      # run as a script
+
+from places import CORPUS, ROOT  # noqa: E402
 
 LARGEST = 20_000        # bytes of tests/corpus/TARGET.zip
 LONGEST, SECONDS, MEGABYTES = {"nir": 16384, "package": 16384, "run": 16384, "checkpoint": 16384, "golden": 16384}, 20, 2048
@@ -112,7 +114,7 @@ def keep(target: str, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", help="functions of tests/support/loaders.py; default: all")
+    parser.add_argument("targets", nargs="*", help="functions of tests/support/fuzzing/loaders.py; default: all")
     parser.add_argument("--seconds", type=int, default=300, help="for each target")
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz"))
     parser.add_argument("--keep", action="store_true", help="run nothing, take over the corpus in OUT")
@@ -120,7 +122,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.here:
         fuzz(given.targets[0], given.seconds, given.out / given.targets[0])
-    names = given.targets or re.findall(r"\w+", re.findall(r"for f in \((.*)\)\}\n\Z", (SUPPORT / "loaders.py").read_text())[0])     # importing it is left to fuzz()
+    names = given.targets or re.findall(r"\w+", re.findall(r"for f in \((.*)\)\}\n\Z", (Path(__file__).with_name("loaders.py")).read_text())[0])     # importing it is left to fuzz()
     if given.keep:
         for name in names:
             keep(name, given.out)

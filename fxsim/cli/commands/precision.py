@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Iterable
 
 import click
 
+from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.tables import text_table
 from fxsim.errors import InputError
-
-from .options import Items, change, config, force, jobs, out, refuse_changes
-from .tables import text_table
 
 if TYPE_CHECKING:
     from fxsim.config import Config
@@ -85,7 +84,7 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
     from quant.files import dump_yaml
     make_directory(out.parent)
     claim_file(out, lambda content: content.startswith(HEADER.encode()), force)
-    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.iterations))
+    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.updates))
     write_atomic(out, (HEADER + dump_yaml(spec.to_dict())).encode())
     click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
                            *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]

@@ -1,4 +1,4 @@
-"""Every loader as a function of bytes, for fuzzing (tests/support/fuzz.py) and for replaying what a fuzzer found (tests/files/test_fuzz.py).
+"""Every loader as a function of bytes, for fuzzing (tests/support/fuzzing/fuzz.py) and for replaying what a fuzzer found (tests/files/test_fuzz.py).
 
 A target returns True if the loader took the input and False if it refused it in one line; everything else is a fault and raises.
 Archives have checksums that blind changes of bytes never get past, so inputs that stand for several files or arrays are

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
+from fxsim.cli.options import PATH, change, force
 from fxsim.errors import InputError
-
-from .options import PATH, change, force
 
 lossy_ok = click.option("--lossy-ok", is_flag=True, help="Accept that the other side does not see everything; what that is, is said.")
 

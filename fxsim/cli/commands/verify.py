@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from .options import Items, jobs, seed
-from .tables import text_table
+from fxsim.cli.options import Items, jobs, seed
+from fxsim.cli.tables import text_table
 
 
 @click.group()

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from fxsim.cli.options import PATH, Items, change, config, force, jobs, out, refuse_changes
 from fxsim.errors import InputError
-
-from .options import Items, change, config, force, jobs, out, refuse_changes
 
 
 @click.command()
@@ -37,7 +36,7 @@ def compare(config: str, rules: list, precisions: list, seeds: list, iterations:
 
 
 @click.command()
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=PATH)
 @jobs()
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads of each run; 0: its share of the cores, or 1 on a cluster.")
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Train on the workers of this Dask scheduler, tcp://HOST:PORT.")
@@ -72,8 +71,8 @@ def demo(out: Path, jobs: int) -> None:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--published", type=click.Path(path_type=Path), help="Directory with the paper authors' curves (TASK.csv), drawn as a band.")
+@click.argument("directory", type=PATH)
+@click.option("--published", type=PATH, help="Directory with the paper authors' curves (TASK.csv), drawn as a band.")
 def report(directory: Path, published: Path | None) -> None:
     """Write the report of a comparison or a sweep from its tables.
 

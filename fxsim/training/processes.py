@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Callable, Iterator, Mapping
 
-from fxsim.training.interrupts import Interrupts, hidden_from_children
+from .interrupts import Interrupts, hidden_from_children
 
 Submit = Callable[..., Future]      # (function, *arguments)
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+from fxsim.cli.options import PATH, change, config, force, out
+from fxsim.cli.tables import cells, text_table
 from fxsim.errors import InputError
-
-from .options import PATH, change, config, force, out
-from .tables import cells, text_table
 
 
 @click.group()
@@ -174,7 +173,7 @@ def prove(config: str, changes: tuple[str, ...], out: Path, force: bool) -> None
     claim_directory(out, FILES, has_json("proof.json", "command"), force)
     try:
         with interruptible():
-            found = prove(settings, out, click.echo, lambda: terminal_progress(settings.iterations))
+            found = prove(settings, out, click.echo, lambda: terminal_progress(settings.updates))
     except LavaError as error:
         raise click.ClickException(str(error)) from None
     equal, changed = found["curves_equal"] and found["weights_equal"], found["weights_changed"]
