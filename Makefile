@@ -4,7 +4,7 @@
 # make fuzz   5 minutes of coverage-guided fuzzing for every loader (FUZZ_SECONDS=60: a minute); see docs/robustness.md
 # make gpu    check and time the CUDA engine on this machine's GPU (reports/gpu); make gpu-wheels: what that needs where there is no network
 # make docs   the pages of docs/ and the public interface from its docstrings, as HTML (build/docs)
-# make mutants  deliberate faults that the tests must find; its score is tests/mutants.md
+# make mutants  deliberate faults that the tests must find; its score is tests/mutants/score.md
 # make env    only set up (.venv);  make lint  ruff, imports, mypy, docs without a warning;  make wheels  build and try them;  make clean  remove environments
 
 SHELL := /bin/bash
@@ -72,7 +72,7 @@ fuzz: env
 
 # Deliberate faults, one after the other, and the tests that must fail; some ten minutes on two free cores. After make test.
 mutants: env
-	$(ONE_THREAD) $(BIN)/python tests/mutants/mutants.py --out tests/mutants.md
+	$(ONE_THREAD) $(BIN)/python tests/mutants/mutants.py --out tests/mutants/score.md
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from fxsim.config import Config
 from fxsim.engine.build.module import proof_for
+from fxsim.engine.build.plan import MAX_RATE_ERROR_FRAC
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS
@@ -76,7 +77,8 @@ def fit(base: PrecisionSpec, largest: dict[str, float], word_bits: int, accumula
         else:
             room = 0 if declared.kind == "coefficient" else headroom
             frac = bits - old.signed - room - math.frexp(seen)[1]      # seen < 2**exponent
-        fitted.append(Fitted(quantity, seen, replace(old, word_bits=bits, frac_bits=int(np.clip(frac, *FRAC_BITS)))))
+        finest = MAX_RATE_ERROR_FRAC if quantity == "rate_error" else FRAC_BITS[1]
+        fitted.append(Fitted(quantity, seen, replace(old, word_bits=bits, frac_bits=int(np.clip(frac, FRAC_BITS[0], finest)))))
     return fitted
 
 

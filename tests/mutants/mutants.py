@@ -31,9 +31,9 @@ def load() -> list[dict[str, str]]:
     return yaml.safe_load(LIST.read_text())
 
 
-def applied(fault: dict[str, str]) -> str:
+def applied(fault: dict[str, str], root: Path = ROOT) -> str:
     """The text of the file with the fault. ValueError if ``old`` does not stand there exactly once."""
-    text = (ROOT / fault["file"]).read_text()
+    text = (root / fault["file"]).read_text()
     if text.count(fault["old"]) != 1:
         raise ValueError(f"{fault['file']}: {fault['old']!r} stands there {text.count(fault['old'])} times, needed: once")
     return text.replace(fault["old"], fault["new"])
@@ -53,14 +53,15 @@ def outcome(fault: dict[str, str], copy: Path) -> str:
     """killed | survived | timeout, of one fault."""
     target, environment = copy / fault["file"], {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["FXSIM_CACHE_DIR"] = str(copy / "cache")
-    target.write_text(applied(fault))
+    before, faulty = target.read_text(), applied(fault, copy)
+    target.write_text(faulty)
     try:
         done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", *shlex.split(fault["tests"])], cwd=copy, env=environment,
                               capture_output=True, text=True, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         return "timeout"
     finally:
-        shutil.copyfile(ROOT / fault["file"], target)
+        target.write_text(before)
     if done.returncode not in (FAILED, PASSED):
         raise ValueError(f"{fault['file']}, {fault['tests']}: pytest ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return "killed" if done.returncode == FAILED else "survived"
