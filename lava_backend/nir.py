@@ -7,6 +7,7 @@ What these nodes cannot say is refused by name, or kept beside them, in the grap
 """
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxsim.config import Config, build_config, dump_config, load_config
+from fxsim.config import Config, build_config, dump_config
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.stored import network_arrays, read_network
+from fxsim.model.topology import build_network, feedback_of, learning_of
+from fxsim.training.initial import network_of_run
 from quant.files import parse_yaml
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_ITEMS, MAX_BYTES, SECONDS = 1000, 1 << 30, 60
 DT = 1e-3                       # seconds of a step
-CONFIG, ACCEPT = "fxsim_config", "--lossy-ok"
+CONFIG, NETWORK, ACCEPT = "fxsim_config", "fxsim_network", "--lossy-ok"
 NODES = {"input": "Input", "w_in": "Linear", "w_rec": "Linear", "w_out": "Linear", "neurons": "LIF", "readout": "LI", "output": "Output"}
 EDGES = {("input", "w_in"), ("w_in", "neurons"), ("neurons", "w_rec"), ("w_rec", "neurons"), ("neurons", "w_out"), ("w_out", "readout"),
          ("readout", "output")}
@@ -66,17 +69,11 @@ def inexpressible(config: Config) -> list[str]:
 
 
 # ---- export ----------------------------------------------------------------------------------------------------------
-def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Config]:
-    """The network of a finished run directory with its ``final`` or ``initial`` weights. Raises InputError."""
-    config = load_config(directory / "config.yaml")
-    network = build_network(config)
-    with Archive(directory / "weights.npz") as archive:
-        weights = {layer: archive.floats(f"{when}_{layer}", (network.topology.synapses(layer).size,)) for layer in LAYERS}
-    return network.with_weights(weights), config
-
-
 def graph_of(network: Network, config: Config) -> nir.NIRGraph:
-    """The NIR graph of a network; the configuration, for what the nodes cannot say, goes into its metadata."""
+    """The NIR graph of a network; the configuration, for what the nodes cannot say, goes into its metadata.
+
+    So does the whole network, as the bytes of an npz archive, where it is not what the configuration draws.
+    """
     nir, topo, net = library(), network.topology, config.network
 
     def filled(size: int, value: float) -> np.ndarray:
@@ -87,7 +84,12 @@ def graph_of(network: Network, config: Config) -> nir.NIRGraph:
              "neurons": nir.LIF(filled(n, net.tau_m * DT), filled(n, 1), filled(n, 0), filled(n, net.threshold), filled(n, 0)),
              "readout": nir.LI(filled(K, net.tau_out * DT), filled(K, 1), filled(K, 0)),
              "output": nir.Output({"output": np.array([K])})}
-    return nir.NIRGraph(nodes, sorted(EDGES), metadata={CONFIG: dump_config(config)})
+    metadata: dict[str, Any] = {CONFIG: dump_config(config)}
+    if config.initial is not None:
+        whole = io.BytesIO()
+        np.savez_compressed(whole, **network_arrays(network))
+        metadata[NETWORK] = np.frombuffer(whole.getvalue(), np.uint8)
+    return nir.NIRGraph(nodes, sorted(EDGES), metadata=metadata)
 
 
 def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final") -> list[str]:
@@ -121,6 +123,18 @@ def import_nir(path: Path, config: Config | None = None, lossy: bool = False) ->
     if not lossy:
         raise InputError(path, "neurons", "LIF that resets to v_reset", f"reset by subtraction; {ACCEPT} takes that instead")
     return Imported(_foreign_network(path, graph, config), config, ("reset by subtraction instead of to v_reset",))
+
+
+def network_of_nir(path: Path, config: Config | None) -> tuple[Network, Config]:
+    """The network of a NIR file for a run of ``config``, or of its own configuration (entry point ``fxsim.networks``). Raises InputError."""
+    lossy = config is not None and config.initial is not None and config.initial.lossy
+    try:
+        imported = import_nir(path, config and config.model_copy(update={"initial": None}), lossy)
+    except InputError as error:
+        if ACCEPT not in error.allowed:
+            raise
+        raise InputError(path, error.field, error.found, "reset by subtraction; initial: {path: ..., lossy: true} takes that instead") from None
+    return imported.network, config or imported.config
 
 
 def _read(path: Path) -> nir.NIRGraph:
@@ -206,7 +220,7 @@ def _matrix(path: Path, graph: nir.NIRGraph, layer: str, shape: tuple[int, int] 
 
 
 def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
-    network, weights = build_network(config), {}
+    network, weights = _drawn_or_stored(path, graph, config), {}
     for name, field, expected in (("neurons", "tau", config.network.tau_m * DT), ("neurons", "v_threshold", config.network.threshold),
                                   ("readout", "tau", config.network.tau_out * DT)):
         if getattr(graph.nodes[name], field)[0] != expected:
@@ -218,6 +232,16 @@ def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
         if np.count_nonzero(matrix) != np.count_nonzero(weights[layer]):
             raise InputError(path, f"w_{layer}.weight", "weights where the network has no synapse", "those of its metadata's network")
     return network.with_weights(weights)
+
+
+def _drawn_or_stored(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
+    stored = graph.metadata.get(NETWORK)
+    if config.initial is None:
+        return build_network(config)
+    if not isinstance(stored, np.ndarray) or stored.dtype != np.uint8 or stored.ndim != 1:
+        raise InputError(path, f"metadata.{NETWORK}", "nothing", "the bytes of the network that the run began with")
+    with Archive(f"{path}: metadata.{NETWORK}", io.BytesIO(stored.tobytes()), size=MAX_BYTES) as archive:
+        return read_network(archive)
 
 
 def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
@@ -232,7 +256,8 @@ def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network
     neurons, readout = graph.nodes["neurons"], graph.nodes["readout"]
     constants: Constants = replace(base.constants, threshold=float(neurons.v_threshold[0]), alpha=float(np.exp(-DT / neurons.tau[0])),
                                    kappa=float(np.exp(-DT / readout.tau[0])), refractory=0, beta=np.zeros(topology.n))
-    return replace(base, constants=constants, topology=topology, weights={layer: synapses[layer].sparse(matrices[layer]) for layer in LAYERS})
+    weights = {layer: synapses[layer].sparse(matrices[layer]) for layer in LAYERS}
+    return replace(base, constants=constants, topology=topology, weights=weights, feedback=feedback_of(config, topology, weights["out"]))
 
 
 def evaluate(imported: Imported) -> dict[str, float | None]:

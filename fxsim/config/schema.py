@@ -6,9 +6,9 @@ changed, checked copy. Reading files is in :mod:`fxsim.config.io`.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal, Mapping
+from typing import Annotated, Any, Literal, Mapping, Optional
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
@@ -16,6 +16,7 @@ from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
 from .base import Count, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
+from .initial import InitialConfig, as_section
 from .learning import OPTIMIZERS, LearningConfig
 from .network import NetworkConfig
 from .tasks import TASKS, CueAccumulation, PatternGeneration, Task
@@ -32,6 +33,8 @@ class Config(Section):
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")
     task: Task
     network: NetworkConfig
+    initial: Annotated[Optional[InitialConfig], BeforeValidator(as_section)] = Field(
+        None, description="a network to begin with: path of a run directory, weights.npz or NIR file; null: drawn from the seed")
     learning: LearningConfig = LearningConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()

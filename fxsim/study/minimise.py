@@ -23,6 +23,7 @@ import yaml
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.writing import make_directory, write_atomic, write_csv
+from fxsim.training.initial import pinned
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
 from quant.formats import WORD_BITS
@@ -62,6 +63,7 @@ class Search:
     progress: SweepProgress
 
     def __post_init__(self):
+        self.config = pinned(self.config)
         self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
 

@@ -23,7 +23,7 @@
       - {kind: heatmap, title: Two at once, where: {block: both}, x: weight_bits, y: bits}
 
 Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
-study are relative to its file.
+study are relative to its file. In that of ``initial``, "{seed}" stands for the run's seed.
 """
 from __future__ import annotations
 
@@ -43,10 +43,12 @@ from fxsim.config import Config, load_config
 from fxsim.config.base import Section
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
+from fxsim.training.initial import pinned
 from quant.files import parse_yaml, read_text
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+SEED = "{seed}"         # in the path of an initial network
 Value = Union[bool, int, float, str, list, dict, None]
 
 
@@ -108,6 +110,10 @@ class Planned:
         """Name of the run's directory: for people, and a digest of all that its bits depend on."""
         c = self.config
         data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
+        if c.initial is None:
+            del data["initial"]
+        else:
+            del data["initial"]["path"]     # its checksum counts
         numbers = c.resolved_precision()
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
         digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]
@@ -164,9 +170,17 @@ def plan(study: Study, source: str) -> list[Planned]:
             where = f"{source}: block {block.name}, run {index + 1}"
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
-            runs += [(seed, Planned(block.name, axes, config.changed({"seed": seed}, where))) for seed in block.seeds or study.seeds]
+            runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where))) for seed in block.seeds or study.seeds]
     order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
     return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]
+
+
+def _seeded(config: Config, seed: int, where: str) -> Config:
+    """The run with this seed."""
+    changes: dict[str, Any] = {"seed": seed}
+    if config.initial is not None:
+        changes["initial.path"] = config.initial.path.replace(SEED, str(seed))
+    return pinned(config.changed(changes, where))
 
 
 def _combinations(block: Block) -> Iterator[dict[str, Value]]:
@@ -182,6 +196,11 @@ def _changes(given: dict[str, Value], axes: dict[str, list[str]], folder: Path) 
     precision = changes.get("precision")
     if isinstance(precision, str):
         changes["precision"] = _beside(precision, folder)
+    for field, initial in changes.items():
+        if field in ("initial", "initial.path") and isinstance(initial, str):
+            changes[field] = str(folder / initial)
+        elif field == "initial" and isinstance(initial, dict) and isinstance(initial.get("path"), str):
+            changes[field] = {**initial, "path": str(folder / initial["path"])}
     return changes
 
 
