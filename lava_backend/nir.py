@@ -22,8 +22,11 @@ from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
 from fxsim.model.stored import network_arrays, read_network
-from fxsim.model.topology import build_network, feedback_of, learning_of
+from fxsim.model.topology import build_network, feedback_of
+from fxsim.study.evaluation import engine_of
+from fxsim.tasks import make_task
 from fxsim.training.initial import network_of_run
+from fxsim.training.metrics import measure
 from quant.files import parse_yaml
 
 if TYPE_CHECKING:
@@ -262,19 +265,10 @@ def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network
 
 def evaluate(imported: Imported) -> dict[str, float | None]:
     """Loss, accuracy or nmse and rate of the network on the evaluation trials of its configuration's task."""
-    from fxsim.engine.registry import make_engine
-    from fxsim.model.arithmetic import make_arithmetic
-    from fxsim.tasks import make_task
-    from fxsim.training.metrics import measure
-    config, network, learning = imported.config, imported.network, learning_of(imported.config)
-    if config.learning.rule == "bptt":
-        learning = replace(learning, rule="eprop")      # nothing is learned here
-    task = make_task(config)
+    config, task = imported.config, make_task(imported.config)
+    topo = imported.network.topology
+    if (topo.n_in, topo.n_out) != (task.n_in, task.n_out):
+        raise InputError(config.name, "task", f"{task.n_in} inputs, {task.n_out} outputs", f"{topo.n_in} and {topo.n_out}, as the file has")
     trials = task.evaluation_trials()
-    if (network.topology.n_in, network.topology.n_out) != (task.n_in, task.n_out):
-        raise InputError(config.name, "task", f"{task.n_in} inputs, {task.n_out} outputs",
-                         f"{network.topology.n_in} and {network.topology.n_out}, as the file has")
-    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, trials.steps, config.seed)
-    name = "auto" if config.engine == "reference" else config.engine
-    engine = make_engine(name, network, learning, arithmetic, config.seed, config.threads)
-    return measure(engine.run(arithmetic.weights_to_raw(network.weights), trials, learn=False), trials, task.classification)
+    engine, arithmetic = engine_of(config, imported.network, trials.steps)
+    return measure(engine.run(arithmetic.weights_to_raw(imported.network.weights), trials, learn=False), trials, task.classification)
