@@ -2,6 +2,7 @@
 # make test   set up and run all tests
 # make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
 # make fuzz   5 minutes of coverage-guided fuzzing for every loader (FUZZ_SECONDS=60: a minute); see docs/robustness.md
+# make gpu    check and time the CUDA engine on this machine's GPU (reports/gpu); make gpu-wheels: what that needs where there is no network
 # make env    only set up (.venv);  make lint  ruff, mypy;  make wheels  build and try them;  make clean  remove environments
 
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ PYTHON_NEW := $(shell ./.ci/find-python 3.12 3.13)
 PYTHON_ANY := $(or $(PYTHON310),$(PYTHON_NEW),$(shell ./.ci/find-python 3.11))
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test test-full test-core bench fuzz lint wheels clean
+.PHONY: env demo test test-full test-core bench gpu gpu-wheels fuzz lint wheels clean
 
 env: .venv/.ready
 
@@ -48,6 +49,19 @@ bench: env
 	$(BIN)/fxsim bench latency
 	$(BIN)/fxsim bench scaling --out reports/scaling
 	$(BIN)/fxsim bench compile
+
+# On a machine with a GPU, its driver, and a Python 3.12 that has numba-cuda and the larger of our dependencies.
+GPU_PYTHON ?= python3
+GPU_WHEELS ?= gpu-wheels
+
+gpu:
+	@if ls $(GPU_WHEELS)/*.whl >/dev/null 2>&1; then $(GPU_PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .gpu-site $(GPU_WHEELS)/*.whl; fi
+	PYTHONPATH=.gpu-site:. $(GPU_PYTHON) -c "from fxsim.cli.main import main; main()" verify gpu
+
+# numba-cuda 0.30 does not import beside numpy 2.5.
+gpu-wheels: env
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --only-binary=:all: --python-version 3.12 --implementation cp \
+	  $(foreach tag,manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014,--platform $(tag)_x86_64) -d $(GPU_WHEELS) pydantic platformdirs "numpy<2.5"
 
 fuzz: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fuzz]"

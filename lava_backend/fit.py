@@ -99,7 +99,10 @@ def load_limits(chip: str, path: Path | None = None) -> dict[str, Limit]:
 def check_fit(package: Package, chip: str = "loihi2", learning: bool = False, limits: dict[str, Limit] | None = None) -> Fit:
     """Hold a package against a chip's limits, for inference or with learning on the chip."""
     limits, spec = limits or load_limits(chip), package.spec
-    widest = lambda *names: max(spec[name].word_bits for name in names)        # noqa: E731
+
+    def widest(*names: str) -> int:
+        return max(spec[name].word_bits for name in names)
+
     needs = [Need("bits of a weight", widest("weight_in", "weight_rec", "weight_out"), limits["weight_bits"]),
              Need("bits of a potential", widest("membrane", "readout"), limits["membrane_bits"]),
              Need("bits of a decay", widest("decay"), limits["decay_bits"])]

@@ -13,29 +13,36 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 import numpy as np
 
 from fxsim.config import Config, build_config, dump_config
+from fxsim.config.base import LARGEST, LONGEST, SMALLEST
+from fxsim.config.io import override
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
+from fxsim.files.ownership import claim_file
+from fxsim.files.writing import write_atomic
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
 from fxsim.model.stored import network_arrays, read_network
-from fxsim.model.topology import build_network, feedback_of
-from fxsim.study.evaluation import engine_of
+from fxsim.model.topology import build_network, constants_of, feedback_of
 from fxsim.tasks import make_task
+from fxsim.training.evaluation import engine_of
 from fxsim.training.initial import network_of_run
-from fxsim.training.metrics import measure
+from fxsim.training.metrics import measure, require_finite
 from quant.files import parse_yaml
 
 if TYPE_CHECKING:
     import nir
 
 MAX_ITEMS, MAX_BYTES, SECONDS = 1000, 1 << 30, 60
+HDF5 = b"\x89HDF\r\n"
 DT = 1e-3                       # seconds of a step
 CONFIG, NETWORK, ACCEPT = "fxsim_config", "fxsim_network", "--lossy-ok"
 NODES = {"input": "Input", "w_in": "Linear", "w_rec": "Linear", "w_out": "Linear", "neurons": "LIF", "readout": "LI", "output": "Output"}
+NEURONS = {"tau_m": "alpha", "tau_adaptation": "rho", "tau_out": "kappa", "threshold": "threshold", "beta": "beta", "refractory": "refractory"}
+"""Fields of the section network that the neurons of a given graph depend on -> constant of the model."""
 EDGES = {("input", "w_in"), ("w_in", "neurons"), ("neurons", "w_rec"), ("w_rec", "neurons"), ("neurons", "w_out"), ("w_out", "readout"),
          ("readout", "output")}
 
@@ -95,49 +102,96 @@ def graph_of(network: Network, config: Config) -> nir.NIRGraph:
     return nir.NIRGraph(nodes, sorted(EDGES), metadata=metadata)
 
 
-def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final") -> list[str]:
-    """Write a run as a NIR file; returns what other readers will not see. Raises InputError for that unless ``lossy``."""
+def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final", force: bool = False) -> list[str]:
+    """Write a run as a NIR file; returns what other readers will not see. Raises InputError for that unless ``lossy``.
+
+    force   replace a file that fxsim did not write, too
+    """
     network, config = network_of_run(directory, when)
     lost = inexpressible(config)
     if not lossy:
         raise InputError(directory, "network", ", ".join(lost), f"what NIR's LIF and LI can say; {ACCEPT} keeps the rest in metadata")
-    graph = graph_of(network, config)
-    try:
-        library().write(str(path), graph)
-    except OSError as error:
-        raise InputError(path, "", error.strerror or "cannot be written", "a file to write") from None
+    claim_file(path, lambda content: content.startswith(HDF5) and CONFIG.encode() in content, force)
+    whole = io.BytesIO()        # on a full disk HDF5 crashes, having destroyed what was there
+    library().write(whole, graph_of(network, config))
+    write_atomic(path, whole.getvalue())
     return lost
 
 
 # ---- import ----------------------------------------------------------------------------------------------------------
-def import_nir(path: Path, config: Config | None = None, lossy: bool = False) -> Imported:
+def import_nir(path: Path, config: Config | None = None, lossy: bool = False, changes: Sequence[str] = ()) -> Imported:
     """Read a NIR file. Raises InputError for a file that fxsim cannot express.
 
     A file of fxsim is the network that was exported, to the bit; its own configuration is taken unless ``config`` is given.
     A file of others needs ``config`` for task and precision and, as fxsim's neurons reset by subtraction, ``lossy``.
+
+    changes     ``field=value``, see :func:`fxsim.config.io.override`. Constants of the neurons that they or, for a file of fxsim, ``config``
+                change are changed; what the file fixes, and what an evaluation does not depend on, is refused by name.
     """
     graph = _read(path)
-    stored = graph.metadata.get(CONFIG)
-    if stored is not None:
-        own = build_config(parse_yaml(str(stored), str(path)), str(path))
-        return Imported(_own_network(path, graph, own), config or own, ())
+    own = _own_config(path, graph)
+    if own is not None:
+        wanted = override(config or own, changes)
+        _require_used(wanted, changes, tuple(NEURONS))
+        return Imported(_changed(_own_network(path, graph, own), wanted, tuple(NEURONS)), wanted, _differences(path, own, wanted))
     if config is None:
         raise InputError(path, f"metadata.{CONFIG}", "nothing", "a file of fxsim export nir, or --config with a task")
     if not lossy:
         raise InputError(path, "neurons", "LIF that resets to v_reset", f"reset by subtraction; {ACCEPT} takes that instead")
-    return Imported(_foreign_network(path, graph, config), config, ("reset by subtraction instead of to v_reset",))
+    wanted = override(config, changes)
+    _require_used(wanted, changes, (*NEURONS, "n_lif", "n_alif"))
+    given = {change.partition("=")[0].strip() for change in changes}
+    network = _changed(_foreign_network(path, graph, wanted), wanted, [name for name in NEURONS if f"network.{name}" in given])
+    net = constants_of(wanted.network)
+    kept = [f"network.{name}" for name, constant in NEURONS.items() if np.any(getattr(net, constant) != getattr(network.constants, constant))]
+    from_file = (f"of the file, not of the configuration: {', '.join(kept)}",) if kept else ()
+    return Imported(network, wanted, ("reset by subtraction instead of to v_reset", *from_file))
+
+
+def _require_used(config: Config, changes: Sequence[str], neurons: Sequence[str]) -> None:
+    """InputError for a change that an evaluation of the file's network would ignore."""
+    batch = "evaluation.batch_size" if config.task.classification else "batch_size"
+    used = ("task", "precision", "formats", "engine", "threads", "seed", batch, *(f"network.{name}" for name in neurons))
+    for change in changes:
+        field, _, value = change.partition("=")
+        if not any(f"{field.strip()}.".startswith(f"{name}.") for name in used):
+            raise InputError("--set", field.strip(), "what the file fixes or what an evaluation does not depend on", "one of " + ", ".join(used))
+        if field.strip() == "engine" and config.engine == "reference":
+            raise InputError("--set", "engine", value, "auto, cpu, cuda or oracle: the reference evaluates no files")
+
+
+def _differences(path: Path, own: Config, wanted: Config) -> tuple[str, ...]:
+    """Where the neurons of ``wanted`` are not those of the file. InputError where its synapses cannot be those."""
+    there, here = own.network.model_dump(), wanted.network.model_dump()
+    for name in there:
+        if name not in (*NEURONS, "gamma") and there[name] != here[name]:
+            raise InputError(wanted.name, f"network.{name}", here[name], f"{there[name]}, as in {path}")
+    return tuple(f"network.{name} is {here[name]}, not {there[name]}" for name in NEURONS if there[name] != here[name])
+
+
+def _changed(network: Network, config: Config, names: Iterable[str]) -> Network:
+    """The network with the configuration's value of these fields of NEURONS."""
+    wanted = constants_of(config.network)
+    return replace(network, constants=replace(network.constants, **{NEURONS[name]: getattr(wanted, NEURONS[name]) for name in names}))
 
 
 def network_of_nir(path: Path, config: Config | None) -> tuple[Network, Config]:
     """The network of a NIR file for a run of ``config``, or of its own configuration (entry point ``fxsim.networks``). Raises InputError."""
-    lossy = config is not None and config.initial is not None and config.initial.lossy
-    try:
-        imported = import_nir(path, config and config.model_copy(update={"initial": None}), lossy)
-    except InputError as error:
-        if ACCEPT not in error.allowed:
-            raise
-        raise InputError(path, error.field, error.found, "reset by subtraction; initial: {path: ..., lossy: true} takes that instead") from None
-    return imported.network, config or imported.config
+    graph = _read(path)
+    own = _own_config(path, graph)
+    if own is not None:
+        return _own_network(path, graph, own), config or own
+    if config is None:
+        raise InputError(path, f"metadata.{CONFIG}", "nothing", "a file of fxsim export nir, or --config with a task")
+    if config.initial is None or not config.initial.lossy:
+        raise InputError(path, "neurons", "LIF that resets to v_reset", "reset by subtraction; initial: {path: ..., lossy: true} takes that instead")
+    return _foreign_network(path, graph, config.model_copy(update={"initial": None})), config
+
+
+def _own_config(path: Path, graph: nir.NIRGraph) -> Config | None:
+    """The configuration that fxsim wrote into the file."""
+    stored = graph.metadata.get(CONFIG)
+    return None if stored is None else build_config(parse_yaml(str(stored), str(path)), str(path))
 
 
 def _read(path: Path) -> nir.NIRGraph:
@@ -162,9 +216,9 @@ def _read(path: Path) -> nir.NIRGraph:
         for field, needed in (("r", 1.0), ("v_leak", 0.0), *((("v_reset", 0.0),) if name == "neurons" else ())):
             if getattr(node, field)[0] != needed:
                 raise InputError(path, f"{name}.{field}", getattr(node, field)[0], needed)
-        for field in ("tau", *(("v_threshold",) if name == "neurons" else ())):
-            if not getattr(node, field)[0] > 0:
-                raise InputError(path, f"{name}.{field}", getattr(node, field)[0], "a positive number")
+        for field, smallest, largest in (("tau", SMALLEST * DT, LONGEST * DT), *((("v_threshold", SMALLEST, LARGEST),) if name == "neurons" else ())):
+            if not smallest <= getattr(node, field)[0] <= largest:
+                raise InputError(path, f"{name}.{field}", getattr(node, field)[0], f"{smallest:g} to {largest:g}")
     return graph
 
 
@@ -177,7 +231,7 @@ def _require_readable(path: Path) -> None:
     """InputError for a file that HDF5 never comes back from: its library has loops that damaged files make endless, and crashes."""
     code = "import sys; from pathlib import Path; from lava_backend.nir import _graph; _graph(Path(sys.argv[1]))"
     try:
-        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True,
+        done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=SECONDS, capture_output=True, start_new_session=True,
                               env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     except subprocess.TimeoutExpired:
         raise InputError(path, "", f"nothing within {SECONDS} s", "a NIR file that HDF5 can read") from None
@@ -271,4 +325,7 @@ def evaluate(imported: Imported) -> dict[str, float | None]:
         raise InputError(config.name, "task", f"{task.n_in} inputs, {task.n_out} outputs", f"{topo.n_in} and {topo.n_out}, as the file has")
     trials = task.evaluation_trials()
     engine, arithmetic = engine_of(config, imported.network, trials.steps)
-    return measure(engine.run(arithmetic.weights_to_raw(imported.network.weights), trials, learn=False), trials, task.classification)
+    with np.errstate(over="ignore", invalid="ignore"):      # refused in the next line
+        found = measure(engine.run(arithmetic.weights_to_raw(imported.network.weights), trials, learn=False), trials, task.classification)
+    require_finite(config.name, found, "on the evaluation trials")
+    return found

@@ -12,25 +12,26 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from fxsim.config import Config, build_config, load_config
+from fxsim.config.base import LARGEST
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
-from fxsim.files.writing import make_directory, write_atomic, write_npz
+from fxsim.files.ownership import claim_directory
+from fxsim.files.writing import write_atomic, write_npz
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Constants, Learning, Network
 from fxsim.model.stored import LONGEST_SIDE, NUMBERS, drawn_arrays, read_permutation, read_topology
 from fxsim.model.topology import learning_of
-from fxsim.tasks import make_task
+from fxsim.tasks import Task, make_task
 from fxsim.training.initial import network_in
 from fxsim.training.optimizers import OnMasters, make_optimizer
-from quant import FLOATS, PrecisionSpec
-from quant.files import parse_yaml, read_text
+from quant import FLOATS, PrecisionSpec, QFormat
+from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import spec_from_dict
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = {"model": "run_template.txt", "loihi_lif": "run_stock_template.txt", "three_factor": "run_engine_template.txt"}
 NEURONS = tuple(SCRIPTS)
+FILES = ("package.yaml", "arrays.npz", "run.py")
 KIND, VERSION = "fxsim Lava package", 1
 FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
 ARRAYS = """those of fxsim.model.stored.drawn_arrays, and for each layer in, rec, out: weight_, master_ (n_syn,) stored integers (masters
@@ -78,7 +80,7 @@ class Package:
     def arithmetic(self) -> Arithmetic:
         return Arithmetic(self.spec.name, self.spec, self.network.constants, self.learning, self.steps, self.seed)
 
-    def task(self):
+    def task(self) -> Task:
         """The trials of the run. InputError for a bare network."""
         if self.config is None:
             raise InputError(self.name, "config", "nothing", "a package that was exported from a run")
@@ -158,7 +160,7 @@ def _mapping(path: Path) -> dict:
     return data
 
 
-def _stored(archive: Archive, name: str, size: int, fmt) -> np.ndarray:
+def _stored(archive: Archive, name: str, size: int, fmt: QFormat) -> np.ndarray:
     """(size,) stored values that fit their format."""
     values = archive.integers(name, (size,))
     if size and (values.min() < fmt.min_raw or values.max() > fmt.max_raw):
@@ -167,9 +169,12 @@ def _stored(archive: Archive, name: str, size: int, fmt) -> np.ndarray:
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------------
-def save_package(package: Package, directory: Path, provenance: dict | None = None) -> None:
-    """Write the files of a package; package.yaml comes last, so that a directory that has it is complete."""
-    make_directory(directory)
+def save_package(package: Package, directory: Path, provenance: dict | None = None, force: bool = False) -> None:
+    """Write the files of a package; package.yaml comes last, so that a directory that has it is complete.
+
+    InputError if files of these names are there that are no package, unless ``force``.
+    """
+    claim_package(directory, force)
     (directory / "package.yaml").unlink(missing_ok=True)
     net, topo = package.network, package.network.topology
     arrays = drawn_arrays(net)
@@ -185,10 +190,23 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
             "precision": package.spec.to_dict(), "config": package.config and package.config.model_dump(mode="json"),
             "provenance": provenance or {}}
-    write_atomic(directory / "package.yaml", yaml.safe_dump(_plain(meta), sort_keys=False, width=140).encode())
+    write_atomic(directory / "package.yaml", dump_yaml(_plain(meta)).encode())
 
 
-def _plain(value):
+def claim_package(directory: Path, force: bool = False) -> None:
+    """Make the directory of a package. InputError if files of its names are there that are none of a package, unless ``force``."""
+    claim_directory(directory, FILES, _is_package, force, "another directory, or --force")
+
+
+def _is_package(directory: Path) -> bool:
+    """True for a package and for one that was being written when its process ended."""
+    described = directory / "package.yaml"
+    if described.exists():
+        return described.is_file() and f"kind: {KIND}".encode() in described.read_bytes()
+    return all((directory / name).exists() for name in FILES if name != described.name)
+
+
+def _plain(value: Any) -> Any:
     """Nested data without NumPy scalars."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
@@ -268,7 +286,7 @@ def _learning(fields: _Fields) -> Learning:
     if not isinstance(rule, str) or rule not in RULES or type(classification) is not bool or unknown:
         raise InputError(fields.source, "learning", f"rule {rule}, classification {classification}"[:120],
                          "a known rule, classification true or false, window, k, c_reg, f_target")
-    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, 1e30),
+    return Learning(rule, fields.integer("window", 1), classification, fields.number("k", 0.0, 1.0), fields.number("c_reg", 0.0, LARGEST),
                     fields.number("f_target", 0.0, 1.0))
 
 

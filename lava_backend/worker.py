@@ -28,7 +28,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Host:
         self.names: list[str] = []
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def answer(self, **message) -> None:
+    def answer(self, **message: object) -> None:
         try:
             os.write(self.pipe, (json.dumps(message) + "\n").encode())
         except BrokenPipeError:
@@ -97,7 +97,7 @@ class Host:
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-def _last_words(actor) -> str:
+def _last_words(actor: Any) -> str:
     try:
         if actor.exception:
             error, trace = actor.exception
@@ -159,7 +159,7 @@ def built(package: Package, directory: Path) -> Circuit | EngineCircuit:
     return Circuit(package, directory)
 
 
-def serve_stock(package, host: Host, directory: Path) -> None:
+def serve_stock(package: Package, host: Host, directory: Path) -> None:
     """Run one batch on stock processes: they are built around their input, and Lava can be started only once."""
     from lava_backend.stock.circuit import StockCircuit
     host.answer(done=True)
@@ -185,7 +185,7 @@ def serve_stock(package, host: Host, directory: Path) -> None:
     host.answer(done=True)
 
 
-def run_batch(circuit, batch: dict[str, np.ndarray], order: dict, host: Host) -> dict[str, np.ndarray]:
+def run_batch(circuit: Circuit | EngineCircuit, batch: dict[str, np.ndarray], order: dict, host: Host) -> dict[str, np.ndarray]:
     """All trials of a batch, one after the other."""
     B, readouts, counts = batch["x"].shape[0], [], []
     for b in range(B):

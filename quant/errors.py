@@ -22,5 +22,5 @@ class InputError(ValueError):
         where = f"{source}: {field}" if field else f"{source}"
         super().__init__(" ".join(f"{where}: found {found}, allowed: {allowed}".split()))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
         return type(self), (self.source, self.field, self.found, self.allowed)

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import InputError, shown
 from .random import element_key, random31, step_key, trial_key
@@ -11,7 +13,7 @@ from .rounding import OVERFLOWS, ROUNDINGS
 
 WORD_BITS = (2, 32)
 FRAC_BITS = (-64, 64)
-FLOATS = {"float32": np.float32, "float64": np.float64}     # what is no fixed-point format, by name
+FLOATS: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}     # what is no fixed-point format, by name
 PIECE = 1 << 12     # numbers worked on at once: arrays of more would be fresh memory from the system each time
 
 
@@ -35,7 +37,7 @@ class QFormat:
     rounding: str = "nearest_even"
     overflow: str = "saturate"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field, (lo, hi) in {"word_bits": WORD_BITS, "frac_bits": FRAC_BITS}.items():
             value = getattr(self, field)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not lo <= value <= hi:
@@ -70,20 +72,22 @@ class QFormat:
         """Distance of neighbouring values, 2**-frac_bits."""
         return 2.0 ** -self.frac_bits
 
-    def quantize(self, x, random=None) -> np.ndarray:
+    def quantize(self, x: ArrayLike, random: np.ndarray | None = None) -> np.ndarray:
         """The raw values (int64) nearest to ``x`` under this format's rounding and overflow, computed exactly.
 
         random  31-bit random words, same shape as x, for stochastic rounding. Without it the words come from the
                 counter-based generator with seed 0, trial 0 and the element's flat index, so the result is a fixed
                 function of x.
 
-        Raises ValueError for NaN and infinity.
+        Raises ValueError for NaN and infinity, and for words of another shape, or that are not whole numbers from 0 to 2**31 - 1.
         """
         x = np.asarray(x, np.float64)
         if not np.isfinite(x).all():
             raise ValueError(f"cannot quantize {x[~np.isfinite(x)].flat[0]}: only finite numbers have a fixed-point value")
         if self.rounding == "stochastic" and random is None:
             random = random31(np.uint64(trial_key(0, 0)), element_key(step_key(0, 0), np.arange(x.size, dtype=np.uint64))).reshape(x.shape)
+        elif random is not None:
+            random = _words31(random, x.shape)
         if x.size <= PIECE:
             return self._quantized(x, random)
         flat, words = x.ravel(), None if random is None else np.ravel(random)
@@ -107,10 +111,10 @@ class QFormat:
         whole = np.trunc(y)                                 # y - whole is exact, y - floor(y) is not just below 0
         fraction = (y - whole) * 2.0**31
         fine = (np.floor(fraction) + np.ceil(fraction)).astype(np.int64)    # no rounding tells apart what lies between two of these
-        r = None if random is None else np.asarray(random).astype(np.int64)
+        r = None if random is None else random.astype(np.int64)
         return ROUNDINGS[self.rounding](fine, 32, r, whole.astype(np.int64))
 
-    def to_float(self, raw) -> np.ndarray:
+    def to_float(self, raw: ArrayLike) -> np.ndarray:
         """Raw values as float64 (exact)."""
         return np.asarray(raw, np.float64) * 2.0**-self.frac_bits
 
@@ -118,3 +122,13 @@ class QFormat:
         """For example ``s16.12 nearest_even`` or ``u8.8 stochastic wrap``."""
         text = f"{'s' if self.signed else 'u'}{self.word_bits}.{self.frac_bits} {self.rounding}"
         return text if self.overflow == "saturate" else f"{text} {self.overflow}"
+
+
+def _words31(random: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Random words as given, if they are what roundings take."""
+    words = np.asarray(random)
+    if words.shape != shape or words.dtype.kind not in "iu":
+        raise ValueError(f"random words: {words.dtype} of shape {words.shape}, not whole numbers of shape {shape}")
+    if words.size and not (0 <= words.min() and words.max() < 1 << 31):
+        raise ValueError(f"random words from {words.min()} to {words.max()}, not from 0 to 2**31 - 1: of 32 bits take the upper 31 (word >> 1)")
+    return words

@@ -10,28 +10,30 @@ state's fraction bits. ``r`` holds 31 uniform random bits; only ``stochastic`` r
 """
 from __future__ import annotations
 
+from .interval import Integers
 
-def floor(y, s, r, base=0):
+
+def floor(y: Integers, s: Integers, r: Integers, base: Integers = 0) -> Integers:
     """Towards minus infinity."""
     return base + (y >> s)
 
 
-def toward_zero(y, s, r, base=0):
+def toward_zero(y: Integers, s: Integers, r: Integers, base: Integers = 0) -> Integers:
     """Truncation of the magnitude."""
     return base + ((y + (base + (y >> s) < 0) * ((1 << s) - 1)) >> s)
 
 
-def nearest_up(y, s, r, base=0):
+def nearest_up(y: Integers, s: Integers, r: Integers, base: Integers = 0) -> Integers:
     """To nearest, ties towards plus infinity."""
     return base + ((y + ((1 << s) >> 1)) >> s)
 
 
-def nearest_even(y, s, r, base=0):
+def nearest_even(y: Integers, s: Integers, r: Integers, base: Integers = 0) -> Integers:
     """To nearest, ties to the even raw value (IEEE's rule)."""
     return base + ((y + ((1 << s) >> 1) - (s > 0) * (1 - ((base + (y >> s)) & 1))) >> s)
 
 
-def stochastic(y, s, r, base=0):
+def stochastic(y: Integers, s: Integers, r: Integers, base: Integers = 0) -> Integers:
     """Up with a probability equal to the discarded fraction.
 
     For s > 31 the random number has 31 significant bits: the bias is below 2^-31 of a result unit.
@@ -39,12 +41,12 @@ def stochastic(y, s, r, base=0):
     return base + ((y + ((r >> (s < 31) * (31 - s)) << (s > 31) * (s - 31))) >> s)
 
 
-def saturate(x, lo, hi):
+def saturate(x: Integers, lo: Integers, hi: Integers) -> Integers:
     """Clip to [lo, hi]."""
     return min(max(x, lo), hi)
 
 
-def wrap(x, lo, hi):
+def wrap(x: Integers, lo: Integers, hi: Integers) -> Integers:
     """Two's complement wrap-around into [lo, hi]; hi - lo + 1 is a power of two."""
     return ((x - lo) & (hi - lo)) + lo
 

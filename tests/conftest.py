@@ -3,10 +3,11 @@ import gc
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("fxsim", deadline=None)      # a busy machine is no fault of the code
 settings.register_profile("ci", derandomize=True, deadline=None)       # the same examples in every run
+settings.register_profile("mutants", derandomize=True, deadline=None, phases=(Phase.explicit, Phase.generate))      # fails at once: nothing is made smaller
 settings.load_profile("ci" if os.environ.get("CI") else "fxsim")
 
 # A shell that starts the tests in the background lets them ignore SIGINT, and so would the commands that tests interrupt.

@@ -6,7 +6,9 @@ multiply and add of float32.
 """
 from __future__ import annotations
 
+import ast
 import time
+from functools import partial
 from typing import Callable
 
 import numpy as np
@@ -17,17 +19,18 @@ from fxsim.engine.build.rewrite import Operations
 from fxsim.engine.cpu.block import Block, Parts
 from fxsim.engine.cpu.engine import FULL, CpuEngine
 from fxsim.training.loop import Training
+from quant import PrecisionSpec
 
 REPEATS = 7
 SYNAPSE = ("eligibility", "filtered_eligibility", "eligibility_sum")
 
 
 class _Count(Operations):
-    def operation(self, node, number):
+    def operation(self, node: ast.expr, number: int) -> ast.expr:
         return node
 
 
-def operations(spec, diffuses: bool) -> dict[str, int]:
+def operations(spec: PrecisionSpec | None, diffuses: bool) -> dict[str, int]:
     """Update function -> arithmetic operations of one element."""
     counts = {}
     for name, tree in update_trees(spec, diffuses).items():
@@ -48,7 +51,7 @@ def ceiling(precision: str) -> float:
     take = loader(lanes)
 
     @nb.njit(nogil=True, error_model="numpy")
-    def run(x, factor, offset, count):
+    def run(x: np.ndarray, factor: np.generic, offset: np.generic, count: int) -> None:
         a, b, c, d = take(x, 0), take(x, lanes), take(x, 2 * lanes), take(x, 3 * lanes)
         e, f, g, h = take(x, 4 * lanes), take(x, 5 * lanes), take(x, 6 * lanes), take(x, 7 * lanes)
         for _ in range(count):
@@ -59,7 +62,7 @@ def ceiling(precision: str) -> float:
         put(x, 0, add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h))))
 
     x, count = np.arange(8 * lanes).astype(dtype), 2_000_000
-    call = lambda turns: run(x, dtype(0.5 if dtype == np.float32 else 31000), dtype(77), turns)      # noqa: E731
+    call = partial(run, x, dtype(0.5 if dtype == np.float32 else 31000), dtype(77))
     call(1)
     return 2 * 8 * lanes * count / _best(lambda: call(count))
 
@@ -67,17 +70,17 @@ def ceiling(precision: str) -> float:
 def profile(task: str, precision: str) -> dict:
     """One block of trials of a task at the paper's size: seconds of its parts, and operations per second of the synapses."""
     training = Training(load_config(task).changed({"precision": precision, "engine": "cpu", "threads": 1}))
-    engine: CpuEngine = training.engine
+    engine = training.engine
+    assert isinstance(engine, CpuEngine)
     trials = training.task.training_trials(0)
     variant = engine.variant(trials.size)
     trials = trials.take(slice(0, variant.lanes))
     kernels, learning, T = engine.module(variant), engine.learning, trials.steps
-    block = Block(engine, kernels, trials.size, trials.steps, True, False)
+    block = Block(engine.subject, kernels, trials.size, trials.steps, True, False)
     block.load(engine.wires(kernels, training.optimizer.weights), trials)
     run = Parts(block, 1)
     starts = range(-(-T // kernels.CHUNK))
-    forward = _best(lambda: [run.forward(chunk) for chunk in starts])
-    synapses = _best(lambda: [run.all_synapses(chunk) for chunk in starts])
+    forward, synapses = (_best(partial(_each, part, starts)) for part in (run.forward, run.all_synapses))
     counts = operations(engine.arithmetic.spec, learning.diffuses)
     wiring, drive = engine.tables.wiring, np.asarray(engine.arithmetic.coefficients.adaptation_drive)
     each = sum(counts[name] for name in SYNAPSE) + float((drive[wiring.post] != 0).mean()) * counts["adaptation_eligibility"]
@@ -85,6 +88,11 @@ def profile(task: str, precision: str) -> dict:
     updates = (wiring.size - int(block.state.left.sum())) * T * trials.size       # of the synapses that are visited: their lines spike
     return {"task": task, "precision": precision, "lanes": variant.lanes, "forward_seconds": forward, "synapse_seconds": synapses,
             "synapse_updates_per_second": updates / synapses, "operations_per_update": each, "operations_per_second": updates * each / synapses}
+
+
+def _each(part: Callable[[int], None], chunks: range) -> None:
+    for chunk in chunks:
+        part(chunk)
 
 
 def _best(call: Callable[[], object]) -> float:

@@ -8,13 +8,15 @@ from pathlib import Path
 from fxsim.config import load_config
 from fxsim.engine.cuda.compile import compile_kernel
 from fxsim.engine.cuda.device import KNOWN, Limits, driver_found, find_device
-from fxsim.engine.cuda.emulator.counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, executed
+from fxsim.engine.cuda.emulator.counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, PerStep, executed
 from fxsim.engine.cuda.engine import item_bytes
 from fxsim.engine.cuda.model import OVERLAP, Estimate, estimate
-from fxsim.engine.cuda.plan import make_plan
-from fxsim.model.arithmetic import make_arithmetic
+from fxsim.engine.cuda.plan import Plan, make_plan
+from fxsim.files.writing import make_directory, write_atomic, write_json
+from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.network import Network
 from fxsim.model.topology import build_network, learning_of
-from fxsim.training.runs import command_line, make_directory, versions, write_atomic, write_json
+from fxsim.training.runs import command_line, versions
 
 from .iteration import TASKS
 
@@ -30,7 +32,7 @@ class Case:
     precision: str
     limits: Limits
 
-    def build(self, **variant):
+    def build(self, **variant: bool) -> tuple[Network, Arithmetic, Plan]:
         """network, arithmetic, plan."""
         config = load_config(self.task)
         network = build_network(config)
@@ -59,7 +61,7 @@ def plan_table(task: str | None = None, precision: str | None = None) -> list[li
     return rows
 
 
-def variants(case: Case) -> dict[str, tuple]:
+def variants(case: Case) -> dict[str, tuple[Network, Arithmetic, Plan]]:
     """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan)."""
     network, arithmetic, plan = case.build()
     found = {"run": plan, "record": case.build(record=True)[2], "telemetry": case.build(telemetry=True)[2]}
@@ -80,7 +82,8 @@ def compile_table(task: str | None = None, precision: str | None = None) -> list
 
 def model_rows(task: str | None = None, precision: str | None = None) -> list[Estimate]:
     """The model's seconds per training iteration."""
-    rows, counted = [], {}
+    rows: list[Estimate] = []
+    counted: dict[tuple, dict[str, PerStep]] = {}
     for case in cases(task, precision):
         config = load_config(case.task)
         network, _, plan = case.build()

@@ -43,7 +43,8 @@ def bench(rows: Iterable[dict], threads: int = 0, progress: Callable[[dict], Non
 
 def child(module: str, request: dict) -> dict:
     """Run the module, which measures one row, in a new process."""
-    out = subprocess.run([sys.executable, "-m", module, json.dumps(request)], capture_output=True, text=True)
+    out = subprocess.run([sys.executable, "-m", module, json.dumps(request)], capture_output=True, text=True,
+                         start_new_session=True)      # a terminal's signals are for this process, which ends it
     if out.returncode == 2:     # refused input, one line
         raise SystemExit(_fail(out.stderr.strip().splitlines()[-1]))
     if out.returncode:

@@ -30,12 +30,12 @@ def measure() -> dict[str, float]:
 
 def _seconds(code: str) -> float:
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, start_new_session=True)
     return time.perf_counter() - start
 
 
 def _first() -> float:
     with tempfile.TemporaryDirectory() as directory:
         out = subprocess.run([sys.executable, "-c", FIRST.format(launched=time.time())], check=True, capture_output=True, text=True, cwd=directory,
-                             env=os.environ)
+                             env=os.environ, start_new_session=True)
     return float(out.stdout.split()[-1])

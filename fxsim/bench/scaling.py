@@ -12,6 +12,8 @@ from typing import Callable
 
 import numpy as np
 
+from fxsim.files.writing import write_atomic
+
 from .iteration import child, peak_mib, repeated
 
 SIZES = (100, 400, 1600, 6400, 25600)
@@ -77,7 +79,8 @@ def of_batches(rows: list[dict], precision: str, threads: int) -> list[dict]:
 
 def write_report(directory: Path, rows: list[dict]) -> Path:
     """scaling.json, figures and README.md; returns the directory."""
-    from fxsim.training.runs import command_line, machine, make_directory, versions, write_atomic, write_json
+    from fxsim.files.writing import make_directory, write_json
+    from fxsim.training.runs import command_line, machine, versions
     make_directory(directory)
     write_json(directory / "scaling.json", {"command": command_line(), "versions": versions(), "machine": machine(), "rows": rows})
     draw(directory / "scaling", rows)
@@ -107,14 +110,19 @@ def _load() -> str:
 
 def draw(path: Path, rows: list[dict]) -> None:
     """Time and memory over synapses, time over the batch: PNG and SVG."""
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
-    size_axis, memory_axis, batch_axis = figure.subplots(1, 3)
+    from fxsim.files.pictures import style
+    with style({}):
+        _draw(path, rows)
+
+
+def _draw(path: Path, rows: list[dict]) -> None:
+    from fxsim.files.pictures import panels, save_picture
+    figure, (size_axis, memory_axis, batch_axis) = panels(1, 3, figsize=(12, 3.8), layout="constrained")
     for precision, colour in zip(PRECISIONS, ("#000000", "#0072b2")):
-        for threads, style in zip(THREADS, ("--", "-")):
+        for threads, dashes in zip(THREADS, ("--", "-")):
             label = f"{precision}, {threads} thread{'s' * (threads > 1)}"
             sizes, batches = of_sizes(rows, precision, threads), of_batches(rows, precision, threads)
-            look = {"color": colour, "linestyle": style, "marker": "o", "markersize": 4, "label": label}
+            look = {"color": colour, "linestyle": dashes, "marker": "o", "markersize": 4, "label": label}
             size_axis.loglog([r["synapses"] for r in sizes], [r["seconds_per_step"] * 1e6 for r in sizes], **look)
             memory_axis.loglog([r["synapses"] for r in sizes], [r["peak_mib"] for r in sizes], **look)
             batch_axis.loglog([r["batch"] for r in batches], [r["seconds_per_step"] * 1e6 / r["batch"] for r in batches], **look)
@@ -123,8 +131,7 @@ def draw(path: Path, rows: list[dict]) -> None:
         axis.set(xlabel=x, ylabel=y)
         axis.spines[["top", "right"]].set_visible(False)
     size_axis.legend(frameon=False, fontsize=8)
-    for kind in ("png", "svg"):
-        figure.savefig(path.with_suffix(f".{kind}"), dpi=110)
+    save_picture(figure, path.parent, path.stem, dpi=110)
 
 
 README = """# Scaling: larger networks at the same fan-in, larger batches

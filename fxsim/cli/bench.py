@@ -8,7 +8,9 @@ from typing import Any, Callable
 
 import click
 
-from .options import out, threads
+from fxsim.errors import InputError
+
+from .options import force, out, threads
 from .tables import text_table
 
 task = click.option("--task", help="One task only.")
@@ -28,14 +30,21 @@ def bench() -> None:
 @click.option("--engine", help="One engine only: cpu, cuda, oracle or reference.")
 @threads("Threads; 0: all cores.")
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows to FILE.")
-def iteration(task: str | None, rule: str | None, precision: str | None, engine: str | None, threads: int, file: Path | None) -> None:
+@force
+def iteration(task: str | None, rule: str | None, precision: str | None, engine: str | None, threads: int, file: Path | None, force: bool) -> None:
     """Seconds of a training iteration, for each task, rule, precision and engine."""
     from fxsim.bench.iteration import COLUMNS, bench as measure, default_rows
+    from fxsim.files.ownership import claim_file, json_with
     from fxsim.files.writing import make_directory, write_json
     from fxsim.training.runs import machine
+    if rule == "bptt" and engine not in (None, "reference"):
+        raise InputError("bench", "--engine", f"{engine} with rule bptt", "reference, which alone has it")
+    if threads and engine not in (None, "cpu"):
+        raise InputError("bench", "--threads", f"{threads} with engine {engine}", "no threads: they are the CPU engine's")
     rows = default_rows(task, rule, precision, engine)
     if file:
         make_directory(file.parent)
+        claim_file(file, json_with("rows", "machine"), force)
     rows = measure(rows, threads, _show_row(COLUMNS))
     _table(COLUMNS, rows)
     if file:
@@ -67,9 +76,13 @@ def profile(task: str | None) -> None:
 
 @bench.command()
 @out("Directory of a report.")
-def scaling(out: Path | None) -> None:
+@force
+def scaling(out: Path | None, force: bool) -> None:
     """Time and memory of larger networks and batches."""
     from fxsim.bench.scaling import measure, write_report
+    from fxsim.files.ownership import claim_directory, has_json
+    if out:
+        claim_directory(out, ("README.md", "scaling.json", "scaling.png", "scaling.svg"), has_json("scaling.json", "rows"), force)
     rows = measure(lambda row: click.echo(json.dumps(row)))
     if out:
         click.echo(f"written: {write_report(out, rows)}")
@@ -104,9 +117,13 @@ def compile(task: str | None, precision: str | None) -> None:
 @task
 @precision
 @out("Directory of a report.")
-def model(task: str | None, precision: str | None, out: Path | None) -> None:
+@force
+def model(task: str | None, precision: str | None, out: Path | None, force: bool) -> None:
     """CUDA, no GPU needed: modelled seconds."""
     from fxsim.bench.cuda_bench import model_rows, model_table, write_model
+    from fxsim.files.ownership import claim_directory, has_json
+    if out:
+        claim_directory(out, ("README.md", "model.json"), has_json("model.json", "rows"), force)
     rows = model_rows(task, precision)
     click.echo(text_table(model_table(rows)))
     if out:

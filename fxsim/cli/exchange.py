@@ -7,7 +7,7 @@ import click
 
 from fxsim.errors import InputError
 
-from .options import PATH, change
+from .options import PATH, change, force
 
 lossy_ok = click.option("--lossy-ok", is_flag=True, help="Accept that the other side does not see everything; what that is, is said.")
 
@@ -26,7 +26,8 @@ def export() -> None:
 @click.option("--period", type=int, default=1, show_default=True,
               help="With --engine: steps over which the learning signal is gathered before it is sent, a power of two.")
 @click.option("--approximate", is_flag=True, help="With --stock or --engine: drop what those processes cannot express.")
-def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine: bool, period: int, approximate: bool) -> None:
+@force
+def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine: bool, period: int, approximate: bool, force: bool) -> None:
     """Write the fixed-point run RUN_DIR as a package for Lava: weights, topology, formats and a script, self-contained.
 
     Needs no Lava. The package learns on as the run would have; adam's moments, which no chip holds, start at zero.
@@ -43,6 +44,8 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine:
         raise InputError("fxsim export lava", "--engine", "--stock as well", "one of them")
     if period != 1 and not engine:
         raise InputError("fxsim export lava", "--period", period, "1 (it needs --engine)")
+    if approximate and not (stock or engine):
+        raise InputError("fxsim export lava", "--approximate", "it without --stock or --engine", "one of them: nothing else has to be left out")
     dropped: list[str] = []
     package = package_of_run(run_dir, weights)
     if engine:
@@ -56,7 +59,7 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine:
         package, dropped = stock_package(package, approximate), obstacles(package)
     if dropped:
         click.echo(f"dropped: {', '.join(dropped)}")
-    save_package(package, out_dir, {"run": str(run_dir), "weights": weights, "dropped": dropped})
+    save_package(package, out_dir, {"run": str(run_dir), "weights": weights, "dropped": dropped}, force)
     topo = package.network.topology
     synapses = sum(topo.synapses(layer).size for layer in ("in", "rec", "out"))
     click.echo(f"{topo.n} neurons, {synapses} synapses, {package.learning.rule}, {package.spec.name}, {package.updates} updates")
@@ -68,14 +71,15 @@ def export_lava(run_dir: Path, out_dir: Path, weights: str, stock: bool, engine:
 @click.argument("nir_file", type=PATH)
 @click.option("--weights", type=click.Choice(["final", "initial"]), default="final", show_default=True, help="Which of the run's weights.")
 @lossy_ok
-def export_nir(run_dir: Path, nir_file: Path, weights: str, lossy_ok: bool) -> None:
+@force
+def export_nir(run_dir: Path, nir_file: Path, weights: str, lossy_ok: bool, force: bool) -> None:
     """Write the run RUN_DIR as the NIR graph NIR_FILE: LIF neurons with recurrent weights, and leaky readouts.
 
     What NIR's nodes cannot say is refused by name. With --lossy-ok it is kept in the graph's metadata: fxsim import nir gets the
     same network back, to the bit; other readers see LIF neurons.
     """
     from lava_backend.nir import export_nir
-    lost = export_nir(run_dir, nir_file, lossy_ok, weights)
+    lost = export_nir(run_dir, nir_file, lossy_ok, weights, force)
     click.echo(f"in metadata only: {', '.join(lost)}")
     click.echo(f"written: {nir_file}")
 
@@ -91,14 +95,14 @@ def import_() -> None:
 @change
 @lossy_ok
 def import_nir(nir_file: Path, name: str | None, changes: tuple[str, ...], lossy_ok: bool) -> None:
-    """Evaluate the network in NIR_FILE on its task's evaluation trials, in any precision (--set precision=q16)."""
-    from dataclasses import replace
+    """Evaluate the network in NIR_FILE on its task's evaluation trials, in any precision (--set precision=q16).
 
+    --set changes the task, the precision, and constants of the neurons (--set network.tau_m=10); synapses and weights are the
+    file's. What an evaluation does not depend on is refused.
+    """
     from fxsim.config import load_config
-    from fxsim.config.io import override
     from lava_backend.nir import evaluate, import_nir
-    imported = import_nir(nir_file, load_config(name) if name is not None else None, lossy_ok)
-    imported = replace(imported, config=override(imported.config, changes))
+    imported = import_nir(nir_file, load_config(name) if name is not None else None, lossy_ok, changes)
     topo = imported.network.topology
     for changed in imported.changed:
         click.echo(f"differs from the file: {changed}")

@@ -8,7 +8,7 @@ import click
 
 from fxsim.errors import InputError
 
-from .options import PATH, change, config, out
+from .options import PATH, change, config, force, out
 from .tables import cells, text_table
 
 
@@ -25,7 +25,8 @@ def lava() -> None:
 @click.option("--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True,
               help="Seconds without a finished trial after which Lava is given up.")
 @click.option("--save", type=PATH, help="Write the package with the weights that it ended with.")
-def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float, save: Path | None) -> None:
+@force
+def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float, save: Path | None, force: bool) -> None:
     """Run trials of the package's task on Lava: evaluation trials, or with --learn the training trials that come next.
 
     sgd and adamax update the weights inside the processes, adam on the host. Lava runs in processes of its own; whatever happens to
@@ -33,10 +34,12 @@ def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float
     """
     from fxsim.training.interrupts import Interrupted, interruptible
     from lava_backend.deployment import run_package
-    from lava_backend.package import load_package, save_package
+    from lava_backend.package import claim_package, load_package, save_package
     from lava_backend.progress import TrialBar
     from lava_backend.runtime.session import LavaError
     package = load_package(package_dir)
+    if save is not None:
+        claim_package(save, force)
     try:
         with interruptible(), TrialBar(trials) as bar:
             if package.neuron == "loihi_lif":
@@ -53,7 +56,7 @@ def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float
         click.echo(f"interrupted by {interrupted}; Lava and all its processes are stopped", err=True)
         sys.exit(interrupted.status)
     if save is not None:
-        save_package(report.package, save, {"package": str(package_dir), "trials": trials, "learned": learn})
+        save_package(report.package, save, {"package": str(package_dir), "trials": trials, "learned": learn}, force=True)
         click.echo(f"written: {save}")
     beside = " (with recording and the simulator beside it)" if check else ""
     click.echo(f"{report.trials} trials, {report.steps} steps, {report.seconds:.1f} s, {report.steps / report.seconds:.0f} steps/s{beside}")
@@ -99,18 +102,22 @@ def fit(package_dir: Path, chip: tuple[str, ...], learn: bool, limits: Path | No
 @change
 @click.option("--trials", type=click.IntRange(min=1), default=16, show_default=True, help="Evaluation trials on Lava.")
 @out("Directory of what is found.", required=True)
-def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None:
+@force
+def stock(config: str, changes: tuple[str, ...], trials: int, out: Path, force: bool) -> None:
     """Train CONFIG as it is and with the neurons of Lava's stock processes, and run both on those processes.
 
     Writes stock.json, curves.csv and the deployable package: what each loss of the neuron model costs.
     """
     from fxsim.config import load_config
+    from fxsim.files.ownership import claim_directory, has_json
     from fxsim.training.interrupts import interruptible
     from lava_backend.runtime.session import LavaError
-    from lava_backend.studies.stock import compare_stock
+    from lava_backend.studies.stock import FILES, compare_stock
+    settings = load_config(config, list(changes))
+    claim_directory(out, FILES, has_json("stock.json", "command"), force)
     try:
         with interruptible():
-            found = compare_stock(load_config(config, list(changes)), out, trials, click.echo)
+            found = compare_stock(settings, out, trials, click.echo)
     except LavaError as error:
         raise click.ClickException(str(error)) from None
     click.echo(text_table(cells(found["rows"])))
@@ -124,18 +131,22 @@ def stock(config: str, changes: tuple[str, ...], trials: int, out: Path) -> None
 @click.option("--lava-updates", type=click.IntRange(min=1), default=4, show_default=True,
               help="Updates that Lava repeats, every state compared.")
 @out("Directory of what is found.", required=True)
-def engine(config: str, changes: tuple[str, ...], period: int, lava_updates: int, out: Path) -> None:
+@force
+def engine(config: str, changes: tuple[str, ...], period: int, lava_updates: int, out: Path, force: bool) -> None:
     """Train CONFIG as Lava's three-factor engine does and as the float rule does; exit status 1 if Lava differs by a bit.
 
     The engine is simulated, exactly; Lava repeats the first updates. Writes engine.json, curves.csv, curves.png, curves.svg and the package.
     """
     from fxsim.config import load_config
+    from fxsim.files.ownership import claim_directory, has_json
     from fxsim.training.interrupts import interruptible
     from lava_backend.runtime.session import LavaError
-    from lava_backend.studies.three_factor import engine_study
+    from lava_backend.studies.three_factor import FILES, engine_study
+    settings = load_config(config, list(changes))
+    claim_directory(out, FILES, has_json("engine.json", "command"), force)
     try:
         with interruptible():
-            found = engine_study(load_config(config, list(changes)), out, period, lava_updates, click.echo)
+            found = engine_study(settings, out, period, lava_updates, click.echo)
     except LavaError as error:
         raise click.ClickException(str(error)) from None
     click.echo(text_table(cells(found["evaluations"])))
@@ -150,14 +161,17 @@ def engine(config: str, changes: tuple[str, ...], period: int, lava_updates: int
 @config
 @change
 @out("Directory of what is found.", required=True)
-def prove(config: str, changes: tuple[str, ...], out: Path) -> None:
+@force
+def prove(config: str, changes: tuple[str, ...], out: Path, force: bool) -> None:
     """Train CONFIG in the simulator and on Lava, and compare the curves and weights; exit status 1 if a bit differs."""
     from fxsim.config import load_config
+    from fxsim.files.ownership import claim_directory, has_json
     from fxsim.training.interrupts import interruptible
     from fxsim.training.progress import terminal_progress
     from lava_backend.runtime.session import LavaError
-    from lava_backend.studies.proof import prove
+    from lava_backend.studies.proof import FILES, prove
     settings = load_config(config, list(changes))
+    claim_directory(out, FILES, has_json("proof.json", "command"), force)
     try:
         with interruptible():
             found = prove(settings, out, click.echo, lambda: terminal_progress(settings.iterations))

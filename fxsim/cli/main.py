@@ -1,7 +1,7 @@
 """The command line. Commands import what they need, so that ``fxsim --help`` is quick.
 
 main        the command ``fxsim``: refused input (InputError) is one line on stderr and exit status 2; a check that fails is exit
-            status 1; a command that SIGINT or SIGTERM ends is one line and exit status 130 or 143
+            status 1; a command that SIGINT, SIGTERM or SIGHUP ends is one line and exit status 130, 143 or 129
 """
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from fxsim.errors import InputError
-from fxsim.training.interrupts import Interrupted
+from fxsim.training.interrupts import Interrupted, interruptible
 
 from . import bench, exchange, lava, precision, study, train, verify
+
+RESUMING = ("compare", "sweep", "demo")
 
 
 class Main(click.Group):
@@ -20,14 +22,21 @@ class Main(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except InputError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
         except Interrupted as interrupted:
-            again = "fxsim train --resume" if ctx.invoked_subcommand == "train" else "the same command"
-            click.echo(f"interrupted by {interrupted}; {again} goes on from the last checkpoint", err=True)
+            click.echo(f"interrupted by {interrupted}{_how_to_go_on(ctx.invoked_subcommand)}", err=True)
             ctx.exit(interrupted.status)
+        except (EOFError, BrokenPipeError) as error:        # of files and processes of ours: click takes them for its terminal's, and says "Aborted!"
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+def _how_to_go_on(command: str | None) -> str:
+    again = "fxsim train --resume" if command == "train" else "the same command" if command in RESUMING else ""
+    return f"; {again} goes on from the last checkpoint" if again else ""
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -40,9 +40,22 @@ config = click.argument("config", shell_complete=_configurations)
 change = click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration, e.g. learning.rule=eprop.")
 
 
+def refuse_changes(changes: Iterable[str], instead: Mapping[str, str]) -> None:
+    """InputError for a ``--set`` that the command would not follow. ``instead``: field -> what says it there."""
+    from fxsim.errors import InputError
+    for change in changes:
+        field = change.partition("=")[0].strip()
+        for fixed, allowed in instead.items():
+            if field == fixed or field.startswith(f"{fixed}."):
+                raise InputError("--set", field, "a field that this command sets itself", allowed)
+
+
 def out(help: str, **more: Any) -> Option:
     """``--out``: where the command writes."""
     return click.option("--out", type=PATH, show_default="default" in more, help=help, **more)
+
+
+force = click.option("--force", is_flag=True, help="Write over files that fxsim did not write, too.")
 
 
 def jobs(help: str = "Runs at a time") -> Option:

@@ -8,11 +8,14 @@ import click
 
 from fxsim.errors import InputError
 
-from .options import Items, change, config, jobs, out
+from .options import Items, change, config, force, jobs, out, refuse_changes
 from .tables import text_table
 
 if TYPE_CHECKING:
     from fxsim.config import Config
+
+
+HEADER = "# Written by fxsim calibrate.\n"
 
 
 def initials(names: Iterable[str]) -> dict[str, str]:
@@ -58,27 +61,32 @@ def presets() -> None:
 @click.option("--quantities", type=Items(), default="", help="With --minimise: only these.  [default: all]")
 @jobs("With --minimise: runs at a time")
 @out("Precision YAML to write; with --minimise the directory of the search.", required=True)
+@force
 @click.pass_context
 def calibrate(context: click.Context, config: str, changes: tuple[str, ...], word_bits: int, accumulator_bits: int, headroom: int, preset: str,
-              fewest: bool, margin: float, seeds: list, quantities: list, jobs: int, out: Path) -> None:
+              fewest: bool, margin: float, seeds: list, quantities: list, jobs: int, out: Path, force: bool) -> None:
     """Find formats: ranges that a float32 training needs at a word length, or the fewest word bits that learn as well as float32."""
     from fxsim.config import load_config
+    refuse_changes(changes, {"seed": "--seeds"} if fewest else {
+        "precision": "nothing: ranges are those of a float32 training", "formats": "nothing: ranges are those of a float32 training",
+        "evaluation.telemetry": "nothing: ranges are taken from it at every evaluation"})
     settings = load_config(config, changes)
-    only = ("margin", "seeds", "quantities", "jobs") if not fewest else ("word_bits", "accumulator_bits", "headroom", "preset")
+    only = ("margin", "seeds", "quantities", "jobs") if not fewest else ("word_bits", "accumulator_bits", "headroom", "preset", "force")
     for name in only:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise InputError("calibrate", f"--{name.replace('_', '-')}", f"it {'with' if fewest else 'without'} --minimise", "leave one of them out")
     if fewest:
         _minimise(settings, seeds, margin, quantities, jobs, out)
         return
-    import yaml
-
+    from fxsim.files.ownership import claim_file
     from fxsim.files.writing import make_directory, write_atomic
     from fxsim.study.calibration import calibrate as run_calibration
     from fxsim.training.progress import terminal_progress
+    from quant.files import dump_yaml
     make_directory(out.parent)
+    claim_file(out, lambda content: content.startswith(HEADER.encode()), force)
     spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.iterations))
-    write_atomic(out, yaml.safe_dump(spec.to_dict(), sort_keys=False).encode())
+    write_atomic(out, (HEADER + dump_yaml(spec.to_dict())).encode())
     click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
                            *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]
                              for f in fitted)]))
@@ -89,8 +97,10 @@ def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jo
     from fxsim.study.jobs import Workers
     from fxsim.study.minimise import TOGETHER, minimise
     from fxsim.training.progress import terminal_sweep_progress
+    from quant import PrecisionSpec
     before = settings.resolved_precision()
     spec, decided = minimise(settings, seeds, margin, out, Workers(jobs), terminal_sweep_progress(), click.echo, quantities)
+    assert isinstance(before, PrecisionSpec)        # minimise refuses floats
     rows = [[name, str(fmt.word_bits), str(decided[name].word_bits) if name in decided else "", str(spec[name].word_bits),
              f"{decided[name].difference:+.4f} +- {decided[name].standard_error:.4f}" if name in decided else ""]
             for name, fmt in before.formats.items() if not quantities or name in quantities]
@@ -112,5 +122,6 @@ def cost(config: str, changes: tuple[str, ...], precisions: list) -> None:
     """
     from fxsim.config import load_config
     from fxsim.study.cost import tables
+    refuse_changes(changes, {"precision": "--precisions"})
     memory, operations = tables(load_config(config, changes), precisions)
     click.echo(f"{text_table(memory)}\n\n{text_table(operations)}")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from .options import Items, change, config, jobs, out
+from fxsim.errors import InputError
+
+from .options import Items, change, config, force, jobs, out, refuse_changes
 
 
 @click.command()
@@ -18,15 +20,19 @@ from .options import Items, change, config, jobs, out
 @change
 @jobs()
 @out("Directory of the comparison.", required=True)
-def compare(config: str, rules: list, precisions: list, seeds: list, iterations: int | None, changes: tuple[str, ...], jobs: int, out: Path) -> None:
+@force
+def compare(config: str, rules: list, precisions: list, seeds: list, iterations: int | None, changes: tuple[str, ...], jobs: int, out: Path,
+            force: bool) -> None:
     """Train every rule x precision x seed from the same weights and trials, then write the report.
 
     Finished runs in the directory are not repeated; interrupted ones, and ones with fewer iterations, go on from their last checkpoint.
     """
     from fxsim.config import load_config
     from fxsim.study.comparison import compare as run_comparison
+    refuse_changes(changes, {"seed": "--seeds", "learning.rule": "--rules", "precision": "--precisions",
+                             **({"iterations": "one of --iterations and --set iterations"} if iterations is not None else {})})
     settings = load_config(config, [*changes, *([f"iterations={iterations}"] if iterations is not None else [])])
-    run_comparison([settings], rules, precisions, seeds, out, jobs, click.echo)
+    run_comparison([settings], rules, precisions, seeds, out, jobs, click.echo, force=force)
     _report(out)
 
 
@@ -36,7 +42,8 @@ def compare(config: str, rules: list, precisions: list, seeds: list, iterations:
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads of each run; 0: its share of the cores, or 1 on a cluster.")
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Train on the workers of this Dask scheduler, tcp://HOST:PORT.")
 @out("Directory of the sweep.", required=True)
-def sweep(study: Path, jobs: int, threads: int, scheduler: str, out: Path) -> None:
+@force
+def sweep(study: Path, jobs: int, threads: int, scheduler: str, out: Path, force: bool) -> None:
     """Make every run of a STUDY (a YAML file, see fxsim/study/plan.py), then its tables.
 
     Finished runs in the directory are not repeated; interrupted ones go on from their last checkpoint. Exit status 1 if a run failed.
@@ -44,7 +51,9 @@ def sweep(study: Path, jobs: int, threads: int, scheduler: str, out: Path) -> No
     from fxsim.study.jobs import Workers
     from fxsim.study.sweep import sweep as run_sweep
     from fxsim.training.progress import terminal_sweep_progress
-    failures = run_sweep(study, out, Workers(jobs, threads, scheduler), terminal_sweep_progress())
+    if jobs and scheduler:
+        raise InputError("fxsim sweep", "--jobs", f"{jobs} with --scheduler", "one of them: a cluster's workers say how many runs go at a time")
+    failures = run_sweep(study, out, Workers(jobs, threads, scheduler), terminal_sweep_progress(), force)
     click.echo(f"written: {out}" + (f"; {len(failures)} runs failed, see failure.txt in their directories" if failures else ""))
     sys.exit(1 if failures else 0)
 

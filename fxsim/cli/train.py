@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .options import change, config, out, seed
+from .options import change, config, out, refuse_changes, seed
 
 
 @click.command()
@@ -28,6 +28,8 @@ def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | N
     from fxsim.config import load_config
     from fxsim.training.progress import describe, terminal_progress
     from fxsim.training.runs import default_directory
+    if seed is not None:
+        refuse_changes(changes, {"seed": "one of --seed and --set seed"})
     settings = load_config(config, [*changes, *([f"seed={seed}"] if seed is not None else [])])
     out = out or Path("runs") / default_directory(settings)
     if settings.engine == "auto" and settings.learning.rule != "bptt":

@@ -1,16 +1,11 @@
 """The sections ``evaluation`` and ``checkpoint``."""
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from .base import Chance, Count, NonNegative, Positive, Section
-
-
-def _off(value: object) -> object:
-    """YAML reads a bare ``off`` as false."""
-    return "off" if value is False else value
+from .base import Chance, Count, Flag, NonNegative, Positive, Section
 
 
 class EvaluationConfig(Section):
@@ -18,11 +13,11 @@ class EvaluationConfig(Section):
 
     every: Positive = Field(25, description="updates between evaluations")
     batch_size: Positive = Field(512, description="evaluation trials (pattern generation: its own training trials)")
-    stop: bool = Field(False, description="stop when an evaluation meets the criterion and fresh batches confirm it")
+    stop: Flag = Field(False, description="stop when an evaluation meets the criterion and fresh batches confirm it")
     accuracy: Chance = Field(1.0, description="criterion of classification")
     nmse: NonNegative = Field(0.001, description="criterion of regression")
     confirmations: Count = Field(3, description="fresh batches that must meet the criterion too")
-    telemetry: Annotated[Literal["off", "ends", "always"], BeforeValidator(_off)] = Field(
+    telemetry: Literal["off", "ends", "always"] = Field(
         "ends", description="count where precision is lost: never, before and after training, or at every evaluation too")
 
 

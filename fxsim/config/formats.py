@@ -8,7 +8,7 @@ from pydantic import model_serializer
 from quant import QUANTITIES, SHADOWS
 from quant.rounding import OVERFLOWS, ROUNDINGS
 
-from .base import Bits, FracBits, Section
+from .base import Bits, Flag, FracBits, Section
 
 
 class FormatChange(Section):
@@ -16,7 +16,7 @@ class FormatChange(Section):
 
     word_bits: Optional[Bits] = None
     frac_bits: Optional[FracBits] = None
-    signed: Optional[bool] = None
+    signed: Optional[Flag] = None
     rounding: Optional[Literal[tuple(ROUNDINGS)]] = None        # type: ignore[valid-type]
     overflow: Optional[Literal[tuple(OVERFLOWS)]] = None        # type: ignore[valid-type]
 

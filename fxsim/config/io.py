@@ -6,10 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Iterable
 
-import yaml
-
 from fxsim.errors import InputError
-from quant.files import parse_yaml, read_text
+from quant.files import dump_yaml, parse_yaml, read_text
 
 from .schema import Config, build_config
 
@@ -50,4 +48,4 @@ def _read(name: str) -> tuple[str, str]:
 
 def dump_config(config: Config) -> str:
     """The complete configuration as YAML that :func:`load_config` reads back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return dump_yaml(config.model_dump(mode="json"))

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Optional, Union
 
 from pydantic import Field, model_validator
 
-from .base import NonNegative, PositiveReal, Rate, Section, refuse
+from .base import Integer, NonNegative, Number, PositiveReal, Rate, Section, refuse
 
 
 class AdamConfig(Section):
@@ -16,8 +16,8 @@ class AdamConfig(Section):
 
     name: Literal["adam"]
     rate: PositiveReal = 0.005
-    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    beta1: Annotated[Number, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[Number, Field(ge=0, lt=1)] = 0.999
     epsilon: PositiveReal = 1e-8
 
 
@@ -27,7 +27,7 @@ class SgdConfig(Section):
     on_chip: ClassVar[bool] = True
 
     name: Literal["sgd"]
-    log2_rate: Annotated[int, Field(ge=-60, le=20)] = -10
+    log2_rate: Annotated[Integer, Field(ge=-60, le=20)] = -10
 
 
 class AdaMaxConfig(Section):
@@ -36,9 +36,9 @@ class AdaMaxConfig(Section):
     on_chip: ClassVar[bool] = True
 
     name: Literal["adamax"]
-    log2_rate: Annotated[int, Field(ge=-60, le=20)] = Field(-6, description="largest step of a weight: 2^log2_rate in model units")
-    beta1_shift: Annotated[int, Field(ge=0, le=6)] = Field(3, description="mean of the gradients over 2^beta1_shift updates")
-    beta2_shift: Annotated[int, Field(ge=0, le=30)] = Field(8, description="maximum of the gradients over 2^beta2_shift updates")
+    log2_rate: Annotated[Integer, Field(ge=-60, le=20)] = Field(-6, description="largest step of a weight: 2^log2_rate in model units")
+    beta1_shift: Annotated[Integer, Field(ge=0, le=6)] = Field(3, description="mean of the gradients over 2^beta1_shift updates")
+    beta2_shift: Annotated[Integer, Field(ge=0, le=30)] = Field(8, description="maximum of the gradients over 2^beta2_shift updates")
 
     @model_validator(mode="after")
     def _consistent(self) -> AdaMaxConfig:
@@ -68,7 +68,7 @@ class LearningConfig(Section):
     """Where the gradients come from and what is done with them."""
 
     rule: Literal[tuple(RULES)] = "diffusion"       # type: ignore[valid-type]
-    k: Annotated[float, Field(ge=0, lt=1)] = Field(0.75, description="post-release decay of the neuromodulator")
+    k: Annotated[Number, Field(ge=0, lt=1)] = Field(0.75, description="post-release decay of the neuromodulator")
     c_reg: NonNegative = Field(0.01, description="strength of the firing-rate regularisation")
     f_target_hz: Rate = Field(10.0, description="target rate, Hz")
     optimizer: Optimizer = AdamConfig(name="adam")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Count, NonNegative, Positive, PositiveReal, Section, Share
+from .base import Count, NonNegative, Positive, PositiveReal, Section, Share, TimeConstant
 
 
 class Gains(Section):
@@ -23,9 +23,9 @@ class NetworkConfig(Section):
     n_lif: Count = Field(description="LIF neurons")
     n_alif: Count = Field(description="adaptive LIF neurons")
     grid: tuple[Positive, Positive] = Field(description="[h, w] cells of the torus")
-    tau_m: PositiveReal = Field(description="membrane time constant, ms")
-    tau_out: PositiveReal = Field(description="readout time constant, ms")
-    tau_adaptation: PositiveReal = Field(2000.0, description="time constant of the adaptive threshold, ms")
+    tau_m: TimeConstant = Field(description="membrane time constant, ms")
+    tau_out: TimeConstant = Field(description="readout time constant, ms")
+    tau_adaptation: TimeConstant = Field(2000.0, description="time constant of the adaptive threshold, ms")
     threshold: PositiveReal = Field(0.03, description="thr")
     beta: NonNegative = Field(1.8, description="strength of the adaptation of ALIF neurons")
     gamma: PositiveReal = Field(0.3, description="dampening of the pseudo-derivative")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
 
-from .base import Count, Positive, Refusal, Section, refuse
+from .base import Count, Integer, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .initial import InitialConfig, as_section
@@ -28,7 +28,7 @@ class Config(Section):
     """One run."""
 
     name: str = Field(min_length=1, max_length=200)
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1, description="drives topology, weights, trials and stochastic rounding")
+    seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(1, description="drives topology, weights, trials and stochastic rounding")
     iterations: Count = Field(2000, le=10**8, description="weight updates")
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")
     task: Task
@@ -41,7 +41,7 @@ class Config(Section):
     precision: str = Field("float32", min_length=1, max_length=4096, description="float32, float64, a preset's name, or a precision YAML")
     formats: dict[Quantity, FormatChange] = Field({}, description="formats that differ from the precision's: quantity -> word_bits, rounding, ...")
     engine: Literal["auto", "cpu", "cuda", "oracle", "reference"] = Field("auto", description="auto: cuda where there is a GPU, else cpu")
-    threads: Annotated[int, Field(ge=0, le=4096)] = Field(0, description="threads of the CPU engine; 0 = all cores")
+    threads: Annotated[Integer, Field(ge=0, le=4096)] = Field(0, description="threads of the CPU engine; 0 = all cores")
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

@@ -25,7 +25,7 @@ class PatternGeneration(TaskSection):
     name: Literal["pattern_generation"]
     channels: Positive = Field(100, description="Poisson input channels")
     rate: Rate = Field(50.0, description="their rate, Hz")
-    duration: Duration = Field(2000, description="trial length T, ms")
+    duration: Duration = Field(2000, ge=2, description="trial length T, ms")
     frequencies: tuple[PositiveReal, ...] = Field((0.5, 1.0, 2.0, 3.0, 4.0), min_length=1, description="sinusoids of the target, Hz")
     window: Count = Field(0, description="ls_avail: last steps with a learning signal; 0 = all")
 

@@ -12,6 +12,7 @@ from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Learning, Network
 from quant import InputError
 
+from .build.module import proof_for
 from .interface import Engine
 
 SHIPPED = {"cpu": "fxsim.engine.cpu.engine:CpuEngine", "cuda": "fxsim.engine.cuda.engine:CudaEngine", "oracle": "fxsim.engine.oracle.oracle:Oracle"}
@@ -40,7 +41,10 @@ def make_engine(name: str, network: Network, learning: Learning, arithmetic: Ari
     Raises InputError for an unknown name, if the formats could overflow a 64-bit word, or if there is no device for cuda.
     """
     name = choose_engine()[0] if name == "auto" else name
-    engine: Engine = _constructor(name)(network, learning, arithmetic, seed, threads)
+    constructor = _constructor(name)
+    if name not in SHIPPED and arithmetic.spec:     # the shipped ones do it themselves
+        proof_for(arithmetic, network)
+    engine: Engine = constructor(network, learning, arithmetic, seed, threads)
     return engine
 
 

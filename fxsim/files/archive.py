@@ -9,7 +9,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, Callable, Optional, Sequence, TypeAlias, Union
 
 import numpy as np
 
@@ -20,7 +20,10 @@ UNREADABLE = (ValueError, EOFError, LookupError, MemoryError, NotImplementedErro
 """What numpy and zipfile raise for files that are none of theirs."""
 SURROGATES = 0xD800     # the first of 2**11: halves of characters
 MAX_BYTES, MAX_RATIO = 1 << 30, 100
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}     # numbers have no other
+Shape: TypeAlias = tuple[Optional[int], ...]
+Shapes: TypeAlias = Union[Shape, Sequence[Shape]]
+HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}     # numbers have no others
 
 
 class Archive:
@@ -48,7 +51,7 @@ class Archive:
     def __enter__(self) -> Archive:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._file.close()
 
     def __contains__(self, name: str) -> bool:
@@ -66,7 +69,7 @@ class Archive:
         if unpacked > size:
             raise self.error("", f"arrays of {unpacked} bytes", f"at most {size}")
 
-    def array(self, name: str, kinds: str, allowed: str, shapes=None) -> np.ndarray:
+    def array(self, name: str, kinds: str, allowed: str, shapes: Shapes | None = None) -> np.ndarray:
         """One array of one of the dtype ``kinds`` (as in ``dtype.kind``) and one of the ``shapes``."""
         if name not in self:
             raise self.error(name, "nothing", allowed)
@@ -77,7 +80,7 @@ class Archive:
         if dtype.kind not in kinds or not dtype.itemsize:
             raise self.error(name, dtype, allowed)
         if shapes is not None:
-            options = [shapes] if not shapes or not isinstance(shapes[0], tuple) else list(shapes)
+            options: list[Any] = [shapes] if not shapes or not isinstance(shapes[0], tuple) else list(shapes)
             if not any(_fits(shape, wanted) for wanted in options):
                 raise self.error(name, f"shape {shape}", "shape " + " or ".join(map(_text, options)))
         if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != there:
@@ -106,22 +109,22 @@ class Archive:
             raise self.error(name, "numbers that are no characters", "a string")
         return str(value)
 
-    def floats(self, name: str, shapes, dtype: str | None = None) -> np.ndarray:
+    def floats(self, name: str, shapes: Shapes, dtype: str | None = None) -> np.ndarray:
         """Finite floating-point numbers, of the given dtype if there is one."""
         values = self.array(name, "f", f"{dtype or 'floating-point'} array", shapes)
         if dtype is not None and values.dtype != np.dtype(dtype):
             raise self.error(name, values.dtype, f"{dtype} (dtype of config_json)")
         return self._finite(name, values)
 
-    def numbers(self, name: str, shapes) -> np.ndarray:
+    def numbers(self, name: str, shapes: Shapes) -> np.ndarray:
         """Finite numbers, whole or floating-point."""
         return self._finite(name, self.array(name, "fiub", "array of numbers", shapes))
 
-    def integers(self, name: str, shapes) -> np.ndarray:
+    def integers(self, name: str, shapes: Shapes) -> np.ndarray:
         """Whole numbers, as int64."""
         return self.array(name, "iu", "integer array", shapes).astype(np.int64)
 
-    def binary(self, name: str, shapes) -> np.ndarray:
+    def binary(self, name: str, shapes: Shapes) -> np.ndarray:
         """Zeros and ones, as uint8."""
         values = self.array(name, "iub", "array of 0 and 1", shapes)
         if ((values != 0) & (values != 1)).any():
@@ -134,9 +137,9 @@ class Archive:
         return values
 
 
-def _fits(shape: tuple, wanted: tuple) -> bool:
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(length in (None, found) for found, length in zip(shape, wanted))
 
 
-def _text(shape: tuple) -> str:
+def _text(shape: Shape) -> str:
     return "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"

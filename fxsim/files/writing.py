@@ -18,7 +18,9 @@ from fxsim.errors import InputError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` or leave it as it was. InputError if the directory cannot be written or the disk is full."""
+    """Replace ``path`` by ``data`` or leave it as it was. InputError if the directory cannot be written, the disk is full, or a device is there."""
+    if path.exists() and not path.is_file():
+        raise InputError(path, "", "a directory" if path.is_dir() else "no regular file", "a file to write")
     try:
         fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fxsim.errors import InputError
 from quant import FLOATS, PrecisionSpec, QFormat, load_spec
@@ -63,18 +64,19 @@ class Arithmetic:
             drive = gain * c.gamma
         rate_gain = self.learning.c_reg * self.learning.window / (1 - c.kappa)
         for field, values in (("beta / threshold", gain), ("beta gamma / threshold", drive), ("c_reg", rate_gain)):
-            if self.spec and not (np.abs(values) < LARGEST).all():
-                raise InputError(self.name, field, f"a coefficient of {np.max(np.abs(values)):.3g}", f"below {LARGEST:.3g} in the simulator's units")
+            largest = LARGEST if self.spec else float(np.finfo(FLOATS[self.name]).max)
+            if not (np.abs(values) < largest).all():
+                raise InputError(self.name, field, f"a coefficient of {np.max(np.abs(values)):.3g}", f"below {largest:.3g} in the simulator's units")
         return Coefficients(
             self.to_raw("decay", 1 - c.alpha), self.to_raw("decay", 1 - c.rho), self.to_raw("decay", 1 - c.kappa),
             self.to_raw("adaptation_gain", gain), self.to_raw("adaptation_drive", drive),
             self.to_raw("diffusion_gain", self.learning.k / 9),
             self._constant(self.learning.f_target, RATE_FRAC), self._constant(rate_gain, RATE_GAIN_FRAC))
 
-    def _constant(self, value: float, frac_bits: int):
+    def _constant(self, value: float, frac_bits: int) -> np.generic:
         return np.int64(round(math.ldexp(value, frac_bits))) if self.spec else self.dtype.type(value)
 
-    def to_raw(self, quantity: str, value, random=None) -> np.ndarray:
+    def to_raw(self, quantity: str, value: ArrayLike, random: np.ndarray | None = None) -> np.ndarray:
         """Scaled real numbers as stored values of ``quantity``.
 
         Without ``random`` a stochastic format rounds to nearest: coefficients, feedback and targets are programmed
@@ -87,7 +89,7 @@ class Arithmetic:
             fmt = replace(fmt, rounding="nearest_even")
         return fmt.quantize(value, random)
 
-    def to_scaled(self, quantity: str, raw) -> np.ndarray:
+    def to_scaled(self, quantity: str, raw: ArrayLike) -> np.ndarray:
         """Stored values as scaled real numbers, float64."""
         return self.spec[quantity].to_float(raw) if self.spec else np.asarray(raw, np.float64)
 

@@ -121,7 +121,7 @@ class Learning:
     c_reg: float = 0.0      # strength of the firing-rate regularisation
     f_target: float = 0.01  # target rate, spikes per step
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"unknown learning rule {self.rule!r}: one of {', '.join(RULES)}")
 
@@ -154,6 +154,6 @@ class Trials:
     def steps(self) -> int:
         return self.x.shape[1]
 
-    def take(self, index) -> Trials:
+    def take(self, index: slice | np.ndarray) -> Trials:
         """A sub-batch; ``index`` is a slice or an integer array over trials."""
         return Trials(self.x[index], self.target[index], self.duration[index], self.ids[index])

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from quant.interval import Integers
+
 PROBABILITY_FRAC = 30           # fraction bits of exponentials and probabilities
 LOG2E_FRAC = 28
 LOG2E = 387270501               # round(log2(e) * 2**28)
@@ -20,7 +22,7 @@ EXP2 = np.array([round(2.0 ** (PROBABILITY_FRAC - i / 1024)) for i in range(1025
 MIN_READOUT_FRAC, MAX_READOUT_FRAC = 2, 63 - LOG2E_FRAC     # shifts between 0 and 63 bits
 
 
-def exp_negative(d, frac, table):
+def exp_negative(d: Integers, frac: Integers, table: np.ndarray) -> Integers:
     """exp(-d * 2**-frac) with 30 fraction bits, for integer d >= 0 and frac from 2 to 35."""
     u = d * LOG2E
     whole = u >> (frac + LOG2E_FRAC)

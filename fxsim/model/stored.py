@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.config.base import LARGEST, SMALLEST
 from fxsim.files.archive import Archive
 
 from .network import LAYERS, Constants, Network, Synapses, Topology
 
 LONGEST_SIDE = 1 << 15      # of the grid
-NUMBERS = {"threshold": (1e-30, 1e30), "gamma": (1e-30, 1e30), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
+NUMBERS = {"threshold": (SMALLEST, LARGEST), "gamma": (SMALLEST, LARGEST), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
 """Constant -> least and largest value."""
 
 

@@ -37,7 +37,7 @@ def build_network(config: Config) -> Network:
 
 
 def constants_of(net: NetworkConfig) -> Constants:
-    """Constants of the neuron model."""
+    """The constants of the neurons that a configuration describes."""
     beta = np.where(np.arange(net.n) < net.n_lif, 0.0, net.beta)
     return Constants(net.threshold, net.gamma, float(np.exp(-1 / net.tau_m)), float(np.exp(-1 / net.tau_adaptation)),
                      float(np.exp(-1 / net.tau_out)), net.refractory, beta)

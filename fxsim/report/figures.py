@@ -1,16 +1,22 @@
 """The report's pictures, as PNG and SVG."""
 from __future__ import annotations
 
-import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fxsim.files.writing import make_directory, write_atomic
+from fxsim.files.pictures import panels, save_picture, style
+from fxsim.files.writing import make_directory
 
 from . import published as paper
 from .data import Comparison
 from .tables import KINDS, learning_curve, losses
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; float is black.
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8A8200")
@@ -19,7 +25,7 @@ NAMES = {"eprop": "e-prop", "diffusion": "diffusion", "bptt": "BPTT", "shuffled_
          "shuffled_per_step": "shuffled (per step)", "delayed_match": "delayed match", "cue_accumulation": "cue accumulation",
          "pattern_generation": "pattern generation"}
 PUBLISHED = {"range": "#E6E0F0", "quartiles": "#CDC3E3", "mean": "#666666"}      # pale violet: float's own band is grey
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "fxsim", "figure.dpi": 130}
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 130}
 LABELS = {"rate_hz": "firing rate (Hz)", "accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE"}
 
 
@@ -35,44 +41,31 @@ def styles(comparison: Comparison) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def draw_figures(comparison: Comparison, folder: Path) -> dict[str, Path]:
     """Draw everything the data allows; returns name -> PNG path (an SVG stands beside it)."""
-    import matplotlib
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     make_directory(folder)
     paths: dict[str, Path] = {}
 
-    def keep(name: str, figure) -> None:
-        paths[name] = save_picture(figure, folder, name)
-        plt.close(figure)
+    def keep(name: str, figure: Figure) -> None:
+        paths[name] = save_picture(figure, folder, name, bbox_inches="tight")
 
-    with plt.rc_context(STYLE):
+    with style(STYLE):
         for task in comparison.tasks:
-            keep(f"curves_{task}", _curves(plt, comparison, task))
+            keep(f"curves_{task}", _curves(comparison, task))
             for rule in comparison.rules(task):
                 name, heading, shown = f"{task}_{rule}", f"{title(task)}, {title(rule)}", comparison.shown(task, rule)
                 if shown:
-                    keep(f"raster_{name}", _rasters(plt, shown, heading))
+                    keep(f"raster_{name}", _rasters(shown, heading))
                 if any(s["modulator"].size for s in shown.values()):
-                    keep(f"modulator_{name}", _fields(plt, shown, heading))
+                    keep(f"modulator_{name}", _fields(shown, heading))
                 table = losses(comparison, task, rule)
                 if len(table):
-                    keep(f"losses_{name}", _losses(plt, table, heading))
+                    keep(f"losses_{name}", _losses(table, heading))
     return paths
 
 
-def save_picture(figure, folder: Path, name: str) -> Path:
-    """Write NAME.svg and NAME.png; returns the latter's path."""
-    for ending in ("svg", "png"):
-        picture = io.BytesIO()
-        figure.savefig(picture, format=ending, bbox_inches="tight", metadata={"Date": None} if ending == "svg" else None)
-        write_atomic(folder / f"{name}.{ending}", picture.getvalue())
-    return folder / f"{name}.png"
-
-
-def _curves(plt, comparison: Comparison, task: str):
+def _curves(comparison: Comparison, task: str) -> Figure:
     from matplotlib.ticker import PercentFormatter
     columns, rules = comparison.measures(task), comparison.rules(task)
-    figure, axes = plt.subplots(len(columns), len(rules), figsize=(1.2 + 3.6 * len(rules), 5.2), squeeze=False, sharex=True, sharey="row")
+    figure, axes = panels(len(columns), len(rules), figsize=(1.2 + 3.6 * len(rules), 5.2), squeeze=False, sharex=True, sharey="row")
     entries: dict = {}      # label -> handle, collected over all axes: not every rule has every curve
     for j, rule in enumerate(rules):
         for i, column in enumerate(columns):
@@ -101,7 +94,7 @@ def _curves(plt, comparison: Comparison, task: str):
     return figure
 
 
-def _published(ax, comparison: Comparison, task: str, rule: str, column: str) -> None:
+def _published(ax: Axes, comparison: Comparison, task: str, rule: str, column: str) -> None:
     facts = comparison.facts(task)
     band = paper.spread(comparison.published[task], task, rule, facts, column) if task in comparison.published else None
     if band:
@@ -118,9 +111,9 @@ def is_one_hot(target: np.ndarray) -> bool:
     return target.shape[1] > 1 and bool(np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all())
 
 
-def _rasters(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
+def _rasters(shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
-    figure, axes = plt.subplots(4, len(shown), figsize=(1 + 3.3 * len(shown), 7), squeeze=False, sharey="row",
+    figure, axes = panels(4, len(shown), figsize=(1 + 3.3 * len(shown), 7), squeeze=False, sharey="row",
                                 gridspec_kw={"height_ratios": (1, 1.8, 1, 0.5)})
     for j, (precision, s) in enumerate(shown.items()):
         T, S, outputs = len(s["spikes"]), len(s["readout"]), s["readout"].shape[1]
@@ -157,12 +150,12 @@ def _rasters(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
     return figure
 
 
-def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
+def _fields(shown: dict[str, dict[str, np.ndarray]], heading: str) -> Figure:
     shown = {p: s for p, s in shown.items() if s["modulator"].size}
     window = min(len(s["modulator"]) for s in shown.values())
     steps = np.unique(np.geomspace(1, window, 6).round().astype(int)) - 1       # the spreading is fast at first
     limit = max(float(np.abs(s["modulator"]).max()) for s in shown.values()) or 1.0
-    figure, axes = plt.subplots(len(shown), len(steps), figsize=(1.6 + 1.4 * len(steps), 0.8 + 1.4 * len(shown)), squeeze=False,
+    figure, axes = panels(len(shown), len(steps), figsize=(1.6 + 1.4 * len(steps), 0.8 + 1.4 * len(shown)), squeeze=False,
                                 layout="constrained")
     for i, (precision, s) in enumerate(shown.items()):
         for j, step in enumerate(steps):
@@ -178,10 +171,10 @@ def _fields(plt, shown: dict[str, dict[str, np.ndarray]], heading: str):
     return figure
 
 
-def _losses(plt, table, heading: str):
+def _losses(table: pd.DataFrame, heading: str) -> Figure:
     precisions, quantities = list(dict.fromkeys(table["precision"])), list(dict.fromkeys(table["quantity"]))
     width = len(KINDS) * (0.7 + 0.55 * len(precisions))
-    figure, axes = plt.subplots(1, len(KINDS), figsize=(2.6 + width, 1.4 + 0.22 * len(quantities)), sharey=True, layout="constrained")
+    figure, axes = panels(1, len(KINDS), figsize=(2.6 + width, 1.4 + 0.22 * len(quantities)), sharey=True, layout="constrained")
     for ax, (column, (label, _)) in zip(axes, KINDS.items(), strict=True):
         values = table.pivot(index="quantity", columns="precision", values=column).loc[quantities, precisions].to_numpy()
         image = ax.imshow(np.log10(np.maximum(values, 1e-6)), cmap="viridis", vmin=-6, vmax=0, aspect="auto")

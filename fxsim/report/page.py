@@ -7,6 +7,7 @@ import json
 import math
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def write_page(comparison: Comparison, figures: dict[str, Path], path: Path) -> 
                   tasks=comparison.tasks, finals=final_rows(comparison), loss_tables=loss_tables(comparison), kinds=KINDS)
 
 
-def render(template: str, path: Path, charts: list[dict], fields: list[dict], **values) -> Path:
+def render(template: str, path: Path, charts: list[dict], fields: list[dict], **values: object) -> Path:
     """A page from a template with style, scripts and their data inside."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     environment = Environment(loader=PackageLoader("fxsim.report", "templates"), undefined=StrictUndefined, autoescape=True)
@@ -64,7 +65,7 @@ def script_json(data: object) -> str:
     return json.dumps(_plain(data), separators=(",", ":")).replace("</", "<\\/").replace("<!--", "<\\u0021--")
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

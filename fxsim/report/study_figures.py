@@ -4,38 +4,39 @@ from __future__ import annotations
 import math
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
 from fxsim.study.plan import Figure
 
-from .figures import LABELS, PUBLISHED, STYLE, save_picture, title
+from .figures import LABELS, PUBLISHED, STYLE, title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
 
 COLUMNS = 4         # panels beside each other
 
 
 def draw_study(drawn: list[tuple[Figure, list[dict] | dict]], folder: Path) -> dict[str, Path]:
     """Draw each figure from what :mod:`.study_data` made of it; returns figure-NUMBER -> PNG path (an SVG stands beside it)."""
-    import matplotlib
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     make_directory(folder)
     paths = {}
-    with plt.rc_context(STYLE):
+    with style(STYLE):
         for number, (figure, content) in enumerate(drawn):
-            picture = _heatmap(plt, figure, content) if isinstance(content, dict) else _charts(plt, figure, content)
-            paths[f"figure-{number}"] = save_picture(picture, folder, f"figure-{number}")
-            plt.close(picture)
+            picture = _heatmap(figure, content) if isinstance(content, dict) else _charts(figure, content)
+            paths[f"figure-{number}"] = save_picture(picture, folder, f"figure-{number}", bbox_inches="tight")
     return paths
 
 
-def _charts(plt, figure: Figure, charts: list[dict]):
+def _charts(figure: Figure, charts: list[dict]) -> Picture:
     from matplotlib.ticker import PercentFormatter
     columns = min(len(charts), COLUMNS)
     rows = math.ceil(len(charts) / columns)
     size = max(6.4, 1.2 + 3.1 * columns), 1.1 + 2.5 * rows
-    picture, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
+    picture, axes = panels(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     entries: dict = {}
     for ax in axes.flat[len(charts):]:
         ax.set_axis_off()
@@ -70,9 +71,9 @@ def seeds(counts: set[int]) -> str:
     return f"{few} seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} seeds"
 
 
-def _heatmap(plt, figure: Figure, cells: dict):
+def _heatmap(figure: Figure, cells: dict) -> Picture:
     mean, sem = np.array(cells["mean"]), np.array(cells["sem"], float)
-    picture, ax = plt.subplots(figsize=(1.8 + 0.8 * len(cells["x"]), 1.5 + 0.55 * len(cells["y"])), layout="constrained")
+    picture, ax = panels(figsize=(1.8 + 0.8 * len(cells["x"]), 1.5 + 0.55 * len(cells["y"])), layout="constrained")
     ax.spines[:].set_visible(False)
     image = ax.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
     middle = (np.nanmin(mean) + np.nanmax(mean)) / 2

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fxsim.config import Config
 from fxsim.engine.build.module import proof_for
@@ -48,7 +49,7 @@ def observe(config: Config, progress: Progress | None = None) -> dict[str, float
                          "engine auto, cpu, cuda or oracle, and another rule than bptt")
     largest: dict[str, float] = {}
 
-    def note(quantity: str, values) -> None:
+    def note(quantity: str, values: ArrayLike) -> None:
         largest[quantity] = max(largest.get(quantity, 0.0), float(np.max(np.abs(values), initial=0)))
 
     def look_at_weights(training: Training) -> None:

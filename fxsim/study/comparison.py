@@ -17,6 +17,7 @@ from typing import Callable, Sequence
 
 from fxsim.config import Config
 from fxsim.errors import InputError
+from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
 from fxsim.training.initial import pinned
 from fxsim.training.interrupts import interruptible
@@ -28,17 +29,21 @@ from quant import FLOATS, load_spec
 from .jobs import Run, Workers, run_all
 from .plan import is_paper_size
 
+FILES = ("runs", "curves.csv", "telemetry.csv", "manifest.json", "report.html", "figures")
+
 
 def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int], out: str | Path,
-            jobs: int = 0, announce: Callable[[str], None] = print, notes: Sequence[str] = ()) -> None:
+            jobs: int = 0, announce: Callable[[str], None] = print, notes: Sequence[str] = (), force: bool = False) -> None:
     """Train every combination and write the tables, which :func:`fxsim.report.build.build_report` draws.
 
     configs     one per task: everything but rule, precision and seed, which are replaced
     jobs        runs at a time, each in its own process with its share of the cores; 0: as many as cores
     notes       what a reader of the report must know
+    force       write into a directory that is no comparison's, too
     """
     out = Path(out)
     runs, left_out = plan(configs, rules, precisions, seeds, out)
+    claim_directory(out, FILES, _is_comparison, force)
     make_directory(out / "runs")
     todo = [run for run in runs if not is_finished(run.directory, run.config, more=True)]
     announce(f"{len(runs)} runs, {len(runs) - len(todo)} finished before")
@@ -52,6 +57,12 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
         "command": command_line(), "versions": versions(), "machine": machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes, *left_out]})
+
+
+def _is_comparison(directory: Path) -> bool:
+    """True for a finished comparison, and for one that has only runs yet (a sweep has its study, too, a run its configuration)."""
+    others = any((directory / name).exists() for name in ("study.yaml", "config.yaml", "evidence.csv", "curves.csv", "manifest.json"))
+    return has_json("manifest.json", "tasks")(directory) or not others
 
 
 def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int],

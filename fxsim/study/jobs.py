@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Callable, Generator, Iterator, Sequence
 
 from fxsim.config import Config
 from fxsim.errors import InputError
-from fxsim.training.interrupts import Interrupted, Interrupts, hidden_from_children
+from fxsim.training.interrupts import Interrupted, Interrupts
 from fxsim.training.runs import train_in
+
+from .processes import ProcessDied, processes
 
 DEATHS = 3      # a run whose process was killed so often is given up
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -40,16 +39,12 @@ class Run:
         return f"{c.task.name} {c.learning.rule} {numbers if isinstance(numbers, str) else numbers.name} seed {c.seed}"
 
 
-class ProcessDied(RuntimeError):
-    """The process of a run was killed, again and again."""
-
-
 @dataclass(frozen=True)
 class Workers:
     """Who trains.
 
     jobs        runs at a time on this machine, each in its own process; 0: as many as cores
-    threads     of each run; 0: its share of this machine's cores, or 1 on a cluster
+    threads     of each run; 0: what its configuration says, and if that is 0 its share of this machine's cores, or 1 on a cluster
     scheduler   address of a Dask scheduler, tcp://HOST:PORT, whose workers see the same files; "": this machine
     """
 
@@ -90,55 +85,9 @@ def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Ge
 def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int]]:
     cores = os.cpu_count() or 1
     jobs = max(1, min(workers.jobs or cores, runs))
-    threads = workers.threads or max(1, cores // jobs)
-    context = get_context("spawn")
-    theirs, lifeline = context.Pipe(duplex=False)
-    pools: list[ProcessPoolExecutor] = []
-
-    def submit(run: Run) -> Future:
-        with interrupts.shield(), hidden_from_children(signal.SIGINT), _environment(dict.fromkeys(THREADS, str(threads))):
-            for attempt in range(2):            # a terminal sends SIGINT to them, too: it is for this process
-                if not pools or attempt:        # none yet, or one of its processes was killed
-                    pools.append(ProcessPoolExecutor(jobs, context, _end_with, (theirs,)))
-                try:
-                    return pools[-1].submit(train_one, run, threads)
-                except BrokenProcessPool:
-                    pass
-            raise ProcessDied("processes end as soon as they start")
-    with lifeline:
-        try:
-            yield submit, jobs
-        except BaseException:
-            lifeline.close()
-            raise
-        finally:
-            for pool in pools:
-                pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are started in this block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _end_with(parent: Connection) -> None:
-    """In a worker process: SIGTERM as soon as the other end of the pipe is closed, also by the parent's death, of whatever kind."""
-    def wait_for_end() -> None:
-        try:
-            parent.recv_bytes()     # nothing is ever sent
-        except EOFError:
-            os.kill(os.getpid(), signal.SIGTERM)
-    threading.Thread(target=wait_for_end, daemon=True).start()
+    share = max(1, cores // jobs)
+    with processes(jobs, interrupts, dict.fromkeys(THREADS, str(workers.threads or share))) as submit:
+        yield lambda run: submit(train_one, run, workers.threads or run.config.threads or share), jobs
 
 
 @contextmanager
@@ -159,7 +108,7 @@ def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int]]:
             raise InputError("--scheduler", workers.scheduler, "a scheduler without workers",
                              "at least one worker (dask worker ADDRESS --nthreads 1)")
         executor: Executor = client.get_executor(retries=DEATHS)
-        yield lambda run: executor.submit(train_one, run, workers.threads or 1), 2 * slots
+        yield lambda run: executor.submit(train_one, run, workers.threads or run.config.threads or 1), 2 * slots
 
 
 def train_one(run: Run, threads: int) -> dict:

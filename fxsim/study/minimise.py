@@ -18,14 +18,15 @@ from typing import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from fxsim.config import Config
 from fxsim.errors import InputError
+from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, write_atomic, write_csv
 from fxsim.training.initial import pinned
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
+from quant.files import dump_yaml
 from quant.formats import WORD_BITS
 
 from .jobs import Workers
@@ -62,7 +63,7 @@ class Search:
     workers: Workers
     progress: SweepProgress
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.config = pinned(self.config)
         self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
@@ -93,6 +94,12 @@ class Search:
         return -value if self.metric == "nmse" else value
 
 
+def _is_search(directory: Path) -> bool:
+    """True where a search wrote its evidence, or had only begun with its runs."""
+    table, others = directory / "evidence.csv", ("study.yaml", "manifest.json", "minimal.yaml")
+    return table.read_bytes().startswith(",".join(COLUMNS).encode()) if table.is_file() else not any((directory / name).exists() for name in others)
+
+
 def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, workers: Workers, progress: SweepProgress,
              announce: Callable[[str], None] = print, quantities: Sequence[str] = ()) -> tuple[PrecisionSpec, dict[str, Tried]]:
     """Search from the formats of ``config``'s precision (InputError for a float). Returns the minimal formats and what decided, by quantity.
@@ -105,6 +112,7 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     unknown = [name for name in quantities if name not in spec.formats]
     if unknown:
         raise InputError("calibrate", "--quantities", unknown[0], "one of " + ", ".join(spec.formats))
+    claim_directory(out, ("runs", "evidence.csv", "minimal.yaml"), _is_search, hint="another --out")
     make_directory(out / "runs")
     search = Search(config, spec, seeds, margin, out, workers, progress)
     before = {name: fmt.word_bits for name, fmt in spec.formats.items() if not quantities or name in quantities}
@@ -134,5 +142,5 @@ def minimise(config: Config, seeds: Sequence[int], margin: float, out: Path, wor
     minimal = spec.changed({name: {"word_bits": b} for name, b in together_bits.items() if b != before[name]})
     described = f"fewest bits for {config.task.name} ({config.learning.rule}) within {margin} of {FLOAT}"
     minimal = replace(minimal, name=f"{spec.name}_minimal", description=described)
-    write_atomic(out / "minimal.yaml", yaml.safe_dump(minimal.to_dict(), sort_keys=False).encode())
+    write_atomic(out / "minimal.yaml", dump_yaml(minimal.to_dict()).encode())
     return minimal, {**decided, TOGETHER: together}

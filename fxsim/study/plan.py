@@ -40,7 +40,7 @@ from typing import Any, Iterator, Literal, Union
 from pydantic import Field, ValidationError
 
 from fxsim.config import Config, load_config
-from fxsim.config.base import Section
+from fxsim.config.base import Integer, Section
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
 from fxsim.training.initial import pinned
@@ -58,7 +58,7 @@ class Block(Section):
     name: str = Field(min_length=1, max_length=100)
     base: str = ""
     set: dict[str, Any] = {}
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
     axes: dict[str, list[str]] = {}
@@ -91,7 +91,7 @@ class Study(Section):
     description: str = ""
     base: str = ""
     set: dict[str, Any] = {}
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    seeds: tuple[Integer, ...] = Field((0, 1, 2), min_length=1)
     axes: dict[str, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
     figures: list[Figure] = []
@@ -168,6 +168,8 @@ def plan(study: Study, source: str) -> list[Planned]:
         for index, axes in enumerate(_combinations(block)):
             changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, folder)
             where = f"{source}: block {block.name}, run {index + 1}"
+            if "seed" in changes:
+                raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
             runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where))) for seed in block.seeds or study.seeds]

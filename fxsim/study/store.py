@@ -25,7 +25,7 @@ RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error
            "best_accuracy", "best_nmse")
 """Columns of results.parquet; all others are axes."""
 NAMES = ("results", "curves", "telemetry")
-OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision", "seed": "seed"}     # axes that the tables have columns for anyhow
+OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision"}     # axes that the tables have columns for anyhow
 
 
 def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Sequence
 
 from fxsim.errors import InputError
+from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.progress import SweepProgress, describe
@@ -25,15 +26,20 @@ from fxsim.training.runs import command_line, is_finished, machine, versions
 
 from .jobs import Run, Workers, run_all
 from .plan import Planned, load_study, plan
-from .store import write_store
+from .store import NAMES, write_store
 
+FILES = ("study.yaml", "runs", "manifest.json", *(f"{name}.parquet" for name in NAMES))
 LONGEST_ERROR = 500
 
 
-def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | None = None) -> dict[str, str]:
-    """Make every run of the study in ``path``, then the tables. Returns the failures, folder -> error. Raises InputError."""
+def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | None = None, force: bool = False) -> dict[str, str]:
+    """Make every run of the study in ``path``, then the tables. Returns the failures, folder -> error. Raises InputError.
+
+    A study goes on in its own directory, also with more blocks, seeds or iterations. ``force``: in one of another study, too.
+    """
     study, text = load_study(path)
     planned = plan(study, str(path))
+    claim_directory(out, FILES, lambda place: _study_name(place) == study.name, force)
     make_directory(out / "runs")
     with only_user(out):
         write_atomic(out / "study.yaml", text.encode())
@@ -43,6 +49,14 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
             "study": study.name, "command": command_line(), "versions": versions(), "machine": machine(), "runs": len({p.folder for p in planned}),
             "failed": len(failures), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
     return failures
+
+
+def _study_name(directory: Path) -> str | None:
+    """Name of the study whose directory this is."""
+    try:
+        return load_study(directory / "study.yaml")[0].name
+    except InputError:
+        return None
 
 
 def train_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress) -> dict[str, str]:

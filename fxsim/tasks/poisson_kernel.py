@@ -4,11 +4,13 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from fxsim.files.machine_code import folder_digest, kept
+
 U32 = np.uint32
 
 
-@nb.njit(nb.uint32(nb.uint32), cache=True, nogil=True, forceinline=True)
-def mix32(x):
+@nb.njit(nogil=True, forceinline=True)
+def mix32(x: np.uint32) -> np.uint32:
     """quant.random.mix32 on machine words."""
     x = U32(x ^ (x >> U32(16)))
     x = U32(x * U32(0x21F0AAAD))
@@ -17,8 +19,9 @@ def mix32(x):
     return U32(x ^ (x >> U32(15)))
 
 
-@nb.njit(cache=True, nogil=True)
-def fill(key, trial_ids, thresholds, starts, stops, per_population, spikes):
+@kept(folder_digest(__file__), nogil=True)
+def fill(key: np.uint32, trial_ids: np.ndarray, thresholds: np.ndarray, starts: np.ndarray, stops: np.ndarray, per_population: int,
+         spikes: np.ndarray) -> None:
     """Set spikes[b, t, c] where the hash falls below the threshold of its segment and population; silence is skipped."""
     for b in range(spikes.shape[0]):
         trial = mix32(U32(mix32(key) + trial_ids[b]))

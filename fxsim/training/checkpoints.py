@@ -31,6 +31,7 @@ from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, State, Training
 FORMAT = 1
 HEADER = b"fxsim-checkpoint sha256:"
 NAMES = f"iteration-{9 * '[0-9]'}.ckpt"
+FOLDER = "checkpoints"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
 FREE = ("threads", "checkpoint.every", "initial.path")      # of a given network the checksum counts
@@ -170,7 +171,7 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, every: int, interrupts: Interrupts):
-        self.directory, self.every, self._interrupts = directory / "checkpoints", every, interrupts
+        self.directory, self.every, self._interrupts = directory / FOLDER, every, interrupts
         self._latest: tuple[Training, State] | None = None
         self._written = 0           # iteration of the newest file; what iteration 0 holds, a start draws again
 

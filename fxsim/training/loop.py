@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Callable
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import numpy as np
 
@@ -21,9 +21,12 @@ from fxsim.tasks import make_task
 
 from .backend import make_backend
 from .initial import network_of, pinned
-from .metrics import measure
+from .metrics import Measured, measure, require_finite
 from .optimizers import Optimizer, make_optimizer
 from .progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CURVE_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "split", "loss", "accuracy", "nmse", "rate_hz", "seconds")
 TELEMETRY_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "quantity", "word_bits", "frac_bits", "rounding",
@@ -42,7 +45,7 @@ class TrainingResult:
     stopped: bool = False       # the stop criterion was met and confirmed
 
     @property
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """``curves`` as a pandas DataFrame."""
         import pandas as pd
         return pd.DataFrame(self.curves, columns=CURVE_COLUMNS)
@@ -102,7 +105,7 @@ class Training:
         """
         progress, config, telemetry = progress or Progress(), self.config, self.config.evaluation.telemetry
         self._start, self._progress = time.perf_counter(), progress
-        with progress:
+        with progress, np.errstate(over="ignore", invalid="ignore"):       # what is not finite is refused where it would be kept
             while True:
                 between(self)
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.iterations
@@ -124,12 +127,18 @@ class Training:
         assert result.gradients is not None
         self._progress.trained(self._row("train", result, trials))
         self.optimizer.step(result.gradients, trials.size)
+        self._require_finite({f"weights.{layer}": w for layer, w in self.optimizer.weights.items()})
 
-    def _row(self, split: str, result, trials: Trials) -> dict:
+    def _row(self, split: str, result: Measured, trials: Trials) -> dict:
         row = {**self.labels, "iteration": self.iteration, "split": split, **measure(result, trials, self.task.classification),
                "seconds": self.seconds}
+        self._require_finite(row)
         self.result.curves.append(row)
         return row
+
+    def _require_finite(self, values: Mapping[str, Any]) -> None:
+        """A run that has left the numbers is refused, and not trained to its end."""
+        require_finite(self.config.name, values, f"after {self.iteration} updates")
 
     # ---- going on later --------------------------------------------------------------------------------------------
     def state(self) -> State:
@@ -174,6 +183,7 @@ class Training:
         trials = self.evaluation_trials.take(slice(TELEMETRY_TRIALS))
         counters = self.engine.run(self.optimizer.weights, trials, learn=True, telemetry=True).telemetry
         for quantity, counts in (counters or {}).items():       # the reference counts nothing
+            self._require_finite({f"largest {quantity}": counts["max_abs"]})
             fmt = self.arithmetic.spec[quantity] if self.arithmetic.spec else None
             self.result.telemetry.append({
                 **self.labels, "iteration": self.iteration, "quantity": quantity, "word_bits": fmt and fmt.word_bits,

@@ -4,9 +4,21 @@ B trials, S window steps, K outputs, n neurons. Readouts and targets are in mode
 """
 from __future__ import annotations
 
+from typing import Any, Mapping, Protocol
+
 import numpy as np
 
+from fxsim.errors import InputError
 from fxsim.model.network import Trials
+
+
+class Measured(Protocol):
+    """What is measured of a run, whatever ran it."""
+
+    @property
+    def readout(self) -> np.ndarray: ...            # (B, S, K)
+    @property
+    def spike_counts(self) -> np.ndarray: ...       # (B, n)
 
 
 def cross_entropy(readout: np.ndarray, target: np.ndarray) -> float:
@@ -36,13 +48,23 @@ def mean_rate(spike_counts: np.ndarray, duration: np.ndarray) -> float:
     return float(1000 * (spike_counts / duration[:, None]).mean())
 
 
-def measure(result, trials: Trials, classification: bool) -> dict[str, float | None]:
+def measure(result: Measured, trials: Trials, classification: bool) -> dict[str, float | None]:
     """loss, accuracy, nmse and rate_hz of one forward pass; what the task does not have is None.
 
-    result      anything with ``readout`` (B, S, K) and ``spike_counts`` (B, n)
     """
     y, target = result.readout, trials.target
     rate = mean_rate(result.spike_counts, trials.duration)
     if classification:
         return {"loss": cross_entropy(y, target), "accuracy": accuracy(y, target), "nmse": None, "rate_hz": rate}
     return {"loss": squared_error(y, target), "accuracy": None, "nmse": normalised_squared_error(y, target), "rate_hz": rate}
+
+
+def require_finite(source: object, values: Mapping[str, Any], when: str) -> None:
+    """InputError that names the first number or array with NaN or infinity in it; None and text are passed over."""
+    for name, value in values.items():
+        if value is None or isinstance(value, str):
+            continue
+        finite = np.isfinite(value)
+        if not finite.all():
+            raise InputError(source, name, f"{np.asarray(value)[~finite].flat[0]} {when}",
+                             "finite numbers: a smaller learning rate, less extreme parameters, or precision float64")

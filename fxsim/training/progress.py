@@ -19,7 +19,7 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
     def trained(self, row: dict) -> None:
@@ -36,7 +36,7 @@ class Progress:
 class Lines(Progress):
     """One line per evaluation, for logs."""
 
-    def __init__(self, iterations: int, print_line=print):
+    def __init__(self, iterations: int, print_line: Callable[[str], None] = print):
         self.iterations, self.print_line = iterations, print_line
 
     def evaluated(self, row: dict) -> None:
@@ -56,7 +56,7 @@ class Bar(Lines):
         self.bar.start()
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.bar.stop()
 
     def trained(self, row: dict) -> None:

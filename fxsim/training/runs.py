@@ -28,16 +28,18 @@ import numpy as np
 from fxsim.config import Config, dump_config
 from fxsim.engine.oracle.oracle import Oracle
 from fxsim.errors import InputError
+from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.stored import network_arrays
 from quant.files import parse_yaml, read_text
 
 from .backend import ModelUnits
-from .checkpoints import Checkpoints, require_same
+from .checkpoints import FOLDER as CHECKPOINTS, Checkpoints, require_same
 from .initial import pinned
 from .interrupts import interruptible
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
+from .metrics import require_finite
 from .progress import Progress
 
 FILES = ("config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "weights.npz", "snapshot.npz")
@@ -92,11 +94,14 @@ def prepare(directory: Path, config: Config) -> Path:
 def save(directory: Path, training: Training, duration: float, with_snapshot: bool = True) -> None:
     """Write everything that a finished run leaves."""
     result, config = training.result, training.config
+    with np.errstate(over="ignore", invalid="ignore"):      # refused in the next line
+        shown = snapshot(training) if with_snapshot else {}
+    require_finite(config.name, {**result.weights, **shown}, "at the end")
     write_csv(directory / "curves.csv", CURVE_COLUMNS, result.curves)
     write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, result.telemetry)
     write_npz(directory / "weights.npz", {**result.weights, **network_arrays(training.network)})
-    if with_snapshot:
-        write_npz(directory / "snapshot.npz", snapshot(training))
+    if shown:
+        write_npz(directory / "snapshot.npz", shown)
     write_json(directory / "manifest.json", {
         "finished": True, "stopped_early": result.stopped, "updates": training.iteration, "command": command_line(),
         "task": config.task.name, "rule": config.learning.rule, "precision": training.arithmetic.name, "seed": config.seed,
@@ -125,9 +130,14 @@ def is_finished(directory: Path, config: Config, more: bool = False) -> bool:
         raise InputError(directory, "config.yaml, manifest.json", type(error).__name__, "files that fxsim wrote") from None
 
 
+def _is_run(directory: Path) -> bool:
+    """True where a run has begun; which one, :func:`is_finished` finds out."""
+    return any((directory / name).exists() for name in ("config.yaml", CHECKPOINTS))
+
+
 def train_in(directory: Path, config: Config, progress: Progress | None = None, resume: bool = False,
              threads: int | None = None, with_snapshot: bool = True) -> TrainingResult:
-    """Train with checkpoints and write the run directory. SIGINT and SIGTERM leave a checkpoint and raise Interrupted.
+    """Train with checkpoints and write the run directory. Whatever ends it leaves a checkpoint; signals raise Interrupted.
 
     resume      go on from the last checkpoint, if there is one, to the bits of a run that was never interrupted
     threads     instead of the configuration's
@@ -136,7 +146,8 @@ def train_in(directory: Path, config: Config, progress: Progress | None = None, 
     another process is training there.
     """
     start, progress, config = time.perf_counter(), progress or Progress(), pinned(config)
-    with only_user(make_directory(directory)), interruptible() as interrupts:
+    claim_directory(directory, (*FILES, CHECKPOINTS), _is_run, hint="another --out")
+    with only_user(directory), interruptible() as interrupts:
         checkpoints = Checkpoints(directory, config.checkpoint.every, interrupts)
         finished = is_finished(directory, config, more=resume)
         if checkpoints.paths and not finished and not resume:
@@ -153,7 +164,7 @@ def train_in(directory: Path, config: Config, progress: Progress | None = None, 
             training.run(progress, checkpoints.offer)
             checkpoints.flush()
             save(directory, training, time.perf_counter() - start, with_snapshot)
-        except KeyboardInterrupt:
+        except BaseException:       # also of a progress that cannot print
             checkpoints.flush()
             raise
         checkpoints.finish()

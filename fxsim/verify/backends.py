@@ -2,27 +2,32 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
-from multiprocessing import get_context
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Generator, Iterable, Iterator
 
 import numpy as np
 
-from fxsim.engine.cuda.device import simulated
+from fxsim.engine.cuda.device import find_device, simulated
 from fxsim.engine.interface import Result, given
 from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Trials
+from fxsim.study.processes import processes
+from fxsim.training.interrupts import interruptible
 from quant import InputError, PrecisionSpec, load_spec
+from quant.rounding import ROUNDINGS
 
-from .random_case import ANY, KINDS, PRESETS, ROUNDINGS, RandomCase, arithmetic_for, cut, random_case, random_spec
+from .random_case import ANY, KINDS, PRESETS, RandomCase, arithmetic_for, cut, extreme_case, random_case, random_spec
 
 REFUSALS = 20           # of formats by the interval analysis before others are drawn
 CASES_PER_SPEC = 6      # kernels are compiled once per set of formats, so several networks share one
+LONG, EXTREME = 4, 5    # which of them have long trials, and words at their ends
+NOT_STORED = frozenset({"E"})    # what kernels use at once and never keep: F, S and U hold it
 SIMULATED_TRIALS, SIMULATED_STEPS = 2, 8       # Numba's CUDA simulator runs a Python thread for each CUDA thread
 BLOCK_SIZES = {3: 1e-5, 13: 1e-4}               # threads -> seconds between switches of Python threads
+DEVICE_BUILDS = ((0, None), (7, None), (96, 2048), (33, 0))     # threads of a block (0: chosen), bytes of shared memory that it may take (None: all)
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
     drawn = list(enumerate(draw_cases(cases, seed, per_spec)))
     groups = [(name, drawn[start:start + per_spec]) for name in others for start in range(0, cases, per_spec)]
     reports: list[CaseReport] = []
-    for group in _in_processes(groups, jobs):
-        for report in group:
+    with closing(_in_processes(groups, jobs)) as reported:
+        for report in (report for group in reported for report in group):
             if not any(r.difference and r.engine == report.engine for r in reports):
                 reports.append(report)
                 progress(report)
@@ -80,14 +85,15 @@ def verify_backends(cases: int = 20, seed: int = 0, engines: Iterable[str] = ("o
 Drawn = list[tuple[int, tuple[RandomCase, Arithmetic]]]     # numbers, cases
 
 
-def _in_processes(groups: list[tuple[str, Drawn]], jobs: int) -> Iterator[list[CaseReport]]:
+def _in_processes(groups: list[tuple[str, Drawn]], jobs: int) -> Generator[list[CaseReport], None, None]:
     """Reports of each group in order. Kernels of one set of formats are compiled in one process."""
     jobs = min(jobs, len(groups))
     if jobs < 2:
         yield from (_compare_group(*group) for group in groups)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:       # not forked: Numba may have threads
-        yield from pool.map(_compare_group, *zip(*groups))
+    with interruptible() as interrupts, processes(jobs, interrupts) as submit:
+        for future in [submit(_compare_group, *group) for group in groups]:
+            yield future.result()
 
 
 def _compare_group(engine: str, group: Drawn) -> list[CaseReport]:
@@ -107,7 +113,8 @@ def draw_cases(cases: int, seed: int, per_spec: int = CASES_PER_SPEC) -> Iterato
             turn += 1
             spec, kind = _formats(rng, turn), KINDS[turn % len(KINDS)] if per_spec > 1 else ANY
         for attempt in count(1):
-            case = random_case(rng, kind=kind)
+            place = number % CASES_PER_SPEC
+            case = extreme_case(rng, kind=kind) if place == EXTREME else random_case(rng, kind=kind.longer() if place == LONG else kind)
             arithmetic = arithmetic_for(case, spec)
             if arithmetic is not None:
                 yield case, arithmetic
@@ -130,9 +137,11 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
     """The first difference of an engine from the oracle on one case; None if there is none."""
     if name == "cuda" and simulated():
         return _compare_simulated(cut(case, SIMULATED_TRIALS, SIMULATED_STEPS), arithmetic)
+    if name == "cuda":
+        return compare_device(case, arithmetic, case.seed)
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     weights = arithmetic.weights_to_raw(case.network.weights)
-    expected = oracle.run(weights, case.trials, record=True)
+    expected = oracle.run(weights, case.trials)
     few = case.trials.take(slice(0, 3))
     if name not in SHIPPED:
         return compare_joined(name, case, arithmetic, weights, oracle.run(weights, few, record=True), few)
@@ -141,13 +150,14 @@ def compare_engine(name: str, case: RandomCase, arithmetic: Arithmetic) -> Diffe
         engine = make_engine(name, case.network, case.learning, arithmetic, case.seed, threads)
         if threads == 1:
             found = engine.run(weights, few, telemetry=True, record=True)
-            difference = compare_records(given(oracle.run(weights, few, record=True).record), given(found.record)) \
+            difference = compare_records(given(oracle.run(weights, few, record=True).record), given(found.record), NOT_STORED) \
                 or compare_telemetry(counted, given(found.telemetry)) \
                 or compare_telemetry(counted, given(engine.run(weights, few, telemetry=True).telemetry))     # without records
             if difference:
                 return difference
-            silent = engine.run(weights, case.trials, learn=False)
-            difference = compare_results(replace(expected, gradients=None), silent)
+            difference = compare_records(given(oracle.run(weights, few, False, record=True).record),
+                                         given(engine.run(weights, few, False, record=True).record)) \
+                or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
             if difference:
                 return difference
         difference = compare_results(expected, engine.run(weights, case.trials))
@@ -169,7 +179,7 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
             engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads)
             difference = compare_results(expected, engine.run(weights, case.trials))
             if number == 0 and not difference:
-                difference = compare_records(given(expected.record), given(engine.run(weights, case.trials, record=True).record)) \
+                difference = compare_records(given(expected.record), given(engine.run(weights, case.trials, record=True).record), NOT_STORED) \
                     or compare_telemetry(counted, given(engine.run(weights, case.trials, telemetry=True).telemetry)) \
                     or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
             if difference:
@@ -177,6 +187,22 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
     finally:
         sys.setswitchinterval(before)
     return None
+
+
+def compare_device(case: RandomCase, arithmetic: Arithmetic, build: int) -> Difference | None:
+    """The CUDA engine on this machine's device in one of DEVICE_BUILDS, then with records and counters, and without learning."""
+    from fxsim.engine.cuda.engine import CudaEngine
+    (threads, shared), limits = DEVICE_BUILDS[build % len(DEVICE_BUILDS)], find_device()
+    if shared is not None:
+        limits = replace(limits, shared_per_block=shared)
+    oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
+    engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads, limits)
+    weights, few = arithmetic.weights_to_raw(case.network.weights), case.trials.take(slice(0, 3))
+    expected, watched = oracle.run(weights, case.trials), oracle.run(weights, few, record=True, telemetry=True)
+    found = engine.run(weights, few, record=True, telemetry=True)
+    return compare_results(expected, engine.run(weights, case.trials)) or compare_records(given(watched.record), given(found.record)) \
+        or compare_telemetry(given(watched.telemetry), given(found.telemetry)) \
+        or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
 
 
 def compare_joined(name: str, case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np.ndarray], expected: Result,
@@ -188,17 +214,17 @@ def compare_joined(name: str, case: RandomCase, arithmetic: Arithmetic, weights:
         silent, found = engine.run(weights, few, learn=False), engine.run(weights, few, record=True)
     finally:
         getattr(engine, "close", lambda: None)()
-    records = given(expected.record), given(found.record)
-    missing = sorted(set(records[0]) ^ set(records[1]))
-    if missing:
-        return Difference(missing[0], None, None, (), missing[0] in records[0], missing[0] in records[1])
-    return compare_results(replace(expected, gradients=None), silent) or compare_records(*records) \
+    return compare_results(replace(expected, gradients=None), silent) or compare_records(given(expected.record), given(found.record)) \
         or compare_results(expected, found)
 
 
-def compare_records(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> Difference | None:
-    """The earliest difference of two records (steps, B, ...); quantities that an engine does not keep are skipped."""
+def compare_records(expected: dict[str, np.ndarray], found: dict[str, np.ndarray], may_lack: frozenset[str] = frozenset()) -> Difference | None:
+    """The earliest difference of two records (steps, B, ...). Both have the same quantities, but for those that ``found`` may lack."""
     first, earliest = None, sys.maxsize
+    for name in sorted(set(expected) ^ set(found)):
+        if name not in may_lack:
+            return Difference(name, None, None, (), "recorded" if name in expected else "not recorded",
+                              "recorded" if name in found else "not recorded")
     for name, values in expected.items():
         if name not in found:
             continue

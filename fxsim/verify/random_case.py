@@ -1,4 +1,4 @@
-"""Random networks, trials and formats: small, lively, and different in every respect that could matter."""
+"""Random networks, trials and formats: small, lively, and different in every respect that could matter; long trials, and words at their ends."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -40,6 +40,11 @@ class Kind:
     trials: tuple[int, ...] = (1, 2, 3, 5, 17, 33)
     outputs: tuple[int, ...] = (1, 2, 3)
     classification: bool | None = None      # None: either, where there are several outputs
+    steps: tuple[int, int] = (8, 90)        # from, and below
+
+    def longer(self) -> Kind:
+        """The same with trials of some hundred steps, as many of them as there can be."""
+        return replace(self, trials=self.trials[-1:], steps=(200, 400))
 
 
 ANY = Kind()
@@ -53,7 +58,7 @@ def random_case(rng: np.random.Generator, rule: str | None = None, kind: Kind = 
     n, m, K = int(rng.integers(3, 25)), int(rng.integers(1, 12)), int(rng.choice(kind.outputs))
     h = int(rng.integers(1, 7))
     w = int(np.ceil(n / h)) + int(rng.integers(0, 3))
-    B, T = int(rng.choice(kind.trials)), int(rng.integers(8, 90))
+    B, T = int(rng.choice(kind.trials)), int(rng.integers(*kind.steps))
     topology = Topology((h, w), rng.permutation(h * w)[:n].astype(np.int32), _mask(rng, m, n, rng.uniform(0.1, 0.9)),
                         _mask(rng, n, n, rng.uniform(0.05, 0.6), autapses=False), _mask(rng, n, K, rng.uniform(0.2, 1.0)))
     alpha, rho, kappa = np.exp(-1 / rng.uniform(17, 40)), np.exp(-1 / rng.uniform(350, 2500)), np.exp(-1 / rng.uniform(17, 40))
@@ -73,6 +78,32 @@ def random_case(rng: np.random.Generator, rule: str | None = None, kind: Kind = 
     return RandomCase(network, learning, Trials(x, target, duration, ids), int(rng.integers(0, 2**32)))
 
 
+FAN_IN = 64     # as many lines as the kernels of most networks are built for; with one more they would be others
+FAR = 1e6       # weights and targets beyond every format
+CANCELS = 1.5   # of a weight in scaled units: every preset holds it exactly, with either sign
+
+
+def extreme_case(rng: np.random.Generator, rule: str | None = None, kind: Kind = ANY, inputs: int = FAN_IN) -> RandomCase:
+    """A case whose words reach their ends: every neuron hears all of many inputs, each of which spikes at every step; weights, feedback and
+    targets are beyond what their formats hold. Of three neurons one is only driven up, one by weights of both signs, and in one they cancel,
+    so that it stays near its threshold and its synapses learn."""
+    case = random_case(rng, rule, kind)
+    trials, network = case.trials, case.network
+    topology = replace(network.topology, syn_in=Synapses.from_mask(np.ones((inputs, network.topology.n), bool)))
+    signs = {layer: rng.choice([-1.0, 1.0], topology.synapses(layer).size) for layer in network.weights}
+    weights = {layer: FAR * np.where((topology.synapses(layer).post % 3 == 1) & (layer != "out"), 1.0, signs[layer]) for layer in signs}
+    near_in, near_rec = (np.flatnonzero(topology.synapses(layer).post % 3 == 0) for layer in ("in", "rec"))
+    line, c = topology.syn_in.pre[near_in], network.constants
+    weights["in"][near_in] = np.where(line < 2, c.threshold * rng.uniform(0, 0.9, line.size), CANCELS * c.threshold / (1 - c.alpha) * (-1.0) ** line)
+    weights["rec"][near_rec] = 0.0
+    feedback = FAR * rng.choice([-1.0, 0.0, 1.0], network.feedback.shape)
+    x = np.ones((trials.size, trials.steps, inputs), np.uint8)
+    x[np.arange(trials.steps) < (trials.steps - trials.duration)[:, None]] = 0
+    target = trials.target if case.learning.classification else FAR * trials.target
+    return replace(case, network=replace(network, topology=topology, weights=weights, feedback=feedback),
+                   trials=Trials(x, target, trials.duration, trials.ids))
+
+
 def cut(case: RandomCase, trials: int, steps: int) -> RandomCase:
     """The first trials of a case, the last steps of each: small enough for pure Python."""
     t, steps = case.trials, min(steps, case.trials.steps)
@@ -81,7 +112,7 @@ def cut(case: RandomCase, trials: int, steps: int) -> RandomCase:
     return RandomCase(case.network, replace(case.learning, window=window), kept, case.seed)
 
 
-def _mask(rng, rows: int, columns: int, density: float, autapses: bool = True) -> Synapses:
+def _mask(rng: np.random.Generator, rows: int, columns: int, density: float, autapses: bool = True) -> Synapses:
     mask = rng.random((rows, columns)) < density
     if not autapses:
         np.fill_diagonal(mask, False)

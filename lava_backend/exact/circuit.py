@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
 from lava.magma.core.run_conditions import RunSteps
-from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 
 from lava_backend.package import Package
 from lava_backend.runtime.channels import start
@@ -34,7 +36,7 @@ class TrialCircuit:
     counted: Any
     target: Any
 
-    def launch(self, package: Package, processes: tuple, run_config) -> None:
+    def launch(self, package: Package, processes: tuple[AbstractProcess, ...], run_config: RunConfig) -> None:
         """Start the processes, the first of them Source, one of them Sink; Vars can be written from then on."""
         self.package, self.processes = package, processes
         self.runtime = start(processes[0], run_config)
@@ -65,7 +67,7 @@ class TrialCircuit:
         return names + ["Lava's runtime service"] * (len(self.actors()) - len(names))
 
     @staticmethod
-    def read(var) -> np.ndarray:
+    def read(var: Var) -> np.ndarray:
         """A Var's numbers. Lava gives float64, exact for all formats, and cannot read a Var without elements."""
         return np.asarray(var.get()).astype(np.int64) if np.prod(var.shape) else np.zeros(var.shape, np.int64)
 

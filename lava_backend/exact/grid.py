@@ -1,6 +1,8 @@
 """Grid: the learning signal. The error enters at the neurons with feedback and, under diffusion, spreads from cell to cell."""
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -14,6 +16,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from fxsim.engine.oracle.exact import Exact
 from fxsim.engine.oracle.oracle import Signal, neighbours_at
 from fxsim.model.wiring import neighbour_tables
+from lava_backend.package import Package
 
 from .trial_model import ORDER_SIZE, TRIAL, TrialModel
 
@@ -25,7 +28,7 @@ class Grid(AbstractProcess):
     Both in the last S steps of a trial that learns. Var modulator: the field M after the trial (zero under e-prop).
     """
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         topo = package.network.topology
         super().__init__(package=package, directory=directory, name="Grid")
         self.e_in, self.m_out = InPort(shape=(topo.n_out,)), OutPort(shape=(topo.n,))
@@ -44,7 +47,7 @@ class GridModel(TrialModel):
     order: np.ndarray = LavaPyType(np.ndarray, np.int64)
     modulator: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         self.signal = Signal(self.numbers, self.package.network, self.package.learning)
 

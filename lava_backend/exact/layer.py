@@ -1,6 +1,8 @@
 """Layer: the recurrent network, somata and synapses, with everything that its synapses learn from."""
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -12,7 +14,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim.engine.oracle.oracle import Eligibility, Somata
-from lava_backend.package import resumed
+from lava_backend.package import Package, resumed
 
 from .trial_model import FIRST, LAST, ORDER_SIZE, TrialModel
 
@@ -29,7 +31,7 @@ class Layer(AbstractProcess):
     gradient_rec sums over the batch.
     """
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         topo = package.network.topology
         super().__init__(package=package, directory=directory, name="Layer")
         self.x_in, self.m_in, self.s_out = InPort(shape=(topo.n_in,)), InPort(shape=(topo.n,)), OutPort(shape=(topo.n,))
@@ -61,7 +63,7 @@ class LayerModel(TrialModel):
     gradient_in: np.ndarray = LavaPyType(np.ndarray, np.int64)
     gradient_rec: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         package = self.package
         self.somata, self.synapses = Somata(self.numbers, package.network), Eligibility(self.numbers, package.network)

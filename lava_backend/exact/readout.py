@@ -1,6 +1,8 @@
 """Readout: leaky readouts, their error, and the gradient of the readout weights."""
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -13,7 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim.engine.oracle import oracle
 from fxsim.engine.oracle.exact import Exact
-from lava_backend.package import resumed
+from lava_backend.package import Package, resumed
 
 from .trial_model import FIRST, LAST, ORDER_SIZE, TrialModel
 
@@ -27,7 +29,7 @@ class Readout(AbstractProcess):
     Vars: target (S, K) stored targets of the trial; weight_out stored weights; gradient_out sum over the batch.
     """
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         topo = package.network.topology
         super().__init__(package=package, directory=directory, name="Readout")
         self.s_in, self.e_out, self.y_out = InPort(shape=(topo.n,)), OutPort(shape=(topo.n_out,)), OutPort(shape=(topo.n_out,))
@@ -52,7 +54,7 @@ class ReadoutModel(TrialModel):
     weight_out: np.ndarray = LavaPyType(np.ndarray, np.int64)
     gradient_out: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         package = self.package
         self.readout = oracle.Readout(self.numbers, package.network, package.learning)

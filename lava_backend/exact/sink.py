@@ -11,13 +11,15 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from lava_backend.package import Package
+
 from .trial_model import ORDER_SIZE, TrialModel
 
 
 class Sink(AbstractProcess):
     """y_in (K,): readouts y(t) in the last S steps. Var readout (S, K): those of the trial, stored values."""
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         K = package.network.topology.n_out
         super().__init__(package=package, directory=directory, name="Sink")
         self.y_in = InPort(shape=(K,))

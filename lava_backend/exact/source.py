@@ -11,6 +11,8 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from lava_backend.package import Package
+
 from .trial_model import ORDER_SIZE, TrialModel
 
 BITS = 50       # spikes in one word of the Var: the host writes a word at a time, and as a float64, which is exact to 53 bits
@@ -27,7 +29,7 @@ def pack(x: np.ndarray) -> np.ndarray:
 class Source(AbstractProcess):
     """x_out: input spikes x(t), (m,) 0 or 1. Var words: the trial's spikes, see pack()."""
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         m = package.network.topology.n_in
         shape = (package.steps, -(-m // BITS))
         super().__init__(package=package, directory=directory, name="Source")

@@ -7,6 +7,7 @@ trials.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Mapping
 
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -32,7 +33,7 @@ class TrialModel(PyLoihiProcessModel):
 
     has_learning_phase = False
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         package = proc_params["package"]
         self.package, self.directory = package, proc_params["directory"]

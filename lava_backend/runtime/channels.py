@@ -14,6 +14,8 @@ import numpy as np
 from lava.magma.compiler.channels.interfaces import ChannelType
 from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort, Proto, PyPyChannel
 from lava.magma.core.process.message_interface_enum import ActorType
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_configs import RunConfig
 from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
 from lava.magma.runtime.runtime import Runtime
 
@@ -43,7 +45,7 @@ class DirectSendPort(_Places, CspSendPort):
             self._ack.release()
         return free
 
-    def send(self, data) -> None:
+    def send(self, data: np.ndarray) -> None:
         if data.shape != self._shape:
             raise AssertionError(f"{self._name}: data of shape {data.shape} for a channel of shape {self._shape}")
         self._ack.acquire()
@@ -79,7 +81,8 @@ class DirectRecvPort(_Places, CspRecvPort):
 class DirectChannel(PyPyChannel):
     """A channel of direct ports."""
 
-    def __init__(self, message_infrastructure, src_name, dst_name, shape, dtype, size, *watchdogs, **named):
+    def __init__(self, message_infrastructure: MultiProcessing, src_name: str, dst_name: str, shape: tuple[int, ...], dtype: Any, size: int,
+                 *watchdogs: object, **named: object):
         dtype = np.int32 if dtype == 4 else dtype       # Lava's own code for int32 in channels of its runtime
         nbytes = int(self.nbytes(shape, dtype))
         shm = message_infrastructure.smm.create_shared_memory(nbytes * size)
@@ -94,14 +97,14 @@ class _Join:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
 
 class DirectMessaging(MultiProcessing):
     """Lava's multi-processing with direct channels."""
 
-    def channel_class(self, channel_type: ChannelType):
+    def channel_class(self, channel_type: ChannelType) -> type:
         return DirectChannel if channel_type == ChannelType.PyPy else super().channel_class(channel_type)
 
 
@@ -113,7 +116,7 @@ class DirectRuntime(Runtime):
         self._messaging_infrastructure.start()
 
 
-def start(process, run_config) -> DirectRuntime:
+def start(process: AbstractProcess, run_config: RunConfig) -> DirectRuntime:
     """Compile a process with all that are connected to it, and start its runtime."""
     executable = process.compile(run_config)
     runtime = process._runtime = DirectRuntime(executable, ActorType.MultiProcessing)

@@ -24,6 +24,7 @@ from typing import Callable
 
 import numpy as np
 
+from fxsim.engine.build.module import proof_for
 from fxsim.engine.interface import Result
 from fxsim.model.network import LAYERS, Trials
 from lava_backend.package import Package, save_package
@@ -64,7 +65,7 @@ class Child:
             raise
         self.unread = b""
 
-    def order(self, **message) -> None:
+    def order(self, **message: object) -> None:
         assert self.process is not None and self.process.stdin is not None
         try:
             self.process.stdin.write((json.dumps(message) + "\n").encode())
@@ -120,10 +121,13 @@ class Session:
 
     timeout     s without an answer after which Lava is given up
     progress    called with the number of each trial that is done
+
+    Raises InputError where Lava is missing and for formats that could overflow 64 bits, LavaError if Lava fails.
     """
 
     def __init__(self, package: Package, timeout: float = TIMEOUT, progress: Callable[[int], None] = lambda trial: None):
         require_lava()
+        proof_for(package.arithmetic, package.network)      # before a process starts
         self.package, self.timeout, self.progress = package, timeout, progress
         self.weights = {layer: np.asarray(package.weights[layer], np.int64) for layer in LAYERS}
         self.cpu: dict[str, float] = {}         # s of processor time that each of Lava's processes has used
@@ -139,7 +143,7 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close(orderly=error[0] is None)
 
     def close(self, orderly: bool = True) -> None:
@@ -184,7 +188,7 @@ class Session:
         return Result(self.package.arithmetic.to_scaled("readout", values["readout"]), values["spike_counts"], gradients, None,
                       {"z": values["z"]} if "z" in values else None)
 
-    def _order(self, kind: str, arrays: dict[str, np.ndarray], trial_done: Callable[[int], None] = lambda trial: None, **settings) -> int:
+    def _order(self, kind: str, arrays: dict[str, np.ndarray], trial_done: Callable[[int], None] = lambda trial: None, **settings: object) -> int:
         """Give one order with its arrays and wait until it is carried out; its number."""
         names = {"run": "batch", "program": "program"}
         number = self._orders = self._orders + 1

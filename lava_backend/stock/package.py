@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import time
+from typing import Callable
 
 from fxsim.engine.interface import Result, given
 from fxsim.errors import InputError
+from fxsim.model.network import Trials
 from fxsim.training.metrics import measure
 from fxsim.verify.backends import Difference, compare_records, compare_results
 from lava_backend.deployment import Report
@@ -29,7 +31,8 @@ def stock_package(package: Package, approximate: bool) -> Package:
     return package
 
 
-def run_stock(package: Package, trials: int, check: bool = False, timeout: float = TIMEOUT, on_trial=lambda done: None) -> Report:
+def run_stock(package: Package, trials: int, check: bool = False, timeout: float = TIMEOUT,
+              on_trial: Callable[[int], None] = lambda done: None) -> Report:
     """Run evaluation trials on stock processes. ``check``: every spike of every step and every readout against the simulator."""
     batch, report = package.task().evaluation_trials().take(slice(trials)), Report(package)
     with Session(package, timeout, lambda trial: on_trial(trial + 1)) as session:
@@ -43,7 +46,7 @@ def run_stock(package: Package, trials: int, check: bool = False, timeout: float
     return report
 
 
-def stock_difference(package: Package, batch, found: Result) -> tuple[Difference | None, int]:
+def stock_difference(package: Package, batch: Trials, found: Result) -> tuple[Difference | None, int]:
     """The first spike or readout that differs from mode loihi_lif of the simulator, and how many numbers were compared."""
     expected = oracle_of(package).run(package.weights, batch, learn=False, record=True)
     spikes, readouts = {"z": given(expected.record)["z"]}, Result(expected.readout, expected.spike_counts, None, None, None)

@@ -1,10 +1,9 @@
 """Pictures of learning curves."""
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-from fxsim.files.writing import write_atomic
+from fxsim.files.pictures import panels, save_picture, style
 
 Line = tuple[str, list[tuple[float, float]], dict]
 
@@ -14,16 +13,10 @@ def draw_curves(lines: list[Line], path: Path, title: str, measure: str, kinds: 
 
     lines       (label, [(updates, value), ...], look as Matplotlib takes it)
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-    with matplotlib.rc_context({"svg.hashsalt": "fxsim"}):
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes = figure.subplots()
+    with style({}):
+        figure, axes = panels(figsize=(7, 4), layout="constrained")
         for label, points, look in lines:
             axes.plot(*zip(*points), label=label, **look)
         axes.set(xlabel="weight updates", ylabel=measure, title=title)
         axes.legend()
-        for kind in kinds:
-            image = io.BytesIO()
-            figure.savefig(image, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
-            write_atomic(path.with_suffix(f".{kind}"), image.getvalue())
+        save_picture(figure, path.parent, path.stem, kinds, dpi=120)

@@ -23,6 +23,7 @@ from lava_backend.runtime.session import TIMEOUT, Session
 
 from .curves import draw_curves
 
+FILES = ("proof.json", "curves.csv", "curves.png")
 LOOKS: dict[str, dict] = {"simulator": {"lw": 5, "alpha": 0.35}, "lava": {"lw": 1.2, "ls": "--", "color": "black"}}     # one over the other
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-
-import yaml
+from typing import Callable
 
 from fxsim.config import Config
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
@@ -18,13 +17,16 @@ from lava_backend.package import Package, package_of_training, save_package
 from lava_backend.stock.loihi_lif import LoihiLifOracle, approximated, obstacles, oracle_of, stock_spec
 from lava_backend.stock.package import run_stock
 from quant import PrecisionSpec
+from quant.files import dump_yaml
+
+FILES = ("stock.json", "curves.csv", "precision.yaml", "package")
 
 
 def stock_training(config: Config, directory: Path) -> Training:
     """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""
     precision = config.resolved_precision()
     assert isinstance(precision, PrecisionSpec)
-    write_atomic(directory / "precision.yaml", yaml.safe_dump(stock_spec(precision).to_dict(), sort_keys=False).encode())
+    write_atomic(directory / "precision.yaml", dump_yaml(stock_spec(precision).to_dict()).encode())
     changed = config.changed({"network.n_lif": config.network.n, "network.n_alif": 0, "network.refractory": 0, "engine": "oracle",
                               "precision": str(directory / "precision.yaml"), "formats": {}})
     training = Training(changed)
@@ -40,7 +42,8 @@ def trained_package(training: Training) -> Package:
     return replace(package, config=config, neuron="loihi_lif")
 
 
-def compare_stock(config: Config, directory: Path, trials: int, announce=print, progress: Progress | None = None) -> dict:
+def compare_stock(config: Config, directory: Path, trials: int, announce: Callable[[str], None] = print,
+                  progress: Progress | None = None) -> dict:
     """Train the full model and mode loihi_lif, deploy both on stock processes, and write what each reaches.
 
     Writes curves.csv (both trainings), package/ (of mode loihi_lif) and stock.json into ``directory``.

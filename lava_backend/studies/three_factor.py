@@ -17,8 +17,10 @@ from typing import Callable
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.engine.interface import Result
+from fxsim.errors import InputError
 from fxsim.files.writing import make_directory, write_csv, write_json
-from fxsim.model.network import LAYERS
+from fxsim.model.network import LAYERS, Trials
 from fxsim.training.loop import CURVE_COLUMNS, Training
 from fxsim.training.metrics import measure
 from fxsim.training.runs import command_line, machine, versions
@@ -29,6 +31,7 @@ from lava_backend.three_factor.simulator import EngineSimulator
 
 from .curves import draw_curves
 
+FILES = ("engine.json", "curves.csv", "curves.png", "curves.svg", "package")
 COLOURS = ("#000000", "#0072b2", "#d55e00")     # float, fixed point, engine; Lava has no evaluations: its states are the engine's
 
 
@@ -38,7 +41,7 @@ def train_engine(training: Training, simulator: EngineSimulator, keep: int,
     config, rows, start, kept = training.config, [], time.perf_counter(), {}
     classification = training.task.classification
 
-    def row(split: str, iteration: int, result, trials) -> None:
+    def row(split: str, iteration: int, result: Result, trials: Trials) -> None:
         rows.append({**training.labels, "iteration": iteration, "split": split, **measure(result, trials, classification),
                      "seconds": time.perf_counter() - start})
 
@@ -60,6 +63,8 @@ def engine_study(config: Config, directory: Path, period: int, lava_updates: int
     Writes curves.csv (column network), curves.png and .svg, package/ (with the engine's final weights) and engine.json into
     ``directory``; returns what engine.json holds. InputError for a configuration that the engine cannot express.
     """
+    if config.evaluation.stop:
+        raise InputError(config.name, "evaluation.stop", "true", "false: the curves are compared over the same updates")
     make_directory(directory)
     start, fixed = time.perf_counter(), Training(config)
     package = engine_package(package_of_training(fixed), period)

@@ -1,6 +1,8 @@
 """Connection: synapses on Lava's three-factor engine, its own LearningDense with a mask for the synapses that do not exist."""
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import numpy as np
 from lava.magma.core.learning.learning_rule import Loihi3FLearningRule
 from lava.magma.core.model.py.type import LavaPyType
@@ -11,6 +13,7 @@ from lava.utils.weightutils import SignMode
 
 from fxsim.engine.oracle.oracle import Recorder
 from lava_backend.exact.trial_model import ORDER_SIZE, RECORD, save_record
+from lava_backend.package import Package
 
 from .rule import HELD, rules_of
 
@@ -22,7 +25,7 @@ class Connection(LearningDense):
     the start; it would otherwise cut them to even ones once, before they learn.
     """
 
-    def __init__(self, package, layer: str, directory: str = ""):
+    def __init__(self, package: Package, layer: str, directory: str = ""):
         rule, synapses = rules_of(package)[layer], package.network.topology.synapses(layer)
         learning_rule = Loihi3FLearningRule(dw=rule.text("w"), dd=rule.text("d"), dt=rule.text("t"), x1_impulse=rule.impulse, x1_tau=rule.tau,
                                             t_epoch=1, rng_seed=rule.seed)
@@ -41,7 +44,7 @@ class ConnectionModel(PyLearningDenseModelBitApproximate):
     implements_process = Connection         # Lava's decorator refuses a model whose parent implements a process; protocol, CPU and tags are inherited
     order: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         synapses, self.layer = proc_params["synapses"], proc_params["layer"]
         self.where = synapses.post, synapses.pre

@@ -1,6 +1,8 @@
 """Integrator: readouts whose synapses are a Connection; they send the engine their error."""
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -13,6 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim.engine.oracle import oracle
 from lava_backend.exact.trial_model import ORDER_SIZE, TrialModel
+from lava_backend.package import Package
 
 from .rule import Gathered
 
@@ -26,7 +29,7 @@ class Integrator(AbstractProcess):
     Var target (S, K): stored targets of the trial.
     """
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         K = package.network.topology.n_out
         super().__init__(package=package, directory=directory, name="Integrator")
         self.a_in, self.y1_out, self.e_out, self.y_out = InPort(shape=(K,)), *(OutPort(shape=(K,)) for _ in range(3))
@@ -45,17 +48,17 @@ class IntegratorModel(TrialModel):
     order: np.ndarray = LavaPyType(np.ndarray, np.int64)
     target: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         self.readout = oracle.Readout(self.numbers, self.package.network, self.package.learning)
-        self.gathered = Gathered(self.package, "error")
+        self.gathered, self.frac = Gathered(self.package, "error"), self.package.spec["weight_out"].frac_bits
 
     def at_rest(self) -> None:
         self.readout.rest()
         self.gathered.rest()
 
     def step(self) -> None:
-        y, self.error = self.readout.integrate(self.numbers.value("weight_out", self.a_in.recv()[None])), None
+        y, self.error = self.readout.integrate(self.numbers.number(self.a_in.recv()[None], self.frac)), None
         y1 = np.zeros_like(y.raw[0])
         if self.in_window:
             self.y_out.send(y.raw[0])

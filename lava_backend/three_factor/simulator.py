@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.engine.build.module import proof_for
 from fxsim.engine.interface import Result, given
 from fxsim.engine.oracle.exact import Exact, Groups, Numbers
 from fxsim.engine.oracle.oracle import Readout, Recorder, Signal, Somata, neighbours_at, pseudo_derivative
@@ -94,6 +95,7 @@ class EngineSimulator:
 
     def __init__(self, package: Package):
         self.package, topo, rules = package, package.network.topology, rules_of(package)
+        proof_for(package.arithmetic, package.network)
         self.connections = {layer: Connection(rules[layer], topo.synapses(layer), package.weights[layer]) for layer in LAYERS}
         self.to_neurons, self.to_readouts = Gathered(package, signal_quantity(package)), Gathered(package, "error")
         self.adapts = np.asarray(package.arithmetic.coefficients.adaptation_drive) != 0
@@ -128,7 +130,8 @@ class EngineSimulator:
         for t in range(T):
             numbers.t, s, err, L = t, t - (T - S), None, None
             x = trials.x[:, t]
-            arriving = {layer: numbers.value(f"weight_{layer}", connection.current) for layer, connection in connections.items()}
+            arriving = {layer: numbers.number(connection.current, package.spec[f"weight_{layer}"].frac_bits)
+                        for layer, connection in connections.items()}
             z, y = somata.integrate(arriving["in"], arriving["rec"]), readout.integrate(arriving["out"])
             if s >= 0:
                 out[:, s] = ar.to_scaled("readout", y.raw)

@@ -1,6 +1,8 @@
 """Soma: the neurons of a network whose synapses are Connections; they send the engine its factors."""
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -13,6 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from fxsim.engine.oracle.oracle import Somata, pseudo_derivative
 from lava_backend.exact.trial_model import ORDER_SIZE, TrialModel
+from lava_backend.package import Package
 
 from .rule import Gathered, signal_quantity
 
@@ -27,7 +30,7 @@ class Soma(AbstractProcess):
     Var count: spikes of the trial.
     """
 
-    def __init__(self, package, directory: str = ""):
+    def __init__(self, package: Package, directory: str = ""):
         n = package.network.topology.n
         super().__init__(package=package, directory=directory, name="Soma")
         self.a_in, self.a_rec, self.m_in = (InPort(shape=(n,)) for _ in range(3))
@@ -52,7 +55,7 @@ class SomaModel(TrialModel):
     order: np.ndarray = LavaPyType(np.ndarray, np.int64)
     count: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
-    def __init__(self, proc_params):
+    def __init__(self, proc_params: Mapping[str, Any]):
         super().__init__(proc_params)
         self.somata, self.gathered = Somata(self.numbers, self.package.network), Gathered(self.package, signal_quantity(self.package))
         self.adapts = np.asarray(self.package.arithmetic.coefficients.adaptation_drive) != 0
@@ -62,8 +65,9 @@ class SomaModel(TrialModel):
         self.gathered.rest()
 
     def step(self) -> None:
-        value, somata = self.numbers.value, self.somata
-        z = somata.integrate(value("weight_in", self.a_in.recv()[None]), value("weight_rec", self.a_rec.recv()[None]))
+        somata, spec = self.somata, self.package.spec
+        z = somata.integrate(*(self.numbers.number(port.recv()[None], spec[weight].frac_bits)
+                               for port, weight in ((self.a_in, "weight_in"), (self.a_rec, "weight_rec"))))
         self.s_out.send(z[0].astype(np.int32))
         self.H = pseudo_derivative(self.numbers, somata.distance, somata.r == 0)
         H = self.H.raw[0].astype(np.int32)

@@ -90,6 +90,20 @@ def test_train_does_not_overwrite_another_run(run_directory):
     (["compare", "delayed_match", "--seeds", "1,1", "--out", "{tmp}/x"], ["seeds"]),
     (["train", "delayed_match", "--out", "/proc/nowhere"], ["/proc/nowhere"]),
     (["verify", "golden", "missing.npz"], ["missing.npz"]),
+    # options that would not be followed
+    (["compare", "delayed_match", "--set", "precision=q16", "--out", "{tmp}/x"], ["--set", "precision", "--precisions"]),
+    (["compare", "delayed_match", "--set", "seed=3", "--out", "{tmp}/x"], ["--set", "seed", "--seeds"]),
+    (["compare", "delayed_match", "--set", "learning.rule=eprop", "--out", "{tmp}/x"], ["learning.rule", "--rules"]),
+    (["compare", "delayed_match", "--set", "iterations=3", "--iterations", "4", "--out", "{tmp}/x"], ["iterations", "one of"]),
+    (["train", "delayed_match", "--set", "seed=3", "--seed", "4", "--out", "{tmp}/x"], ["seed", "one of"]),
+    (["calibrate", "delayed_match", "--set", "precision=q16", "--out", "{tmp}/x"], ["precision", "float32"]),
+    (["calibrate", "delayed_match", "--set", "formats.membrane.word_bits=9", "--out", "{tmp}/x"], ["formats.membrane.word_bits", "float32"]),
+    (["calibrate", "delayed_match", "--set", "seed=3", "--minimise", "--out", "{tmp}/x"], ["seed", "--seeds"]),
+    (["cost", "delayed_match", "--set", "precision=q16"], ["precision", "--precisions"]),
+    (["sweep", "study.yaml", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1", "--out", "{tmp}/x"], ["--jobs", "--scheduler"]),
+    (["bench", "iteration", "--rule", "bptt", "--engine", "cpu"], ["--engine", "reference"]),
+    (["bench", "iteration", "--threads", "2", "--engine", "oracle"], ["--threads", "oracle"]),
+    (["export", "lava", "run", "{tmp}/x", "--approximate"], ["--approximate", "--stock"]),
     (["verify", "backends", "--engines", "gpu"], ["gpu"]),
     (["bench", "iteration", "--task", "no_such_task"], ["no_such_task"]),
 ])
@@ -100,7 +114,7 @@ def test_bad_input_is_one_line_and_status_2(arguments, words, tmp_path):
 
 def test_compare_trains_each_pair_once_and_reports(tmp_path):
     arguments = ["compare", "delayed_match", *sets("evaluation.every=1"), "--rules", "eprop,diffusion", "--precisions", "float32",
-                 "--iterations", 2, "--out", tmp_path / "c"]
+                 "--out", tmp_path / "c"]
     first = fxsim(*arguments, "--seeds", "0")
     assert first.exit_code == 0, first.output
     before = (tmp_path / "c/runs/eprop-float32-s0/manifest.json").stat().st_mtime_ns

@@ -47,6 +47,9 @@ BAD = [     # override, field in the message, what is allowed
     ("learning.optimizer.name=adamw", "learning.optimizer.name", "adam"), ("learning.optimizer.log2_rate=3", "learning.optimizer.log2_rate", "rate"),
     ("learning.optimizer.rate=0", "learning.optimizer.rate", "greater than 0"), ("engine=gpu", "engine", "auto"),
     ("seed=4294967296", "seed", "4294967296"), ("seed=-1", "seed", "0"), ("threads=-1", "threads", "0"), ("precision=''", "precision", ""),
+    ("batch_size=yes", "batch_size", "a number"), ("batch_size=true", "batch_size", "a number"), ("network.refractory=no", "network.refractory", "a number"),
+    ("network.tau_m=on", "network.tau_m", "a number"), ("network.tau_m='20'", "network.tau_m", "a number"), ("evaluation.stop=on", "evaluation.stop", "true or false"),
+    ("evaluation.stop=1", "evaluation.stop", "true or false"), ("formats.membrane.signed=yes", "formats.membrane.signed", "true or false"),
     ("batch_size=900000", "network, task, batch_size", "memory" if False else "GiB"), ("evaluation.every=0", "evaluation.every", "1"),
 ]
 

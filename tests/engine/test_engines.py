@@ -16,8 +16,8 @@ from fxsim.engine.cpu.variant import Variant
 from fxsim.engine.registry import make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS
-from fxsim.verify.backends import CASES_PER_SPEC, Difference, compare_engine, compare_records, compare_results, draw_cases
-from fxsim.verify.random_case import RULES, arithmetic_for, cut, random_case, random_spec
+from fxsim.verify.backends import CASES_PER_SPEC, NOT_STORED, Difference, compare_engine, compare_records, compare_results, draw_cases
+from fxsim.verify.random_case import RULES, Kind, arithmetic_for, cut, extreme_case, random_case, random_spec
 from quant import load_spec
 
 from checked_kernels import use_checked_kernels
@@ -42,7 +42,7 @@ def test_any_formats_agree_with_the_oracle_and_no_machine_word_overflows(seed, m
     engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
     expected, found = oracle.run(weights, case.trials, record=True), engine.run(weights, case.trials, record=True)
-    assert compare_records(expected.record, found.record) is None
+    assert compare_records(expected.record, found.record, NOT_STORED) is None
     assert compare_results(expected, found) is None
     fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1))
     assert compare_results(expected, fast.run(weights, case.trials)) is None
@@ -209,3 +209,33 @@ def test_a_difference_is_found_and_placed():
     b = {"V": a["V"].copy(), "z": a["z"].copy()}
     b["V"][3, 0, 1], b["z"][2, 1, 0] = 7, 1
     assert compare_records(a, b) == Difference("z", 2, 1, (0,), 0.0, 1.0)
+
+
+def test_a_record_is_compared_whole():
+    """One that lacks a quantity, or has one too many, is a difference."""
+    a = {"V": np.zeros((4, 2, 3)), "z": np.zeros((4, 2, 3)), "E": np.zeros((4, 2, 3))}
+    assert compare_records(a, dict(a)) is None
+    for name in a:
+        less = {other: values for other, values in a.items() if other != name}
+        assert compare_records(a, less).quantity == compare_records(less, a).quantity == name
+    assert compare_records(a, {"V": a["V"], "z": a["z"]}, NOT_STORED) is None
+    assert compare_records(a, {"V": a["V"], "E": a["E"]}, NOT_STORED).quantity == "z"
+
+
+BITS29 = {"word_bits": 29, "frac_bits": 22}
+
+
+@pytest.mark.parametrize("precision, changes, inputs", [
+    ("q16", {}, 64), ("loihi2", {}, 64), ("q16", {"weight_in": BITS29, "weight_rec": BITS29}, 100)])
+def test_no_machine_word_overflows_where_all_words_are_at_their_ends(precision, changes, inputs, monkeypatch):
+    """Saturated weights, every input at every step; as many inputs as most builds are proved for, and 100 whose sum takes more than 32 bits."""
+    use_checked_kernels(monkeypatch)
+    case = cut(extreme_case(np.random.default_rng(11), "diffusion", Kind(trials=(2,)), inputs), 1, 8)
+    arithmetic = arithmetic_for(case, load_spec(precision).changed(changes))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    assert inputs * abs(weights["in"]).max() >= 1 << 33 or not changes
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
+    expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, case.trials, record=True)
+    assert compare_records(expected.record, engine.run(weights, case.trials, record=True).record, NOT_STORED) is None
+    fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1))
+    assert compare_results(expected, fast.run(weights, case.trials)) is None

@@ -4,7 +4,7 @@ import pytest
 
 from fxsim.config import load_config
 from fxsim.engine.build.module import proof_for
-from fxsim.engine.cpu.engine import CpuEngine
+from fxsim.engine.registry import make_engine
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.topology import build_network, learning_of
 from fxsim.verify.random_case import random_case
@@ -41,12 +41,29 @@ def test_wider_formats_get_wider_words(case):
     assert proof_for(_arithmetic(case, filtered_eligibility=QFormat(24, 16)), case.network).bits("filtered_eligibility") > 32
 
 
+@pytest.mark.parametrize("engine", ["oracle", "cpu", "lava"])
 @pytest.mark.parametrize("quantity, fmt", [("membrane", QFormat(32, 60)), ("gradient", QFormat(32, 64)), ("eligibility", QFormat(32, 62)),
                                            ("readout", QFormat(32, 64)), ("modulator", QFormat(32, 31))])
-def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt):
+def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt, engine):
     with pytest.raises(InputError) as error:
-        CpuEngine(case.network, case.learning, _arithmetic(case, **{quantity: fmt, "feedback": QFormat(32, 8)}), 0)
+        make_engine(engine, case.network, case.learning, _arithmetic(case, **{quantity: fmt, "feedback": QFormat(32, 8)}))
     assert "mine: quantities." in str(error.value) and quantity in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_engine_that_joined_is_held_to_the_same_proof(case, monkeypatch):
+    """Whatever it is: the proof is made before its constructor is called."""
+    monkeypatch.setattr("fxsim.engine.registry._constructor", lambda name: pytest.fail)
+    with pytest.raises(InputError, match="quantities.membrane"):
+        make_engine("mine", case.network, case.learning, _arithmetic(case, membrane=QFormat(32, 60)))
+
+
+def test_lava_is_not_started_for_formats_that_overflow(case):
+    pytest.importorskip("lava")
+    from lava_backend.package import bare_package
+    from lava_backend.runtime.session import Session
+    arithmetic = _arithmetic(case, membrane=QFormat(32, 60))
+    with pytest.raises(InputError, match="quantities.membrane"):
+        Session(bare_package("mine", case.network, case.learning, arithmetic, arithmetic.weights_to_raw(case.network.weights)))
 
 
 @pytest.mark.parametrize("frac", [1, 36])

@@ -2,6 +2,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,6 +82,18 @@ def test_one_synapse_by_hand():
     for _ in range(9):
         connection.learn(np.ones(1), {"y1": np.array([-128]), "y2": np.array([127])})
     assert connection.x1[0] == 127 and connection.t[0] == 255        # trace and tag are full
+
+
+@pytest.mark.parametrize("random, lowest", [(0.5, -256), (0.999, -257)])
+def test_an_empty_tag_is_rounded_down_by_one_random_number_in_128(random, lowest):
+    """The sum that is carried ends at -32769 = -256 * 128 - 1, and Lava's tags at -257."""
+    one = Synapses(np.zeros(1, np.int32), np.zeros(1, np.int32), 1, 1)
+    connection = Connection(Rule(10, 127, 7, {"t": (Product(("x1", "y2"), -7, 5),)}), one, np.array([0]))
+    connection.rest()
+    connection.synapse_random = SimpleNamespace(random=lambda: random)
+    for _ in range(20):
+        connection.learn(np.ones(1), {"y1": np.array([0]), "y2": np.array([127])})
+    assert connection.t[0] == lowest
 
 
 def test_signal_is_gathered_and_the_last_step_is_sent(package):
@@ -188,7 +201,7 @@ def test_lava_learns_what_the_simulator_says(number, rule, adapts, period, log2_
     checker, seen = EngineChecker(package), {}
     with Session(package, 60) as lava:
         for learn in (True, False, True):
-            compare = checker.begin(trials)
+            compare = checker.begin(trials, learn)
 
             def keep(trial, found, compare=compare):
                 compare(trial, found)

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from fxsim.cli.main import main
+from fxsim.config.io import override
 from fxsim.engine.oracle.exact import Numbers, Real
 from fxsim.engine.oracle.oracle import Oracle, Readout, Somata
 from fxsim.errors import InputError
@@ -18,7 +19,7 @@ from fxsim.training.runs import train_in
 from tiny import SHORT, tiny
 
 nir = pytest.importorskip("nir", reason="package nir is not installed (extra nir)")
-from lava_backend.nir import evaluate, export_nir, graph_of, import_nir  # noqa: E402
+from lava_backend.nir import Imported, evaluate, export_nir, graph_of, import_nir  # noqa: E402
 
 CHANGES = {key: value for key, _, value in (change.partition("=") for change in SHORT)}
 
@@ -83,6 +84,8 @@ def written(tmp_path, change=lambda graph: None):
 @pytest.mark.parametrize("field, change", [
     ("neurons.tau", lambda g: g.nodes["neurons"].tau.__setitem__(0, 1.0)),
     ("neurons.v_threshold", lambda g: g.nodes["neurons"].v_threshold.__imul__(2)),
+    ("readout.tau", lambda g: g.nodes["readout"].tau.__imul__(1e300)), ("neurons.tau", lambda g: g.nodes["neurons"].tau.__imul__(1e14)),
+    ("neurons.v_threshold", lambda g: g.nodes["neurons"].v_threshold.__imul__(1e-300)),
     ("neurons.v_reset", lambda g: g.nodes["neurons"].v_reset.__iadd__(0.5)),
     ("readout.r", lambda g: g.nodes["readout"].r.__imul__(2)),
     ("w_rec.weight", lambda g: g.nodes["w_rec"].weight.__iadd__(np.eye(12))),
@@ -92,6 +95,42 @@ def test_a_graph_that_fxsim_cannot_run_is_refused_by_field(tmp_path, field, chan
     with pytest.raises(InputError) as refused:
         import_nir(written(tmp_path, change))
     assert refused.value.field == field
+
+
+def test_changed_constants_of_the_neurons_are_what_is_evaluated(run, tmp_path):
+    """The network of the file with the constants that were given: the same as one that is built from that configuration."""
+    path, changes = tmp_path / "net.nir", ["network.refractory=0", "network.tau_m=5", "network.threshold=0.01", "network.beta=0", "network.tau_out=7", "precision=float64"]
+    export_nir(run, path, lossy=True, when="initial")
+    config = override(network_of_run(run)[1], changes)
+    expected = evaluate(Imported(build_network(config).with_weights(import_nir(path).network.weights), config, ()))
+    plain, changed = evaluate(import_nir(path, changes=["precision=float64"])), import_nir(path, changes=changes)
+    assert evaluate(changed) == expected != plain
+    assert "network.refractory is 0, not 5" in changed.changed and len(changed.changed) == 5
+    assert evaluate(import_nir(path, config)) == expected       # --config says the same
+
+
+def test_given_constants_replace_those_of_a_graph_of_others(tmp_path):
+    path, config = written(tmp_path, lambda graph: graph.metadata.clear()), short(**{"network.tau_m": 9.0})
+    plain = import_nir(path, config, lossy=True)
+    assert plain.network.constants.alpha == np.exp(-1 / 20) and plain.network.constants.refractory == 0
+    assert "of the file, not of the configuration: network.tau_m, network.beta, network.refractory" in plain.changed
+    given = import_nir(path, config, lossy=True, changes=["network.tau_m=9", "network.refractory=3"])
+    assert given.network.constants.alpha == np.exp(-1 / 9) and given.network.constants.refractory == 3 and not given.network.constants.beta.any()
+
+
+@pytest.mark.parametrize("change, word", [("network.n_lif=5", "network.n_lif"), ("network.gains.input=3", "gains"), ("network.connectivity=full", "connectivity"),
+                                          ("learning.k=0.5", "learning.k"), ("iterations=3", "iterations"), ("network.gamma=1", "gamma"), ("batch_size=3", "batch_size"),
+                                          ("evaluation.every=7", "evaluation.every"), ("engine=reference", "reference")])
+def test_what_the_file_fixes_or_an_evaluation_ignores_is_refused_by_name(run, tmp_path, change, word):
+    export_nir(run, tmp_path / "net.nir", lossy=True)
+    with pytest.raises(InputError, match=word):
+        import_nir(tmp_path / "net.nir", changes=[change])
+
+
+def test_a_configuration_with_other_synapses_is_refused_by_field(run, tmp_path):
+    export_nir(run, tmp_path / "net.nir", lossy=True)
+    with pytest.raises(InputError, match="network.sigma: found 0.5, allowed: 0.012, as in"):
+        import_nir(tmp_path / "net.nir", short(**{"network.sigma": 0.5}))
 
 
 def test_a_file_that_is_no_nir_file_is_one_line(tmp_path):

@@ -16,11 +16,12 @@ from click.testing import CliRunner
 import fxsim
 from fxsim.cli.main import main
 from fxsim.config.learning import SgdConfig
+from fxsim.engine.oracle.oracle import Oracle
 from fxsim.engine.registry import make_engine
 from fxsim.model.network import LAYERS
 from fxsim.training.loop import Training
 from fxsim.verify.backends import verify_backends
-from lava_backend.deployment import run_package
+from lava_backend.deployment import Checker, run_package
 from lava_backend.package import SCRIPTS, load_package, masters_of, package_of_run, save_package
 from lava_backend.runtime.availability import why_not
 from quant import InputError
@@ -55,6 +56,20 @@ def exported(run_directory, tmp_path_factory):
 
 def cli(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("learn", [True, False])
+def test_a_check_misses_no_variable_that_processes_do_not_report(exported, learn):
+    """What Lava's processes would leave is taken from the simulator, less one variable, or less all that learning has."""
+    package = load_package(exported)
+    trials, oracle = package.task().training_trials(0), Oracle(package.network, package.learning, package.arithmetic, package.seed)
+    whole = oracle.run(package.weights, trials.take(slice(0, 1)), learn, record=True).record
+    forward = {"V", "a", "r", "z", "y"}
+    assert set(whole) == (forward | {"X", "H", "E", "U", "F", "Esum", "G", "Z", "Gout", "err", "L", "M", "D"} if learn else forward)
+    for lacking in [set(), *({name} for name in whole), *([set(whole) - forward] if learn else [])]:
+        checker = Checker(package)
+        checker.begin(trials, learn)(0, {name: values for name, values in whole.items() if name not in lacking})
+        assert (checker.difference is not None) == bool(lacking)
 
 
 def test_export_writes_plain_files_that_load_to_the_same_package(run_directory, exported):

@@ -137,3 +137,23 @@ def test_a_single_number_rounds_stochastically_without_bits():
 def test_a_list_or_mapping_as_a_field_is_refused(field, value):
     with pytest.raises(InputError, match=f"QFormat: {field}: found "):
         QFormat(**{"word_bits": 8, "frac_bits": 4, field: value})
+
+
+@given(x=NUMBERS, word=st.integers(-1, 2**33), kind=st.sampled_from([np.uint32, np.int64, np.uint64]))
+def test_random_words_are_used_right_or_refused(x, word, kind):
+    """A word of 32 bits once rounded the largest number beyond its format."""
+    fmt = QFormat(8, 4, rounding="stochastic")
+    if not np.iinfo(kind).min <= word <= np.iinfo(kind).max:
+        return
+    words = np.array([word], kind)
+    if 0 <= word < 2**31:
+        assert fmt.min_raw <= fmt.quantize([x], random=words)[0] <= fmt.max_raw
+    else:
+        with pytest.raises(ValueError, match="upper 31"):
+            fmt.quantize([x], random=words)
+
+
+@pytest.mark.parametrize("words", [[1], [[1, 2]], [0.5, 0.5], [True, False]])
+def test_random_words_of_another_shape_or_kind_are_refused(words):
+    with pytest.raises(ValueError, match="random words"):
+        QFormat(8, 4, rounding="stochastic").quantize([1.0, 2.0], random=words)

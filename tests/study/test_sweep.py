@@ -71,7 +71,8 @@ def test_formats_in_files_are_part_of_a_runs_identity(tmp_path):
     ({"set": {"learning.rul": "eprop"}}, ["learning.rul", "unknown"]), ({"blocks": [{"name": "a", "runs": [{"precision": "q17"}]}]}, ["q17", "q16"]),
     ({"blocks": [{"name": "a", "grid": {"formats.membrane.word_bits": [1]}, "set": {"precision": "q16"}}]}, ["block a, run 1", "word_bits", "found 1"]),
     ({"blocks": [{"name": "a", "grid": {"batch_size": list(range(1, 500)), "iterations": list(range(500))}}]}, ["499000 runs", "100000"]),
-    ({"seeds": ["x"]}, ["seeds.0", "integer"])])
+    ({"set": {"seed": 5}}, ["block float, run 1", "seed", "seeds of the study"]), ({"blocks": [{"name": "a", "grid": {"seed": [1]}}]}, ["seed: found 1", "seeds of"]),
+    ({"seeds": ["x"]}, ["seeds.0", "a number"])])
 def test_a_wrong_study_is_one_line_and_nothing_is_written(changes, words, tmp_path):
     result = swept(study(tmp_path / "s.yaml", **changes), "--out", tmp_path / "out")
     assert result.exit_code == 2 and result.output.count("\n") == 1 and all(word in result.output for word in words), result.output

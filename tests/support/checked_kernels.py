@@ -5,6 +5,7 @@ import ast
 import operator
 import sys
 import types
+from unittest import mock
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def _plain(x):
 
 
 def load_checked(text: str) -> types.ModuleType:
-    """Stands in for fxsim.engine.build.load_module."""
+    """Stands in for fxsim.engine.build.cache.load_module."""
     numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
                                   float64=float, float32=float)
     module = types.ModuleType("checked_kernels_built")
@@ -93,7 +94,8 @@ def load_checked(text: str) -> types.ModuleType:
     try:
         tree = ast.fix_missing_locations(_PlainElements().visit(ast.parse(text)))
         module.plain = _plain
-        exec(compile(tree, "<built kernels>", "exec"), module.__dict__)
+        with mock.patch("fxsim.files.machine_code.kept", _njit):
+            exec(compile(tree, "<built kernels>", "exec"), module.__dict__)
         checked = _checked_operations()
         compiled = {id(OPERATIONS[name]): function for name, function in checked.items() if name in OPERATIONS}
         aliases = {name: compiled[id(value)] for name, value in module.__dict__.items() if id(value) in compiled}

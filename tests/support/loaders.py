@@ -227,7 +227,7 @@ def _golden_seed(kind: str = "classification") -> bytes:
 
 
 def _package_seed() -> bytes:
-    save_package(package_of_training(training()), folder())
+    save_package(package_of_training(training()), folder(), force=True)
     return joined([("package.yaml", (folder() / "package.yaml").read_bytes()), *members((folder() / "arrays.npz").read_bytes())])
 
 

@@ -11,9 +11,8 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="lo
 
 
 def command(arguments):
-    code = "import sys; from fxsim.cli.main import main; main(sys.argv[1:])"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen([sys.executable, "-m", "fxsim", *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def children(pid):

@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import fxsim
+import fxsim.training.checkpoints
+import fxsim.training.runs
 from fxsim.cli.main import main
 from fxsim.files.writing import only_user
 from fxsim.training import checkpoints, runs
@@ -121,7 +123,8 @@ def test_a_directory_is_one_process_s_at_a_time(again, tmp_path):
 
 @needs_proc
 def test_comparisons_leave_no_process_and_go_on(tmp_path):
-    arguments = ["compare", "delayed_match", *sets("precision=float64", "iterations=120", "evaluation.every=50"), "--rules", "eprop,diffusion",
+    changes = [part for change in tiny_changes(*QUICK, "iterations=120", "evaluation.every=50") if "precision" not in change for part in ("--set", change)]
+    arguments = ["compare", "delayed_match", *changes, "--rules", "eprop,diffusion",
                  "--precisions", "float64", "--seeds", "0", "--jobs", "2", "--out"]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
         before = files(tmp_path / "c/runs/eprop-float64-s0")[:1]

@@ -146,6 +146,36 @@ def test_wide_and_narrow_integers_round_alike():
     np.testing.assert_array_equal(narrow, wide)
 
 
+FINE = {"word_bits": 24, "frac_bits": 20, "rounding": "stochastic"}
+
+
+def moves_of_three_eighths(total):
+    """Whether 64 draws of 3/8 were made anew for each weight: with the same bits at every update it would move always or never."""
+    assert total.mean() == pytest.approx(24, abs=2) and 5 < total.min() and total.max() < 45
+    assert total.std() == pytest.approx(np.sqrt(64 * 3 / 8 * 5 / 8), rel=0.35)
+
+
+def test_every_update_rounds_with_new_bits():
+    """A stored gradient of 3 that changes a weight by 3/8 of its unit."""
+    spec = load_spec("q16").changed({f"weight_{layer}": FINE for layer in LAYERS})
+    opt = Sgd(arithmetic(spec), {layer: np.zeros(n) for layer, n in SIZE.items()}, spec["gradient"].frac_bits - 20 - 3)
+    for _ in range(64):
+        opt.step({layer: np.full(n, -3) for layer, n in SIZE.items()}, 4)
+    moves_of_three_eighths(np.concatenate(list(opt.weights.values())))
+
+
+def test_stored_weights_are_rounded_from_their_shadows_with_new_bits():
+    """3/8 of a stored unit that rests in the shadow: at each update three of eight weights are stored as one unit, other ones every time."""
+    spec = load_spec("q16").changed({f"weight_{layer}": FINE for layer in LAYERS})
+    spec = spec.replace(**{f"shadow_{layer}": QFormat(27, 23) for layer in LAYERS})
+    opt, total = Sgd(arithmetic(spec), {layer: np.zeros(n) for layer, n in SIZE.items()}, -10), np.zeros(sum(SIZE.values()), np.int64)
+    opt.masters.write({layer: np.full(n, 3) for layer, n in SIZE.items()}, 0)
+    for _ in range(64):
+        opt.step({layer: np.zeros(n, np.int64) for layer, n in SIZE.items()}, 4)
+        total += np.concatenate(list(opt.weights.values()))
+    moves_of_three_eighths(total)
+
+
 def test_stochastic_weights_are_unbiased_and_keyed_by_the_update():
     ar = arithmetic(load_spec("q16"))
     base, change = np.zeros(200_000, np.int64), np.full(200_000, 3)

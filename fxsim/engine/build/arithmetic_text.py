@@ -16,7 +16,7 @@ from quant.quantities import INDEX
 
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Note, PassTelemetry, Substitute, call, expression, functions, unparse
+from .rewrite import DropBinaryPoints, Fold, Node, Note, PassTelemetry, Substitute, call, expression, functions, unparse
 from .rounded_sums import BLIND, rounded, rounded_narrowly, shifted
 
 
@@ -26,7 +26,7 @@ class ExpandTerms(ast.NodeTransformer):
     def __init__(self, table: dict[str, Site] | None):
         self.table = table
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         kind, _, rest = name.partition("_")
@@ -47,7 +47,7 @@ class ExpandTerms(ast.NodeTransformer):
         return shifted(ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << over) - 1)), site.fine - frac) if over > 0 else ast.Constant(0)
 
 
-def _written_out(body: list[ast.stmt]) -> ast.stmt:
+def _written_out(body: list[Node]) -> ast.stmt:
     """The last statement, with the values of variables in their place: where each is used once, the sum is seen as a whole."""
     *assignments, last = body
     for assignment in reversed(assignments):
@@ -59,14 +59,16 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
-def _store(statement: ast.Return, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
+def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
     parts = [_assign("change", y), _assign("start", base)] if telemetry else []
     if telemetry:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
-    if spec is None:
+    full: ast.expr
+    kept: ast.expr
+    if spec is None or table is None:
         full = kept = ast.BinOp(base, ast.Add(), y)
     else:
         site, fmt = table[name], spec[steps.STORES.get(name, name)]
@@ -92,7 +94,7 @@ def _counts(name: str, fixed: bool, atomic: bool) -> list[ast.stmt]:
     return [statement for line in text for statement in ast.parse(line).body]
 
 
-def _stores(function: ast.FunctionDef) -> str | None:
+def _stores(function: Node) -> str | None:
     """The update whose value a function rounds and returns; None for exact sums and the refractory count."""
     value = function.body[-1].value
     stores = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id.startswith("store_")
@@ -126,8 +128,8 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
     for name, tree in update_trees(spec, diffuses, telemetry).items():
         node = Wrap(words[name]).visit(copy.deepcopy(tree))
         if telemetry:
-            if stored[name]:
-                node.body[-1:-1] = _counts(stored[name], spec is not None, atomic)
+            if update := stored[name]:
+                node.body[-1:-1] = _counts(update, spec is not None, atomic)
             node = PassTelemetry(set()).visit(node)
         text.append("@inline\n" + unparse(node))
     return "\n\n".join(text)
@@ -172,11 +174,11 @@ class ExpandRandom(ast.NodeTransformer):
     def _stochastic(self, update: str) -> bool:
         return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: Node) -> Node:
         kind, _, update = node.id.partition("_")
         return ast.Constant(self._stochastic(update)) if kind == "RANDOM" else node
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
         if kind not in ("step", "counter", "bits") or update not in steps.TERMS:

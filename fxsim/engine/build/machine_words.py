@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import ast
 
-from .rewrite import Operations
+from .rewrite import Node, Operations, called
 
 
 class Words:
@@ -21,9 +21,7 @@ class Words:
     @staticmethod
     def always(word: str, operators: dict | None = None) -> Words:
         """The same word for everything: floats, unsigned words."""
-        words = Words({}, operators=operators)
-        words.operation = words.constant = lambda _: word
-        return words
+        return _Same(word, operators)
 
     def operation(self, number: int) -> str:
         return self._word(*self.ranges[number])
@@ -35,6 +33,20 @@ class Words:
         return f"I{next(b for b in self.bits if -(1 << (b - 1)) <= low and high < 1 << (b - 1))}"
 
 
+class _Same(Words):
+    """One word for everything."""
+
+    def __init__(self, word: str, operators: dict | None):
+        super().__init__({}, operators=operators)
+        self.word = word
+
+    def operation(self, number: int) -> str:
+        return self.word
+
+    def constant(self, value: int) -> str:
+        return self.word
+
+
 WORD_BITS = 16
 WORD = (-(1 << 15), (1 << 15) - 1)
 
@@ -44,7 +56,7 @@ def _within(limits: tuple[int, int] | None) -> bool:
     return limits is not None and WORD[0] <= limits[0] and limits[1] <= WORD[1]
 
 
-def fused(node: ast.Call) -> ast.Call:
+def fused(node: Node) -> Node:
     """Products of 16-bit words written as the operations that processors have for them; other operations as they are."""
     name, operands = node.func.id, node.args
     if name == "mul32" and all(_within(getattr(x, "range", None)) for x in operands):
@@ -55,12 +67,12 @@ def fused(node: ast.Call) -> ast.Call:
         return rounded
     if name == "sub32" and (spike := _less_a_shifted(*operands)):
         return spike
-    if name in ("add32", "sub32") and (factors := _factors(operands[0])) and (others := _other_factors(*operands, name == "sub32")):
+    if name in ("add32", "sub32") and (factors := _factors(operands[0])) and (others := _other_factors(operands[0], operands[1], name == "sub32")):
         return _renamed("dot32", [*factors, *others])
     return node
 
 
-def _other_factors(product: ast.expr, x: ast.expr, minus: bool) -> list[ast.expr] | None:
+def _other_factors(product: Node, x: Node, minus: bool) -> list[Node] | None:
     """Two 16-bit factors of the x in product + x or product - x: of a product, of a constant, of a narrow word and one."""
     if (bound := getattr(x, "bound", None)) is not None:
         power = min(1 << 14, bound & -bound) or 1
@@ -68,16 +80,16 @@ def _other_factors(product: ast.expr, x: ast.expr, minus: bool) -> list[ast.expr
         return [_renamed("I16", [ast.Constant(n)]) for n in factors] if _within(factors) else None
     if minus:
         return None
-    narrow = isinstance(x, ast.Call) and x.func.id.endswith("16") and _within(getattr(x, "range", None))
+    narrow = called(x).endswith("16") and _within(getattr(x, "range", None))
     return _factors(x) or ([x, _renamed("I16", [ast.Constant(1)])] if narrow else None)
 
 
-def _shifted(node: ast.expr) -> ast.expr:
+def _shifted(node: Node) -> Node:
     """A word of 16 bits that is shifted, as a product in 32 bits."""
     if not _is(node, "shl32"):
         return node
     x, shift = node.args[0], getattr(node.args[1], "bound", 0)
-    narrow = isinstance(x, ast.Name) or isinstance(x, ast.Call) and x.func.id.endswith("16")
+    narrow = isinstance(x, ast.Name) or called(x).endswith("16")
     if not narrow or not _within(getattr(x, "range", None)) or not 1 <= shift <= 14:
         return node
     product = _renamed("narrowmul32", [x, _renamed("I16", [ast.Constant(1 << shift)])])
@@ -85,7 +97,7 @@ def _shifted(node: ast.expr) -> ast.expr:
     return product
 
 
-def _less_a_shifted(x: ast.expr, y: ast.expr) -> ast.Call | None:
+def _less_a_shifted(x: Node, y: Node) -> Node | None:
     """x + ... - (z << s) as x - (z << s), one instruction, + ...: sums in words do not depend on the order."""
     if not _is(y, "shl16") or not (s := getattr(y.args[1], "bound", 0)) or not _within(getattr(y.args[0], "range", None)):
         return None
@@ -98,7 +110,7 @@ def _less_a_shifted(x: ast.expr, y: ast.expr) -> ast.Call | None:
     return _renamed("dot32", [x, one, y.args[0], power])
 
 
-def _rounding(x: ast.expr, shift: ast.expr) -> ast.Call | None:
+def _rounding(x: Node, shift: Node) -> Node | None:
     """(x + 2**(s-1)) >> s as (x 2**(15-s) + 2**14) >> 15, one instruction."""
     s = getattr(shift, "bound", None) or 0
     if not 1 <= s <= 15 or not _is(x, "add16") or getattr(x.args[1], "bound", None) != 1 << s - 1:
@@ -108,7 +120,7 @@ def _rounding(x: ast.expr, shift: ast.expr) -> ast.Call | None:
     return _renamed("mulround16", [x.args[0], _renamed("I16", [ast.Constant(1 << 15 - s)])])
 
 
-def _factors(node: ast.expr) -> list[ast.expr] | None:
+def _factors(node: Node) -> list[Node] | None:
     """Two 16-bit factors of a product; one that is shifted out of 16 bits hands its shift to the other if that fits."""
     if _is(node, "narrowmul32"):
         return node.args
@@ -123,11 +135,11 @@ def _factors(node: ast.expr) -> list[ast.expr] | None:
     return [factor, shifted]
 
 
-def _is(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+def _is(node: Node, name: str) -> bool:
+    return called(node) == name
 
 
-def _renamed(name: str, operands: list[ast.expr]) -> ast.Call:
+def _renamed(name: str, operands: list[Node]) -> Node:
     return ast.Call(ast.Name(name, ast.Load()), list(operands), [])
 
 
@@ -140,9 +152,10 @@ class Wrap(Operations):
 
     def __init__(self, words: Words):
         super().__init__()
-        self.words, self.names = words, dict(words.names)
+        self.words = words
+        self.names: dict[str, tuple[int, int] | None] = {**words.names}
 
-    def operation(self, node, number):
+    def operation(self, node: Node, number: int) -> Node:
         if isinstance(node, ast.Call):
             if self._idle(node):
                 return node.args[0]
@@ -151,12 +164,13 @@ class Wrap(Operations):
             self._same_word(node.args)
         word = self.words.operation(number)
         if isinstance(node, ast.Call):
-            name, operands = self.words.operators.get(node.func.id), node.args
+            name, operands = self.words.operators.get(called(node)), node.args
         else:
             name = self.words.operators.get(type(node.op))
             operands = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
         if name in ("add", "sub", "shl") and word == "I32":
             operands = [_shifted(self._wide(operand)) for operand in operands]
+        wrapped: Node
         if name:
             wrapped = ast.Call(ast.Name(name + word.removeprefix("I"), ast.Load()), operands, [])
         else:
@@ -167,7 +181,7 @@ class Wrap(Operations):
         wrapped.terms = operands if name == "add" else self._halves(*operands) if name == "shl" else ()
         return wrapped
 
-    def _halves(self, x: ast.expr, shift: ast.expr) -> list[ast.expr] | tuple[()]:
+    def _halves(self, x: Node, shift: Node) -> list[Node] | tuple[()]:
         """A shift to the left as a sum of two terms of 16 bits, if it is one."""
         limits, left = getattr(x, "range", None), getattr(shift, "bound", 0) - 1
         if limits is None or left < 0 or not _within((limits[0] << left, limits[1] << left)):
@@ -177,7 +191,7 @@ class Wrap(Operations):
         return [half, half]
 
     @classmethod
-    def _wide(cls, node: ast.expr) -> ast.expr:
+    def _wide(cls, node: Node) -> Node:
         """An operand in 32 bits: not cut to 16 bits just to be widened again."""
         if _is(node, "add16"):
             terms = [cls._wide(term) for term in node.args]
@@ -195,13 +209,13 @@ class Wrap(Operations):
         wide.range = node.range
         return wide
 
-    def _saturated(self, node: ast.Call) -> ast.expr | None:
+    def _saturated(self, node: Node) -> Node | None:
         """max(a + b, low) or min(max(a + b, low), high) as a saturating sum, if it is one; the outermost clip comes last."""
         if node.func.id not in ("min", "max") or not self.words.operators.get("saturating sum"):
             return None
         inner, bound = node.args[0], getattr(node.args[-1], "bound", None)
         low = None
-        if node.func.id == "min" and isinstance(inner, ast.Call) and inner.func.id.startswith("max") and bound == WORD[1]:
+        if node.func.id == "min" and called(inner).startswith("max") and bound == WORD[1]:
             inner, low = inner.args[0], getattr(inner.args[-1], "bound", None)
             if low is None:
                 return None
@@ -210,7 +224,7 @@ class Wrap(Operations):
         terms, limits = getattr(inner, "terms", ()), getattr(inner, "range", None)
         if not terms or any(not _within(getattr(term, "range", None)) for term in terms):
             return None
-        if low is None and (limits[0] < WORD[0] if node.func.id == "min" else limits[1] > WORD[1]):
+        if low is None and (limits is None or (limits[0] < WORD[0] if node.func.id == "min" else limits[1] > WORD[1])):
             return None         # the other end would be clipped too
         total = _renamed(self.words.operators["saturating sum"] + "16", terms)
         total.range = WORD
@@ -218,7 +232,7 @@ class Wrap(Operations):
             return total
         return self._no_less(total, low)
 
-    def _cut(self, node: ast.Call) -> ast.expr | None:
+    def _cut(self, node: Node) -> Node | None:
         """A clip of a word of 32 bits just where a word of 16 bits ends as a saturating cut, if it is one; the outermost clip comes last."""
         if node.func.id != "min" or not self.words.operators.get("saturating cut") or getattr(node.args[-1], "bound", None) != WORD[1]:
             return None
@@ -227,24 +241,24 @@ class Wrap(Operations):
             inner, low = self._and_bound(*inner.args)
         elif (getattr(inner, "range", None) or (WORD[0] - 1,))[0] < WORD[0]:
             return None         # the other end would be clipped too
-        if not isinstance(inner, ast.Call) or not inner.func.id.endswith("32") or low is not None and not _within((low, low)):
+        if not called(inner).endswith("32") or low is not None and not _within((low, low)):
             return None
         cut = _renamed(self.words.operators["saturating cut"], [inner])
         cut.range = WORD
         return cut if low is None or low == WORD[0] else self._no_less(cut, low)
 
     @staticmethod
-    def _and_bound(x: ast.expr, y: ast.expr) -> tuple[ast.expr, int | None]:
+    def _and_bound(x: Node, y: Node) -> tuple[Node, int | None]:
         """Of two operands the one that is no constant, and the constant."""
         return (y, x.bound) if hasattr(x, "bound") else (x, getattr(y, "bound", None))
 
-    def _no_less(self, x: ast.expr, low: int) -> ast.expr:
+    def _no_less(self, x: Node, low: int) -> Node:
         """max(x, low) of a word of 16 bits."""
         clipped = _renamed(self.words.operators["max"] + "16", [x, _renamed("I16", [ast.Constant(low)])])
         clipped.range = (low, WORD[1])
         return clipped
 
-    def visit_Compare(self, node):
+    def visit_Compare(self, node: Node) -> Node:
         """a < b and a > b as 0 or 1."""
         self.generic_visit(node)
         if "fused" not in self.words.operators:
@@ -254,17 +268,17 @@ class Wrap(Operations):
         compared.range = (0, 1)
         return compared
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: Node) -> Node:
         node.range = self.names.get(node.id)
         return node
 
-    def visit_Assign(self, node):
+    def visit_Assign(self, node: Node) -> Node:
         self.generic_visit(node)
         self.names[node.targets[0].id] = getattr(node.value, "range", None)
         return node
 
     @staticmethod
-    def _idle(node: ast.Call) -> bool:
+    def _idle(node: Node) -> bool:
         """Whether max(x, bound) or min(x, bound) is x for all values that x can take."""
         limits = getattr(node.args[0], "range", None)
         bound = getattr(node.args[-1], "bound", None)
@@ -273,16 +287,16 @@ class Wrap(Operations):
         return limits[0] >= bound if node.func.id == "max" else limits[1] <= bound
 
     @staticmethod
-    def _same_word(arguments: list[ast.expr]) -> None:
+    def _same_word(arguments: list[Node]) -> None:
         """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
-        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and not hasattr(a, "bound") and a.func.id[-2:].isdigit()]
+        words = [called(a)[-2:] for a in arguments if not hasattr(a, "bound") and called(a)[-2:].isdigit()]
         for argument in arguments:
             if words and hasattr(argument, "bound"):
                 argument.func = ast.Name(f"I{words[0]}", ast.Load())
 
-    def visit_Constant(self, node):
+    def visit_Constant(self, node: Node) -> Node:
         if not isinstance(node.value, int):
             return node
-        wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        wrapped: Node = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
         wrapped.bound, wrapped.range = node.value, (node.value, node.value)
         return wrapped

@@ -11,10 +11,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from types import CodeType
+from typing import Any, Callable, Protocol
 
 import numpy as np
 
+from fxsim.engine.interface import given
 from fxsim.model import steps
 from fxsim.model.arithmetic import RATE_FRAC, Arithmetic
 from fxsim.model.network import Network
@@ -69,15 +71,15 @@ class Build(Protocol):
 
 
 @lru_cache(maxsize=64)
-def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool):
+def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool) -> CodeType:
     return compile(noted_functions(spec, diffuses, telemetry), f"<{spec.name} on integers>", "exec")
 
 
 def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False) -> Proof:
     """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
-    def on_intervals(note):
-        namespace = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
-        exec(_noted_code(arithmetic.spec, arithmetic.learning.diffuses, telemetry), namespace)
+    def on_intervals(note: Callable) -> dict[str, Any]:
+        namespace: dict[str, Any] = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
+        exec(_noted_code(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry), namespace)
         return namespace
     return prove(on_intervals, arithmetic, network)
 

@@ -6,6 +6,7 @@ from typing import Callable
 
 import numpy as np
 
+from fxsim.engine.interface import given
 from fxsim.model import steps
 from fxsim.model.arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
 from fxsim.model.network import Network
@@ -52,7 +53,7 @@ class Ranges:
     """Intervals that the arguments of the update functions can take, for one network and arithmetic."""
 
     def __init__(self, arithmetic: Arithmetic, network: Network):
-        self.spec, self.arithmetic, self.network = arithmetic.spec, arithmetic, network
+        self.spec, self.arithmetic, self.network = given(arithmetic.spec), arithmetic, network
 
     def of(self, quantity: str) -> Interval:
         """Everything the format can hold."""
@@ -77,7 +78,7 @@ class Ranges:
         whole = self.of("eligibility_sum")
         return Interval(max(whole.lo, -reach), min(whole.hi, reach))
 
-    def up_to(self, quantity: str, value) -> Interval:
+    def up_to(self, quantity: str, value: int | np.ndarray) -> Interval:
         """From 0 to a coefficient's largest value, coarsely, so that most networks share one build."""
         if quantity == "diffusion_gain" and value <= (largest := int(USUAL_DIFFUSION_GAIN * 2**self.spec[quantity].frac_bits)):
             return Interval(0, largest)
@@ -165,7 +166,7 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
     every operation to it. They run on intervals, so what holds here holds for all inputs. Raises InputError, naming
     the quantity, if 64 bits are not enough.
     """
-    spec, rule = arithmetic.spec, arithmetic.learning
+    spec, rule = given(arithmetic.spec), arithmetic.learning
     if rule.classification and not MIN_READOUT_FRAC <= spec["readout"].frac_bits <= MAX_READOUT_FRAC:
         raise InputError(spec.name, "quantities.readout.frac_bits", spec["readout"].frac_bits,
                          f"{MIN_READOUT_FRAC} to {MAX_READOUT_FRAC} for a softmax readout")
@@ -198,7 +199,8 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
 def partial_steps(arithmetic: Arithmetic, proof: Proof, unroll: int) -> tuple[int, int]:
     """How many values of E, a power of two up to ``unroll``, can be added up in 16 bits before they join S, to the same result: S then
     neither rounds nor clips. For ALIF neurons, and for LIF neurons, whose E are smaller; 0 for none."""
-    site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["eligibility_sum"], arithmetic.spec["eligibility_sum"]
+    spec = given(arithmetic.spec)
+    site, fmt = sites(spec, arithmetic.learning.diffuses)["eligibility_sum"], spec["eligibility_sum"]
     S, proved = proof.arguments["eligibility_sum"][:2]
 
     def exact(sum: Interval) -> bool:
@@ -231,7 +233,8 @@ class QuickGradient:
 def quick_gradient(arithmetic: Arithmetic, proof: Proof, part: int, chunk: int) -> QuickGradient | None:
     """For ``part`` steps rounded together, in chunks of ``chunk``, where products are of 16-bit words and lose 2 to 12 bits to sums of
     17 to 31, rounded to nearest-up; None for other formats."""
-    site, fmt = sites(arithmetic.spec, arithmetic.learning.diffuses)["gradient"], arithmetic.spec["gradient"]
+    spec = given(arithmetic.spec)
+    site, fmt = sites(spec, arithmetic.learning.diffuses)["gradient"], spec["gradient"]
     G, L, F = proof.arguments["gradient"][:3]
     if fmt.rounding != "nearest_up" or site.fine != site.terms["task"] or not 2 <= site.shift <= 12:
         return None

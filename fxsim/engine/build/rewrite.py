@@ -6,19 +6,24 @@ import copy
 import inspect
 import operator
 from types import ModuleType
+from typing import Any, Callable, TypeAlias
 
-_FOLD = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.LShift: operator.lshift,
-         ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.Mod: operator.mod, ast.Lt: operator.lt, ast.Gt: operator.gt,
-         ast.Eq: operator.eq}
+Node: TypeAlias = Any       # a syntax tree whose kind, known from its place or from a test, no type tells
+_FOLD: dict[type[ast.AST], Callable[[int, int], int]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift, ast.BitAnd: operator.and_, ast.Mod: operator.mod, ast.Lt: operator.lt, ast.Gt: operator.gt,
+    ast.Eq: operator.eq}
 
 
 def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
-    """A module's functions by name, without docstrings and defaults."""
-    found = {}
+    """A module's functions by name, without docstrings, annotations and defaults."""
+    found: dict[str, ast.FunctionDef] = {}
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.FunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node) else node.body
-            node.args.defaults = []
+            node.args.defaults, node.returns = [], None
+            for argument in node.args.args:
+                argument.annotation = None
             found[node.name] = node
     return found
 
@@ -38,18 +43,24 @@ def is_number(node: ast.AST, value: int | None = None) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, int) and (value is None or node.value == value)
 
 
+def called(node: Node) -> str:
+    """The name of what a call calls; empty for other expressions."""
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
 class Substitute(ast.NodeTransformer):
     """Replaces names by expressions."""
 
     def __init__(self, values: dict[str, ast.expr]):
         self.values = values
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: Node) -> Node:
         return copy.deepcopy(self.values[node.id]) if node.id in self.values else node
 
 
 def call(function: ast.FunctionDef, *arguments: ast.expr) -> ast.expr:
     """The body of a one-expression function with its parameters replaced."""
+    statement: Node
     (statement,) = function.body
     names = [a.arg for a in function.args.args]
     return Substitute(dict(zip(names, arguments, strict=True))).visit(copy.deepcopy(statement.value))
@@ -58,7 +69,7 @@ def call(function: ast.FunctionDef, *arguments: ast.expr) -> ast.expr:
 class Fold(ast.NodeTransformer):
     """Evaluates constant parts and drops + 0, - 0, * 1 and shifts by 0."""
 
-    def visit_BinOp(self, node):
+    def visit_BinOp(self, node: Node) -> Node:
         self.generic_visit(node)
         left, right, op = node.left, node.right, type(node.op)
         if is_number(left) and is_number(right) and op in _FOLD:
@@ -75,11 +86,11 @@ class Fold(ast.NodeTransformer):
             return ast.Constant(0)
         return node
 
-    def visit_UnaryOp(self, node):
+    def visit_UnaryOp(self, node: Node) -> Node:
         self.generic_visit(node)
         return ast.Constant(-node.operand.value) if isinstance(node.op, ast.USub) and is_number(node.operand) else node
 
-    def visit_Compare(self, node):
+    def visit_Compare(self, node: Node) -> Node:
         self.generic_visit(node)
         if is_number(node.left) and is_number(node.comparators[0]) and type(node.ops[0]) in _FOLD:
             return ast.Constant(int(_FOLD[type(node.ops[0])](node.left.value, node.comparators[0].value)))
@@ -89,7 +100,7 @@ class Fold(ast.NodeTransformer):
 class DropBinaryPoints(ast.NodeTransformer):
     """For floats: shifts vanish, // is a division."""
 
-    def visit_BinOp(self, node):
+    def visit_BinOp(self, node: Node) -> Node:
         self.generic_visit(node)
         if isinstance(node.op, (ast.LShift, ast.RShift)):
             return node.left
@@ -101,20 +112,20 @@ class DropBinaryPoints(ast.NodeTransformer):
 class Operations(ast.NodeTransformer):
     """Visits operations (arithmetic, min, max, abs), innermost first, numbered in this order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count = 0
 
     def operation(self, node: ast.expr, number: int) -> ast.expr:
         raise NotImplementedError
 
-    def visit_BinOp(self, node):
+    def visit_BinOp(self, node: Node) -> Node:
         self.generic_visit(node)
         self.count += 1
         return self.operation(node, self.count - 1)
 
     visit_UnaryOp = visit_BinOp
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "abs"):
             return self.visit_BinOp(node)
         return self.generic_visit(node)
@@ -123,7 +134,7 @@ class Operations(ast.NodeTransformer):
 class Note(Operations):
     """Each operation hands its value through ``note(number, value)``."""
 
-    def operation(self, node, number):
+    def operation(self, node: ast.expr, number: int) -> ast.expr:
         return ast.Call(ast.Name("note", ast.Load()), [ast.Constant(number), node], [])
 
 
@@ -131,9 +142,10 @@ class Unroll(ast.NodeTransformer):
     """Unrolls ``for k in UNROLL`` K times; ``reg_x[k]`` becomes the local variable ``reg_x_0``, ..."""
 
     def __init__(self, K: int):
-        self.K, self.values = K, {}
+        self.K = K
+        self.values: dict[str, int] = {}
 
-    def visit_For(self, node):
+    def visit_For(self, node: Node) -> Node:
         if not (isinstance(node.iter, ast.Name) and node.iter.id == "UNROLL"):
             return self.generic_visit(node)
         body = []
@@ -143,10 +155,10 @@ class Unroll(ast.NodeTransformer):
         del self.values[node.target.id]
         return body
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: Node) -> Node:
         return ast.Constant(self.values[node.id]) if node.id in self.values else node
 
-    def visit_Subscript(self, node):
+    def visit_Subscript(self, node: Node) -> Node:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id.startswith("reg_"):
             return ast.Name(f"{node.value.id}_{node.slice.value}", node.ctx)
@@ -156,10 +168,10 @@ class Unroll(ast.NodeTransformer):
 class Prune(ast.NodeTransformer):
     """Drops branches that named constants decide: what is never run need not be compiled."""
 
-    def __init__(self, constants: dict[str, object]):
+    def __init__(self, constants: dict[str, Any]):
         self.constants = constants
 
-    def visit_If(self, node):
+    def visit_If(self, node: Node) -> Node:
         node.test = self._reduced(node.test)
         if isinstance(node.test, ast.Constant):
             chosen = node.body if node.test.value else node.orelse
@@ -167,7 +179,7 @@ class Prune(ast.NodeTransformer):
         return self.generic_visit(node)
 
     @staticmethod
-    def _statements(visited) -> list[ast.stmt]:
+    def _statements(visited: ast.stmt | list[ast.stmt] | None) -> list[ast.stmt]:
         return visited if isinstance(visited, list) else [visited] if visited else []
 
     def _reduced(self, test: ast.expr) -> ast.expr:
@@ -190,7 +202,7 @@ class Prune(ast.NodeTransformer):
 
 def straight(text: str) -> dict[str, ast.FunctionDef]:
     """The functions of a source text that consist of assignments and a result."""
-    found = {}
+    found: dict[str, ast.FunctionDef] = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Return) \
                 and all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in node.body[:-1]):
@@ -202,9 +214,10 @@ class Inline(ast.NodeTransformer):
     """Writes straight functions out where they are called: compiling a call is cheap, compiling one more function is not."""
 
     def __init__(self, functions: dict[str, ast.FunctionDef]):
-        self.functions, self.before, self.count = functions, [], 0
+        self.functions, self.count = functions, 0
+        self.before: list[ast.stmt] = []
 
-    def _statement(self, node):
+    def _statement(self, node: Node) -> list[ast.stmt]:
         outer, self.before = self.before, []
         node = self.generic_visit(node)
         statements, self.before = [*self.before, node], outer
@@ -212,9 +225,9 @@ class Inline(ast.NodeTransformer):
 
     visit_Assign = visit_Expr = visit_Return = _statement
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
-        function = self.functions.get(node.func.id) if isinstance(node.func, ast.Name) else None
+        function: Node = self.functions.get(node.func.id) if isinstance(node.func, ast.Name) else None
         if function is None:
             return node
         self.count += 1
@@ -240,12 +253,12 @@ class PassTelemetry(ast.NodeTransformer):
     def __init__(self, names: set[str]):
         self.names = names
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: Node) -> Node:
         if "tel" not in [a.arg for a in node.args.args]:
             node.args.args.append(ast.arg("tel"))
         return self.generic_visit(node)
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: Node) -> Node:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in self.names:
             node.args.append(ast.Name("tel", ast.Load()))

@@ -7,18 +7,18 @@ import copy
 from quant import QFormat, rounding as quant_rounding
 
 from .machine_words import WORD_BITS
-from .rewrite import Fold, call, functions, is_number
+from .rewrite import Fold, Node, call, called, functions, is_number
 
 Term = tuple[int, ast.expr]         # of a sum, with its sign
 BLIND = ("floor", "nearest_up", "stochastic")       # roundings that do not look at the sum: they add something and shift
 
 
-def shifted(x: ast.expr, left: int) -> ast.expr:
+def shifted(x: Node, left: int) -> ast.expr:
     """x << left, or x >> -left."""
     return ast.BinOp(x, ast.LShift() if left >= 0 else ast.RShift(), ast.Constant(abs(left)))
 
 
-def rounded(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr:
+def rounded(y: Node, base: Node, shift: int, fmt: QFormat) -> ast.expr:
     """base + y / 2**shift, rounded as ``fmt`` does.
 
     Two identities let narrow words do the work. With a + (b + c) for (a + b) + c only the last sum can leave the word,
@@ -29,20 +29,20 @@ def rounded(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr:
         return ast.BinOp(base, ast.Add(), y)
     if shift > 16 and _narrow_product(y, fmt) and fmt.rounding in ("floor", "nearest_up"):
         y, shift = shifted(y, -16), shift - 16
-    full = call(functions(quant_rounding)[fmt.rounding], y, ast.Constant(shift), ast.Name("rnd", ast.Load()), base)
+    full: Node = call(functions(quant_rounding)[fmt.rounding], y, ast.Constant(shift), ast.Name("rnd", ast.Load()), base)
     if isinstance(base, ast.BinOp) and isinstance(base.op, ast.Add):
         full = ast.BinOp(base.left, ast.Add(), ast.BinOp(base.right, ast.Add(), full.right))
     return full
 
 
-def rounded_narrowly(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr:
+def rounded_narrowly(y: Node, base: Node, shift: int, fmt: QFormat) -> ast.expr:
     """The same, of parts of the sum where that takes narrower words: what is rounded away is no number of its own then."""
-    if is_number(base, 0) and isinstance(y, ast.Call) and y.func.id == "max" and is_number(y.args[0], 0):
+    if is_number(base, 0) and called(y) == "max" and is_number(y.args[0], 0):
         return ast.Call(y.func, [y.args[0], rounded(y.args[1], base, shift, fmt)], [])      # all roundings are monotone and leave zero as it is
     return _in_two_steps(y, base, shift, fmt) or rounded(*_whole_part_apart(y, base, shift), shift, fmt)
 
 
-def _narrow_product(y: ast.expr, fmt: QFormat) -> bool:
+def _narrow_product(y: Node, fmt: QFormat) -> bool:
     return fmt.word_bits <= WORD_BITS and isinstance(y, ast.BinOp) and isinstance(y.op, ast.Mult)
 
 
@@ -61,16 +61,21 @@ def _sum(terms: list[Term]) -> ast.expr:
     return Fold().visit(total)
 
 
-def _scaled(term: ast.expr, left: int) -> ast.expr:
+def _shifts(term: Node) -> bool:
+    """Whether a term is x << k."""
+    return isinstance(term, ast.BinOp) and isinstance(term.op, ast.LShift)
+
+
+def _scaled(term: Node, left: int) -> ast.expr:
     """A term shifted to the left, once."""
-    if isinstance(term, ast.BinOp) and isinstance(term.op, ast.LShift):
+    if _shifts(term):
         return shifted(term.left, term.right.value + left)
     return Fold().visit(shifted(term, left))
 
 
-def _split_term(term: ast.expr, shift: int, base: list[Term]) -> tuple[ast.expr, int] | None:
+def _split_term(term: Node, shift: int, base: list[Term]) -> tuple[Node, int] | None:
     """x and k of a term x << k with k < shift. If it has only the lowest shift - k bits of x, the others must be in ``base``: they are taken out."""
-    if not (isinstance(term, ast.BinOp) and isinstance(term.op, ast.LShift) and term.right.value < shift):
+    if not (_shifts(term) and term.right.value < shift):
         return None
     x, k = term.left, term.right.value
     if not (isinstance(x, ast.BinOp) and isinstance(x.op, ast.BitAnd)):
@@ -85,7 +90,7 @@ def _split_term(term: ast.expr, shift: int, base: list[Term]) -> tuple[ast.expr,
     return None
 
 
-def _in_two_steps(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.expr | None:
+def _in_two_steps(y: Node, base: Node, shift: int, fmt: QFormat) -> ast.expr | None:
     """base + y / 2**shift, rounded, where y has terms x << k and others, r: first r is rounded by k bits, then the sum of all.
 
         (r + c + (x << k)) >> shift = (((r + c) >> k) + x) >> (shift - k)
@@ -106,7 +111,7 @@ def _in_two_steps(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.
     if left and fmt.word_bits + shift - k > (30 if fmt.word_bits <= WORD_BITS else 62):
         return None
     r, c = _sum(rest), _added(fmt.rounding, shift)
-    if k >= 16 and _narrow_product(r, fmt) and isinstance(c, ast.Constant):
+    if k >= 16 and _narrow_product(r, fmt) and is_number(c):
         first = shifted(ast.BinOp(shifted(r, -16), ast.Add(), ast.Constant(c.value >> 16)), 16 - k)       # c is a multiple of 2**k
     else:
         first = shifted(ast.BinOp(r, ast.Add(), c), -k)
@@ -117,18 +122,19 @@ def _in_two_steps(y: ast.expr, base: ast.expr, shift: int, fmt: QFormat) -> ast.
     return Fold().visit(shifted(total, k - shift))
 
 
-def _added(rounding: str, shift: int) -> ast.expr:
+def _added(rounding: str, shift: int) -> Node:
     """What one of the roundings that do not look at the sum adds to it before it shifts."""
     y, rnd, zero = ast.Name("y", ast.Load()), ast.Name("rnd", ast.Load()), ast.Constant(0)
     total = Fold().visit(call(functions(quant_rounding)[rounding], y, ast.Constant(shift), rnd, zero)).left
     return total.right if isinstance(total, ast.BinOp) else zero
 
 
-def _whole_part_apart(y: ast.expr, base: ast.expr, shift: int) -> tuple[ast.expr, ast.expr]:
+def _whole_part_apart(y: Node, base: Node, shift: int) -> tuple[ast.expr, ast.expr]:
     """y and base, the whole part of the last term of y moved to base: the sum that is rounded fits a narrower word."""
-    if not (isinstance(y, ast.BinOp) and isinstance(y.op, ast.Add) and isinstance(y.right, ast.BinOp) and isinstance(y.right.op, ast.LShift)):
+    if not (isinstance(y, ast.BinOp) and isinstance(y.op, ast.Add) and _shifts(y.right)):
         return y, base
-    x, left = y.right.left, y.right.right.value
+    last: Node = y.right
+    x, left = last.left, last.right.value
     if left >= shift:
         return y, base
     part = ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << shift - left) - 1))

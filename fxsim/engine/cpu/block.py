@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ LINE = 64       # bytes of a line of the cache
 SHARES = 32     # of a chunk's synapses, when threads share them: enough to finish together
 
 
-def aligned(count: int, dtype) -> np.ndarray:
+def aligned(count: int, dtype: type[np.generic]) -> np.ndarray:
     """Zeros that begin where a line of the cache begins, with another line before and behind them: what is read beside them is there, and
     what other threads write is elsewhere."""
     bytes_ = np.zeros(count * np.dtype(dtype).itemsize + 3 * LINE, np.uint8)
@@ -46,7 +47,7 @@ class Outcome(NamedTuple):
 class Block:
     """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
 
-    def __init__(self, subject: Subject, kernels, trials: int, steps: int, learn: bool, record: bool):
+    def __init__(self, subject: Subject, kernels: ModuleType, trials: int, steps: int, learn: bool, record: bool):
         self.subject, self.kernels, self.learn, self.recording = subject, kernels, learn, record
         self.size, self.length, self.n = trials, steps, subject.network.topology.n
         total = np.float64 if subject.arithmetic.spec is None else np.int64
@@ -85,7 +86,7 @@ class Block:
         synapses = self.subject.tables.wiring.size
         places, out = (self.subject.tables.places(k.TOGETHER)[-1], topo.syn_out.size) if self.learn else (0, 0)
 
-        def zeros(count, dtype):
+        def zeros(count: int, dtype: type[np.generic]) -> np.ndarray:
             return aligned(count * k.LANES, dtype)
 
         z = zeros(n, np.uint8)
@@ -101,7 +102,7 @@ class Block:
             line=aligned(places, np.int64), element=aligned(places, np.int64), U=zeros(places, k.DT_U),
             F=zeros(places, k.DT_F), S=zeros(places, k.DT_S), G=zeros(places, k.DT_G), gout=zeros(out, k.DT_GOUT), rate=zeros(1, k.DT_D))
 
-    def _trials(self, total) -> BlockTrials:
+    def _trials(self, total: type[np.generic]) -> BlockTrials:
         subject, k, L = self.subject, self.kernels, self.kernels.LANES
         topo, rule = subject.network.topology, subject.learning
         x = np.zeros(self.length * topo.n_in * L, np.uint8)
@@ -112,11 +113,11 @@ class Block:
             tables=tables, y=np.zeros(rule.window * topo.n_out * L, k.DT_Y), counts=np.zeros((L, topo.n), np.int64),
             gsum=np.zeros(subject.tables.wiring.size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
 
-    def _records(self, total) -> Records:
+    def _records(self, total: type[np.generic]) -> Records:
         topo, L, T, S = self.subject.network.topology, self.kernels.LANES, self.length, self.subject.learning.window
         n, lines, K, size = topo.n, topo.n + topo.n_in, topo.n_out, self.subject.tables.wiring.size
 
-        def zeros(*shape):
+        def zeros(*shape: int) -> np.ndarray:
             return np.zeros(shape if self.recording else (0,) * len(shape), total)
 
         return Records(soma=zeros(T, n, len(RECORDED_SOMA), L), x=zeros(T, lines, L), h=zeros(T, n, L), y=zeros(T, K, L), err=zeros(S, K, L),
@@ -186,8 +187,11 @@ class Block:
     def record(self) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
         B, rule = self.size, self.subject.learning
-        first = lambda a: np.moveaxis(a[..., :B], -1, 1)        # noqa: E731
         rec = self.records
+
+        def first(a: np.ndarray) -> np.ndarray:
+            return np.moveaxis(a[..., :B], -1, 1)
+
         soma = {name: first(rec.soma[:, :, v]) for v, name in enumerate(RECORDED_SOMA)}
         out = {**soma, "y": first(rec.y)}
         if not self.learn:

@@ -1,6 +1,8 @@
 """How the functions of a kernel are compiled."""
 from __future__ import annotations
 
+from typing import Any
+
 from numba.core.compiler import Compiler
 
 
@@ -12,7 +14,7 @@ class Inlined(Compiler):
     third of the time. They allocate nothing, so no references are counted: each is an atomic operation.
     """
 
-    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, args: tuple[Any, ...], return_type: Any, flags: Any, locals: dict[str, Any]):
         flags.noalias = True
         flags.nrt = False
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True

@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -42,8 +43,8 @@ class CpuEngine:
         self.threads, self._variant = threads or os.cpu_count() or 1, variant
         self.tables = Tables(network)
         self.subject = Subject(network, learning, arithmetic, seed, self.tables)
-        self._modules: dict[Variant, object] = {}
-        self._wires: dict[object, Wires] = {}           # kernels -> the network in their layout
+        self._modules: dict[Variant, ModuleType] = {}
+        self._wires: dict[ModuleType, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
         self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
 
@@ -57,7 +58,7 @@ class CpuEngine:
             return FEW_NARROW if narrow else FEW
         return NARROW if narrow else PLAIN
 
-    def module(self, variant: Variant):
+    def module(self, variant: Variant) -> ModuleType:
         """The kernels built for this arithmetic."""
         if variant not in self._modules:
             self._modules[variant] = load_module(module_text(self.arithmetic, self.network, variant, TEMPLATE))
@@ -100,14 +101,14 @@ class CpuEngine:
             outcomes = list(self._pool.map(run, parts))
         return self._collect(outcomes, learn, telemetry)
 
-    def wires(self, kernels, weights: dict[str, np.ndarray]) -> Wires:
+    def wires(self, kernels: ModuleType, weights: dict[str, np.ndarray]) -> Wires:
         """The network and its stored weights in the layout of these kernels."""
         if kernels not in self._wires:
             self._wires[kernels] = self._network(kernels)
         return self._wires[kernels]._replace(**{f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)
                                                 for layer, (_, _, order) in self.tables.out.items()})
 
-    def _network(self, kernels) -> Wires:
+    def _network(self, kernels: ModuleType) -> Wires:
         """Wires without weights."""
         tables, co, none = self.tables, self.arithmetic.coefficients, np.zeros(0, kernels.DT_CURRENT)
         out: dict[str, np.ndarray] = {}

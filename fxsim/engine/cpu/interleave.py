@@ -6,13 +6,15 @@ import sys
 import numba as nb
 import numpy as np
 
+from fxsim.files.machine_code import folder_digest, kept
+
 TILE = 256      # elements of each trial at a time: what is written stays in the nearest cache
 WORD = 8        # bytes of a machine word
 HALVES, QUARTERS, BYTES = (np.uint64(mask) for mask in (0xFFFFFFFF, 0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF))
 
 
-@nb.njit(cache=True, nogil=True)
-def _interleave(values, lanes, count):
+@kept(folder_digest(__file__), nogil=True)
+def _interleave(values: np.ndarray, lanes: np.ndarray, count: int) -> None:
     trials, size = values.shape
     for start in range(0, size, TILE):
         for b in range(trials):
@@ -21,13 +23,13 @@ def _interleave(values, lanes, count):
 
 
 @nb.njit
-def _exchanged(x, y, mask, bits):
+def _exchanged(x: np.uint64, y: np.uint64, mask: np.uint64, bits: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Two words, the parts of x outside of the mask and those of y inside exchanged; ``bits``: from a part to the next."""
     return x & mask | (y & mask) << bits, x >> bits & mask | y & ~mask
 
 
-@nb.njit(cache=True, nogil=True)
-def _interleave_bytes(values, lanes, words):
+@kept(folder_digest(__file__), nogil=True)
+def _interleave_bytes(values: np.ndarray, lanes: np.ndarray, words: int) -> None:
     """Eight trials at a time: their words of eight bytes are a square that is transposed in three exchanges."""
     trials, size = values.shape
     four, two, one, none = np.uint64(32), np.uint64(16), np.uint64(8), np.uint64(0)

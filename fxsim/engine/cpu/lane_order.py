@@ -9,6 +9,7 @@ cross. Other processors, and vectors that are no multiple of a group, keep the n
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Sequence
 
 from llvmlite import binding, ir
 from numba.core import config
@@ -45,25 +46,25 @@ def rounds(count: int) -> bool:
     return group() > 0 and min(count, group()) in MULTIPLY_ROUND
 
 
-def _shuffle(builder, a, b, indices):
+def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, indices: Sequence[int]) -> ir.Value:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(indices)), list(indices)))
 
 
-def parts(builder, x, size: int) -> list:
+def parts(builder: ir.IRBuilder, x: ir.Value, size: int) -> list[ir.Value]:
     """x cut into vectors of ``size`` lanes."""
     if x.type.count == size:
         return [x]
     return [_shuffle(builder, x, x, range(start, start + size)) for start in range(0, x.type.count, size)]
 
 
-def whole(builder, parts: list):
+def whole(builder: ir.IRBuilder, parts: list[ir.Value]) -> ir.Value:
     """Vectors one after the other as one (a power of two of them)."""
     while len(parts) > 1:
         parts = [_shuffle(builder, a, b, range(2 * a.type.count)) for a, b in zip(parts[::2], parts[1::2])]
     return parts[0]
 
 
-def _instruction(builder, name: str, result: ir.Type, *operands):
+def _instruction(builder: ir.IRBuilder, name: str, result: ir.Type, *operands: ir.Value) -> ir.Value:
     kind = ir.FunctionType(result, [operand.type for operand in operands])
     return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), operands)
 
@@ -74,18 +75,18 @@ def _order(count: int) -> list[int]:
             for piece in range(0, group(), PIECE) for i in range(PIECE // 2)]
 
 
-def to_unpacked(builder, x):
+def to_unpacked(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """Natural to unpacked order."""
     return _shuffle(builder, x, x, _order(x.type.count))
 
 
-def to_natural(builder, x):
+def to_natural(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """And back."""
     order = _order(x.type.count)
     return _shuffle(builder, x, x, sorted(range(len(order)), key=order.__getitem__))
 
 
-def beside(builder, a, b):
+def beside(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """The lower half of a and the upper half of b: blending takes half of what inserting one half takes."""
     half = a.type.count // 2
     return _shuffle(builder, a, b, [*range(half), *range(3 * half, 4 * half)])
@@ -95,9 +96,10 @@ def _words(count: int) -> ir.Type:
     return ir.VectorType(I32, count)
 
 
-def interleave(builder, low, high):
+def interleave(builder: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
     """Words of 16 bits, as the low and the high halves of words of 32 bits in unpacked order."""
-    words, size = [], group()
+    size = group()
+    words: list[ir.Value] = []
     for a, b in zip(parts(builder, low, size), parts(builder, high, size)):
         for first in (0, PIECE // 2):
             places = [piece + first + i for piece in range(0, size, PIECE) for i in range(PIECE // 2)]
@@ -105,36 +107,36 @@ def interleave(builder, low, high):
     return whole(builder, words)
 
 
-def widen(builder, x, signed: bool):
+def widen(builder: ir.IRBuilder, x: ir.Value, signed: bool) -> ir.Value:
     """Words of 16 bits in natural order as words of 32 bits in unpacked order."""
     zeros = ir.Constant(x.type, None)
     return interleave(builder, x, builder.sext(builder.icmp_signed("<", x, zeros), x.type) if signed else zeros)
 
 
-def narrow(builder, x, signed: bool):
+def narrow(builder: ir.IRBuilder, x: ir.Value, signed: bool) -> ir.Value:
     """The inverse, for values that fit: signed or unsigned words of 16 bits."""
     name, kind = (PACK_SIGNED if signed else PACK_UNSIGNED)[group()], ir.VectorType(I16, group())
     halves = parts(builder, x, group() // 2)
     return whole(builder, [_instruction(builder, name, kind, *both) for both in zip(halves[::2], halves[1::2])])
 
 
-def truncate(builder, x):
+def truncate(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """The low 16 bits of words of 32 bits."""
     return narrow(builder, builder.and_(x, ir.Constant(x.type, [0xFFFF] * x.type.count)), False)
 
 
-def pairs(builder, a, b):
+def pairs(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """Words of 16 bits, each of a beside its one of b, in the order that :func:`dot_pairs` takes."""
     return builder.bitcast(interleave(builder, a, b), ir.VectorType(I16, 2 * a.type.count))
 
 
-def dot_pairs(builder, x, y):
+def dot_pairs(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """Sums of the products of pairs, in words of 32 bits: one instruction for half a group."""
     halves = zip(parts(builder, x, group()), parts(builder, y, group()))
     return whole(builder, [_instruction(builder, MULTIPLY_PAIRS[group()], _words(group() // 2), *both) for both in halves])
 
 
-def multiply_round(builder, a, b):
+def multiply_round(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """(a b + 2**14) >> 15 of words of 16 bits, in one instruction for a group or less."""
     size = min(a.type.count, group())
     factors = zip(parts(builder, a, size), parts(builder, b, size))

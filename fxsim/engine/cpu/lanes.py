@@ -9,7 +9,7 @@ No index is checked or counted from the end: kernels stay inside their arrays.
 """
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Sequence
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -20,6 +20,9 @@ from .lane_order import to_natural, to_unpacked, unpacked
 
 Kind = Any      # a type of Numba's, which say nothing of their attributes
 Element = Any   # that of a scalar
+Context = Any   # Numba's, of types or of the target
+Signature = Any
+Intrinsic = tuple[Signature, Callable[..., ir.Value]]       # types of an operation, and how it is made
 WORDS: tuple[Element, ...] = (types.int16, types.int32, types.int64)
 
 
@@ -33,7 +36,7 @@ class Lanes(types.Type):
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager, kind):
+    def __init__(self, manager: Any, kind: Lanes):
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.element).get_value_type(), kind.count))
 
 
@@ -55,7 +58,7 @@ def count_of(*kinds: Kind) -> int:
     return counts.pop()
 
 
-def cast(context, builder, value, kind: Kind, to: Element, count: int, fits: bool = False):
+def cast(context: Context, builder: ir.IRBuilder, value: ir.Value, kind: Kind, to: Element, count: int, fits: bool = False) -> ir.Value:
     """A scalar or lanes as ``count`` lanes of element type ``to``: integers by their sign, scalars repeated.
 
     ``fits``: the values are known to be within ``to``; else what is too large loses its high bits.
@@ -82,7 +85,7 @@ def cast(context, builder, value, kind: Kind, to: Element, count: int, fits: boo
     return _resized(builder, value, source, to.bitwidth)
 
 
-def _resized(builder, value, source: Element, bits: int):
+def _resized(builder: ir.IRBuilder, value: ir.Value, source: Element, bits: int) -> ir.Value:
     """Lanes cut or extended, in the order that they have."""
     target = ir.VectorType(ir.IntType(bits), value.type.count)
     if bits <= source.bitwidth:
@@ -90,14 +93,14 @@ def _resized(builder, value, source: Element, bits: int):
     return builder.sext(value, target) if source.signed else builder.zext(value, target)
 
 
-def repeat(builder, value, count: int):
+def repeat(builder: ir.IRBuilder, value: ir.Value, count: int) -> ir.Value:
     """A scalar in all lanes."""
     undefined = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count))
 
 
-def joined(builder, parts: list):
+def joined(builder: ir.IRBuilder, parts: list[ir.Value]) -> ir.Value:
     """Scalars, or vectors of lanes, one after the other (a power of two of them)."""
     if len(parts) == 1 or isinstance(parts[0].type, ir.VectorType):
         return lane_order.whole(builder, parts)
@@ -115,20 +118,20 @@ def word_of(dtype: Element) -> Element:
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
-def address(context, builder, kind: Kind, array, index):
+def address(context: Context, builder: ir.IRBuilder, kind: Kind, array: ir.Value, index: ir.Value) -> ir.Value:
     """Pointer to array[index]."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index], inbounds=True)
 
 
-def _load(context, builder, kind: Kind, array, index, count: int):
+def _load(context: Context, builder: ir.IRBuilder, kind: Kind, array: ir.Value, index: ir.Value, count: int) -> ir.Value:
     pointer = address(context, builder, kind, array, index)
     if count > 1:
         pointer = builder.bitcast(pointer, ir.VectorType(context.get_data_type(kind.dtype), count).as_pointer())
     return builder.load(pointer, align=kind.dtype.bitwidth // 8)
 
 
-def _as_word(context, builder, kind: Kind, raw, count: int, held: bool = False):
+def _as_word(context: Context, builder: ir.IRBuilder, kind: Kind, raw: ir.Value, count: int, held: bool = False) -> ir.Value:
     """Elements of an array as the words that they are computed with; ``held``: they are in the order of registers already."""
     if _wide(kind.dtype) and unpacked(count) and not held:
         raw = to_unpacked(builder, raw)
@@ -141,15 +144,16 @@ def _wide(dtype: Element) -> bool:
 
 
 @intrinsic
-def put(context, array, index, value):
+def put(context: Context, array: Kind, index: Kind, value: Kind) -> Intrinsic:
     """Store lanes (or one scalar) from array[index] on, cut to the element type."""
-    def codegen(context, builder, signature, arguments):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         _store(context, builder, signature, arguments, count_of(value), 0)
         return context.get_dummy_value()
     return types.void(array, index, value), codegen
 
 
-def _store(context, builder, signature, arguments, size: int, apart: int, held: bool = False) -> None:
+def _store(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value], size: int, apart: int,
+           held: bool = False) -> None:
     """Lanes of arguments (array, index, value), ``size`` of them from array[index] on, the next ones from array[index + apart] on, ...;
     ``held``: in the order of registers."""
     kind, index_kind, value_kind = signature.args
@@ -166,19 +170,19 @@ def _store(context, builder, signature, arguments, size: int, apart: int, held: 
 
 
 @intrinsic
-def like(context, array, value):
+def like(context: Context, array: Kind, value: Kind) -> Intrinsic:
     """``value`` in the word that elements of ``array`` are loaded in: for variables that are loaded once and updated."""
     result = lanes_type(word_of(array.dtype), count_of(value))
 
-    def codegen(context, builder, signature, arguments):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         return cast(context, builder, arguments[1], signature.args[1], element_of(result), count_of(value), fits=True)
     return result(array, value), codegen
 
 
 @intrinsic
-def align_stack(context):
+def align_stack(context: Context) -> Intrinsic:
     """Let the function keep what does not fit its registers at multiples of 64 bytes: lanes elsewhere would cross cache lines and pages."""
-    def codegen(context, builder, signature, arguments):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         builder.function.attributes.alignstack = 64
         builder.function.attributes.add("nounwind")     # llvmlite writes an alignment only beside another attribute
         return context.get_dummy_value()
@@ -202,22 +206,22 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
     """``together``: a power of two. take_each may read (not use) up to ``lanes`` elements before and behind what it takes."""
     everything = lanes * together
 
-    def zeros(count):
+    def zeros(count: int) -> Callable:
         @intrinsic
-        def none(context, array):
+        def none(context: Context, array: Kind) -> Intrinsic:
             result = lanes_type(word_of(array.dtype), count)
 
-            def codegen(context, builder, signature, arguments):
+            def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
                 return cgutils.get_null_value(context.get_value_type(result))
             return result(array), codegen
         return none
 
-    def joined_words(context, builder, kind, parts):
+    def joined_words(context: Context, builder: ir.IRBuilder, kind: Kind, parts: list[ir.Value]) -> ir.Value:
         return _as_word(context, builder, kind, joined(builder, parts), everything)
 
     @intrinsic
-    def take_each(context, array, places, index):
-        def codegen(context, builder, signature, arguments):
+    def take_each(context: Context, array: Kind, places: Kind, index: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             kind, places_kind, index_kind = signature.args
             data, where, index = arguments
             index = context.cast(builder, index, index_kind, types.intp)
@@ -233,8 +237,8 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
         return lanes_type(word_of(array.dtype), everything)(array, places, index), codegen
 
     @intrinsic
-    def spread(context, array, index):
-        def codegen(context, builder, signature, arguments):
+    def spread(context: Context, array: Kind, index: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             index = context.cast(builder, arguments[1], signature.args[1], types.intp)
             places = [builder.add(index, ir.Constant(index.type, i * apart)) for i in range(together)]
             parts = [_load(context, builder, signature.args[0], arguments[0], place, 1) for place in places]
@@ -242,8 +246,8 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
         return lanes_type(word_of(array.dtype), everything)(array, index), codegen
 
     @intrinsic
-    def put_each(context, array, index, value):
-        def codegen(context, builder, signature, arguments):
+    def put_each(context: Context, array: Kind, index: Kind, value: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             _store(context, builder, signature, arguments, lanes, apart)
             return context.get_dummy_value()
         return types.void(array, index, value), codegen
@@ -255,8 +259,8 @@ def memory(lanes: int, together: int, apart: int) -> Memory:
 def repeating(size: int, copies: int) -> Callable:
     """load(a, o): ``size`` elements from o on, loaded once, ``copies`` times one after the other."""
     @intrinsic
-    def load(context, array, index):
-        def codegen(context, builder, signature, arguments):
+    def load(context: Context, array: Kind, index: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             kind = signature.args[0]
             part = _load(context, builder, kind, arguments[0], context.cast(builder, arguments[1], signature.args[1], types.intp), size)
             return _as_word(context, builder, kind, joined(builder, [part] * copies), size * copies)
@@ -270,8 +274,8 @@ def held(lanes: int, side: int) -> tuple[Callable, Callable, Callable]:
     same = lane_order.unpacked(lanes)
 
     @intrinsic
-    def put_held(context, array, index, value):
-        def codegen(context, builder, signature, arguments):
+    def put_held(context: Context, array: Kind, index: Kind, value: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             _store(context, builder, signature, arguments, count_of(value), 0, same)
             return context.get_dummy_value()
         return types.void(array, index, value), codegen
@@ -282,8 +286,8 @@ def held(lanes: int, side: int) -> tuple[Callable, Callable, Callable]:
 def loader(count: int, held: bool = False) -> Callable:
     """load(a, o): ``count`` elements from o on; ``held``: from arrays in the order of registers."""
     @intrinsic
-    def load(context, array, index):
-        def codegen(context, builder, signature, arguments):
+    def load(context: Context, array: Kind, index: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             kind = signature.args[0]
             index = context.cast(builder, arguments[1], signature.args[1], types.intp)
             return _as_word(context, builder, kind, _load(context, builder, kind, arguments[0], index, count), count, held)

@@ -10,7 +10,7 @@ from fxsim.model.network import Learning, Network
 from fxsim.model.wiring import eligibility_wiring, neuron_at, row_pointer
 
 
-def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int):
+def outgoing(line: np.ndarray, post: np.ndarray, n_lines: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Synapses by presynaptic line: (pointer, post, order), order = positions in the given list."""
     order = np.lexsort((post, line))
     return row_pointer(line, n_lines), post[order].astype(np.int64), order

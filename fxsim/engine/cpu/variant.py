@@ -15,10 +15,10 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined",
     "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, put, repeating",
-    "from fxsim.engine.cpu.sharing import claim, tell, wait",
+    "from fxsim.engine.cpu.sharing import claim, tell, wait", "from fxsim.files.machine_code import kept",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
-    'compiled = nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)',
+    'compiled = kept(__name__, nogil=True, error_model="numpy", _nrt=False)',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), NAMES,
     signed="signed", unsigned="unsigned",
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
@@ -27,7 +27,7 @@ CPU = Dialect((
             "element, take_chunk, take_signal = loader(1), loader(CHUNK), repeating(LANES, WIDTH // LANES)",
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
-    modules=tuple(Path(__file__).with_name(name) for name in ("words.py", "lanes.py", "lane_order.py", "sharing.py")))
+    modules=tuple(Path(__file__).with_name(name) for name in ("words.py", "lanes.py", "lane_order.py", "sharing.py", "state.py")))
 
 
 @dataclass(frozen=True)

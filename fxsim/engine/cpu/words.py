@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import ast
 from functools import partial
+from typing import Callable, Sequence
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 from . import lane_order
-from .lanes import Lanes, cast, count_of, element_of, joined, lanes_type, repeat
+from .lanes import Context, Element, Intrinsic, Kind, Lanes, Signature, cast, count_of, element_of, joined, lanes_type, repeat
 
-_WORDS = {16: types.int16, 32: types.int32, 64: types.int64}
+Emit = Callable[..., ir.Value]      # of a builder and operands
+Choose = Callable[[Sequence[Kind]], tuple[Element, Element]]
+_WORDS: dict[int, Element] = {16: types.int16, 32: types.int32, 64: types.int64}
 
 
-def _llvm(name: str, builder, x, *others):
+def _llvm(name: str, builder: ir.IRBuilder, x: ir.Value, *others: ir.Value) -> ir.Value:
     """An LLVM intrinsic on words or floats. (Compare and select would do too, but can send LLVM 20 into an endless loop.)"""
     suffix = _name(x.type)
     kind = ir.FunctionType(x.type, [x.type, *(other.type for other in others)])
@@ -34,16 +37,16 @@ def _name(kind: ir.Type) -> str:
     return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
 
 
-def _magnitude(builder, x):
+def _magnitude(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return _llvm("abs", builder, x, ir.Constant(ir.IntType(1), 0))
 
 
-_MODULAR = {"add": lambda b, x, y: b.add(x, y), "sub": lambda b, x, y: b.sub(x, y), "mul": lambda b, x, y: b.mul(x, y),
+_MODULAR: dict[str, Emit] = {"add": lambda b, x, y: b.add(x, y), "sub": lambda b, x, y: b.sub(x, y), "mul": lambda b, x, y: b.mul(x, y),
             "shl": lambda b, x, y: b.shl(x, y), "and": lambda b, x, y: b.and_(x, y), "neg": lambda b, x: b.neg(x)}
-_SATURATING = {"ads": partial(_llvm, "sadd.sat")}
-_EXACT = {"shr": lambda b, x, y: b.ashr(x, y), "min": partial(_llvm, "smin"), "max": partial(_llvm, "smax"), "abs": _magnitude}
-_UNSIGNED = {**_MODULAR, "or": lambda b, x, y: b.or_(x, y), "xor": lambda b, x, y: b.xor(x, y), "shr": lambda b, x, y: b.lshr(x, y)}
-_FLOAT = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, y), "mul": lambda b, x, y: b.fmul(x, y),
+_SATURATING: dict[str, Emit] = {"ads": partial(_llvm, "sadd.sat")}
+_EXACT: dict[str, Emit] = {"shr": lambda b, x, y: b.ashr(x, y), "min": partial(_llvm, "smin"), "max": partial(_llvm, "smax"), "abs": _magnitude}
+_UNSIGNED: dict[str, Emit] = {**_MODULAR, "or": lambda b, x, y: b.or_(x, y), "xor": lambda b, x, y: b.xor(x, y), "shr": lambda b, x, y: b.lshr(x, y)}
+_FLOAT: dict[str, Emit] = {"add": lambda b, x, y: b.fadd(x, y), "sub": lambda b, x, y: b.fsub(x, y), "mul": lambda b, x, y: b.fmul(x, y),
           "div": lambda b, x, y: b.fdiv(x, y), "neg": lambda b, x: b.fneg(x), "abs": partial(_llvm, "fabs"),
           "min": lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), "max": lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)}
 
@@ -53,46 +56,46 @@ NAMES = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast
 """Syntax (or builtin) -> name of the operation; ``//`` has none. The last ones: operations for which Python has no syntax are there."""
 
 
-def _word_type(result: types.Integer, exact: bool):
+def _word_type(result: Element, exact: bool) -> Choose:
     """Types of an operation on words: what it returns, and what it computes in."""
-    def choose(kinds):
+    def choose(kinds: Sequence[Kind]) -> tuple[Element, Element]:
         elements = [element_of(kind) for kind in kinds]
         width = max([result.bitwidth, *(e.bitwidth + (not e.signed) for e in elements)]) if exact else result.bitwidth
         return result, next(word for bits, word in _WORDS.items() if bits >= width)
     return choose
 
 
-def _float_type(kinds):
+def _float_type(kinds: Sequence[Kind]) -> tuple[Element, Element]:
     found = next(element_of(kind) for kind in kinds if isinstance(element_of(kind), types.Float))
     return found, found
 
 
-def _unsigned_type(_):
+def _unsigned_type(_: Sequence[Kind]) -> tuple[Element, Element]:
     return types.uint32, types.uint32
 
 
-def _operation(emit, choose, one: bool):
-    def make(kinds):
+def _operation(emit: Emit, choose: Choose, one: bool) -> Callable:
+    def make(kinds: Sequence[Kind]) -> Intrinsic:
         result, work = choose(kinds)
         count = count_of(*kinds)
 
-        def codegen(context, builder, signature, values):
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
             operands = [cast(context, builder, value, kind, work, count) for value, kind in zip(values, signature.args)]
             return cast(context, builder, emit(builder, *operands), lanes_type(work, count), result, count, fits=True)
         return lanes_type(result, count)(*kinds), codegen
 
     if one:
         @intrinsic
-        def operation(context, x):
+        def operation(context: Context, x: Kind) -> Intrinsic:
             return make((x,))
     else:
         @intrinsic
-        def operation(context, x, y):
+        def operation(context: Context, x: Kind, y: Kind) -> Intrinsic:
             return make((x, y))
     return operation
 
 
-def _truth(context, builder, operator: str, x, y, element, count: int):
+def _truth(context: Context, builder: ir.IRBuilder, operator: str, x: ir.Value, y: ir.Value, element: Element, count: int) -> ir.Value:
     """A comparison as 0 or 1 in words of 16 bits."""
     if isinstance(element, types.Float):
         return builder.zext(builder.fcmp_ordered(operator, x, y), context.get_value_type(lanes_type(types.int16, count)))
@@ -103,10 +106,10 @@ def _truth(context, builder, operator: str, x, y, element, count: int):
     return builder.and_(mask, ir.Constant(mask.type, [1] * count))
 
 
-def _with_zero(operator: str):
+def _with_zero(operator: str) -> Callable:
     @intrinsic
-    def compare(context, x):
-        def codegen(context, builder, signature, values):
+    def compare(context: Context, x: Kind) -> Intrinsic:
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
             (value,), element = values, element_of(x)
             if element == types.int32 and _unpacked(value):     # clipped, which leaves the sign: half as many comparisons
                 value, element = lane_order.narrow(builder, value, True), types.int16
@@ -120,39 +123,39 @@ positive, zero = _with_zero(">"), _with_zero("==")
 
 
 @intrinsic
-def less(context, x, y):
+def less(context: Context, x: Kind, y: Kind) -> Intrinsic:
     """1 where x < y, else 0, of integers."""
     work = _word_type(types.int16, True)((x, y))[1]
     count = count_of(x, y)
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
         operands = [cast(context, builder, value, kind, work, count) for value, kind in zip(values, signature.args)]
-        return _truth(context, builder, "<", *operands, work, count)
+        return _truth(context, builder, "<", operands[0], operands[1], work, count)
     return lanes_type(types.int16, count)(x, y), codegen
 
 
 @intrinsic
-def unsigned(context, x):
+def unsigned(context: Context, x: Kind) -> Intrinsic:
     """A scalar as an unsigned word of 32 bits; lanes of them as they are."""
     count = count_of(x)
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
         return cast(context, builder, values[0], x, types.uint32, count)
     return lanes_type(types.uint32, count)(x), codegen
 
 
 @intrinsic
-def signed(context, x):
+def signed(context: Context, x: Kind) -> Intrinsic:
     """Words of 32 bits taken as signed ones: random bits, of which there are 31."""
     return lanes_type(types.int32, count_of(x))(x), lambda context, builder, signature, values: values[0]
 
 
 @intrinsic
-def all_at_most(context, x, limit):
+def all_at_most(context: Context, x: Kind, limit: Kind) -> Intrinsic:
     """Whether x <= limit in all lanes."""
     count = count_of(x)
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
         beyond = builder.icmp_signed(">", values[0], cast(context, builder, values[1], signature.args[1], element_of(x), count))
         if count > 1:
             beyond = builder.icmp_unsigned("!=", builder.bitcast(beyond, ir.IntType(count)), ir.Constant(ir.IntType(count), 0))
@@ -161,11 +164,11 @@ def all_at_most(context, x, limit):
 
 
 @intrinsic
-def cut16(context, x):
+def cut16(context: Context, x: Kind) -> Intrinsic:
     """Words of 32 bits as words of 16 bits, clipped where those end."""
     count = count_of(x)
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
         value = cast(context, builder, values[0], x, types.int32, count)
         if count == 1 or not lane_order.unpacked(count):
             ends = [context.get_constant(types.int32, end) for end in (-(1 << 15), (1 << 15) - 1)]
@@ -175,18 +178,18 @@ def cut16(context, x):
     return lanes_type(types.int16, count)(x), codegen
 
 
-def _unpacked(x) -> bool:
+def _unpacked(x: ir.Value) -> bool:
     return isinstance(x.type, ir.VectorType) and lane_order.unpacked(x.type.count)
 
 
-def _product(builder, x, y):
+def _product(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """The high 16 bits of products of 16-bit words."""
     wide = ir.VectorType(ir.IntType(32), x.type.count) if isinstance(x.type, ir.VectorType) else ir.IntType(32)
     sixteen = ir.Constant(wide, [16] * x.type.count) if isinstance(x.type, ir.VectorType) else ir.Constant(wide, 16)
     return builder.trunc(builder.ashr(builder.mul(builder.sext(x, wide), builder.sext(y, wide)), sixteen), x.type)
 
 
-def _multiplied(builder, x, y):
+def _multiplied(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """Products of 16-bit words, in words of 32 bits."""
     if _unpacked(x):
         return lane_order.interleave(builder, builder.mul(x, y), _product(builder, x, y))
@@ -194,7 +197,7 @@ def _multiplied(builder, x, y):
     return builder.mul(builder.sext(x, wide), builder.sext(y, wide))
 
 
-def _pairs(builder, a, b):
+def _pairs(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """a and b alternating: what a product of pairs takes, in the order that it takes."""
     if _unpacked(a):
         return lane_order.pairs(builder, a, b)
@@ -205,13 +208,13 @@ def _pairs(builder, a, b):
     return builder.shuffle_vector(a, b, order)
 
 
-def _dot(builder, a, b, c, d):
+def _dot(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value, d: ir.Value) -> ir.Value:
     if _unpacked(a):
         return lane_order.dot_pairs(builder, _pairs(builder, a, c), _pairs(builder, b, d))
     return builder.add(_multiplied(builder, a, b), _multiplied(builder, c, d))
 
 
-def _rounded_product(builder, a, b):
+def _rounded_product(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     if isinstance(a.type, ir.VectorType) and lane_order.rounds(a.type.count):
         return lane_order.multiply_round(builder, a, b)
     product = _multiplied(builder, a, b)
@@ -219,32 +222,32 @@ def _rounded_product(builder, a, b):
     return builder.trunc(builder.ashr(builder.add(product, half), fifteen), a.type)
 
 
-def _of_narrow(emit, result: types.Integer, operands: int, width: int = 1):
+def _of_narrow(emit: Emit, result: Element, operands: int, width: int = 1) -> Callable:
     """An operation on words of 16 bits; ``width``: elements of the result for each lane."""
-    def make(kinds):
+    def make(kinds: Sequence[Kind]) -> Intrinsic:
         count = count_of(*kinds)
 
-        def codegen(context, builder, signature, values):
+        def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
             return emit(builder, *(cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values, signature.args)))
         return lanes_type(result, width * count)(*kinds), codegen
 
     if operands == 2:
         @intrinsic
-        def operation(context, x, y):
+        def operation(context: Context, x: Kind, y: Kind) -> Intrinsic:
             return make((x, y))
     else:
         @intrinsic
-        def operation(context, a, b, c, d):
+        def operation(context: Context, a: Kind, b: Kind, c: Kind, d: Kind) -> Intrinsic:
             return make((a, b, c, d))
     return operation
 
 
 @intrinsic
-def narrowmul32(context, x, y):
+def narrowmul32(context: Context, x: Kind, y: Kind) -> Intrinsic:
     """x y, of words of 16 bits; where one is a scalar, as a product of pairs of which the second is zero: sums take it in."""
     count, scalar = count_of(x, y), not (isinstance(x, Lanes) and isinstance(y, Lanes))
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
         x, y = (cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values, signature.args))
         if scalar and _unpacked(x):
             zeros = ir.Constant(x.type, None)
@@ -254,11 +257,11 @@ def narrowmul32(context, x, y):
 
 
 @intrinsic
-def dotpair32(context, pairs, c, d):
+def dotpair32(context: Context, pairs: Kind, c: Kind, d: Kind) -> Intrinsic:
     """a c + b d, of words of 16 bits, for ``pairs`` of a and b."""
     count = count_of(c, d)
 
-    def codegen(context, builder, signature, values):
+    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, values: Sequence[ir.Value]) -> ir.Value:
         kinds = signature.args
         c, d = (cast(context, builder, value, kind, types.int16, count) for value, kind in zip(values[1:], kinds[1:]))
         if _unpacked(c):
@@ -267,7 +270,7 @@ def dotpair32(context, pairs, c, d):
     return lanes_type(types.int32, count)(pairs, c, d), codegen
 
 
-def _every_second(builder, x, first: int, count: int):
+def _every_second(builder: ir.IRBuilder, x: ir.Value, first: int, count: int) -> ir.Value:
     if count == 1:
         return builder.extract_element(x, ir.Constant(ir.IntType(32), first))
     return builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), count), [first + 2 * lane for lane in range(count)]))

@@ -52,6 +52,9 @@ def compile_kernel(arithmetic: Arithmetic, network: Network, plan: Plan, capabil
     linker = Linker(ObjectCode.from_ptx(ptx.encode() if isinstance(ptx, str) else ptx), options=LinkerOptions(arch=architecture, verbose=True))
     linker.link("cubin")
     log = linker.get_info_log()
-    number = lambda pattern: int(next(iter(re.findall(pattern, log)), 0))       # noqa: E731
+
+    def number(pattern: str) -> int:
+        return int(next(iter(re.findall(pattern, log)), 0))
+
     return Compiled(ptx, architecture, number(r"Used (\d+) registers"), number(r"(\d+) bytes smem"), number(r"(\d+) bytes spill stores"),
                     number(r"(\d+) bytes spill loads"))

@@ -83,6 +83,7 @@ def find_device() -> Limits:
         raise InputError("engine cuda", "device", f"compute capability {found}", "{}.{} or newer; or engine cpu".format(*OLDEST))
     name = device.name.decode() if isinstance(device.name, bytes) else str(device.name)
     return Limits(name, tuple(device.compute_capability), device.MULTIPROCESSOR_COUNT, device.MAX_THREADS_PER_BLOCK,
-                  device.MAX_THREADS_PER_MULTI_PROCESSOR, registers_per_multiprocessor=device.MAX_REGISTERS_PER_MULTIPROCESSOR,
+                  device.MAX_THREADS_PER_MULTIPROCESSOR, registers_per_multiprocessor=device.MAX_REGISTERS_PER_MULTIPROCESSOR,
                   shared_per_block=device.MAX_SHARED_MEMORY_PER_BLOCK, shared_per_multiprocessor=device.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
-                  memory=memory, clock=device.CLOCK_RATE * 1e3)
+                  memory=memory, clock=device.CLOCK_RATE * 1e3,
+                  bandwidth=2 * device.MEMORY_CLOCK_RATE * 1e3 * device.GLOBAL_MEMORY_BUS_WIDTH / 8)     # two words a clock

@@ -1,8 +1,10 @@
 """The Numba CUDA engine: one block simulates one trial from its first step to its gradients."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Callable
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from quant import InputError
 from quant.quantities import INDEX
 from quant.random import trial_key
 
-from .device import find_device, simulated
+from .device import Limits, find_device, simulated
 from .plan import Placement, Plan, make_plan
 from .words import unsigned_indices
 
@@ -39,17 +41,29 @@ def item_bytes(arithmetic: Arithmetic, network: Network) -> int:
     return np.dtype(stored_type(arithmetic, network)).itemsize
 
 
+@dataclass(frozen=True)
+class Launch:
+    """Trials on the device: ``start()`` runs the kernel, as often as one likes; ``device``: the arrays that it fills."""
+
+    start: Callable[[], None]
+    device: dict
+    trials: Trials
+    plan: Plan
+
+
 class CudaEngine:
-    """See :class:`fxsim.engine.interface.Engine`. ``threads``: of a block, 0 chooses. Results do not depend on it.
+    """See :class:`fxsim.engine.interface.Engine`. ``threads``: of a block, 0 chooses. Results do not depend on it, nor on ``limits``: those of
+    this machine's device unless less of it shall be used.
 
     Raises InputError if this machine has no usable device.
     """
 
     name = "cuda"
 
-    def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
+    def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
+                 limits: Limits | None = None):
         self.network, self.learning, self.arithmetic, self.seed, self.threads = network, learning, arithmetic, seed, threads
-        self.limits = find_device()
+        self.limits = limits or find_device()
         topo, co = network.topology, arithmetic.coefficients
         self.wiring = eligibility_wiring(topo)
         self.synapses = {layer: (row_pointer(s.post, s.n_post).astype(np.int32), s.pre.astype(np.int32)) for layer, s in
@@ -79,7 +93,11 @@ class CudaEngine:
         require_steps(trials, self.arithmetic.steps)
         plan = self.plan(record, telemetry)
         size = self._trials_at_once(plan, trials, record)
-        parts = [self._launch(plan, weights, trials.take(slice(b, b + size)), learn, record) for b in range(0, trials.size, size)]
+        parts = []
+        for first in range(0, trials.size, size):
+            launch = self.prepare(plan, weights, trials.take(slice(first, first + size)), learn, record)
+            launch.start()
+            parts.append(self._finish(launch, learn, record))
         gradients = None
         if learn:
             gradients = {**self.wiring.split(sum(p["grad"] for p in parts)), "out": sum(p["grad_out"] for p in parts)}
@@ -101,7 +119,8 @@ class CudaEngine:
                              f"at least {int(each / MEMORY_SHARE) >> 20} MiB for one trial; or engine cpu")
         return min(fit, trials.size)
 
-    def _launch(self, plan: Plan, weights: dict[str, np.ndarray], trials: Trials, learn: bool, record: bool) -> dict:
+    def prepare(self, plan: Plan, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True, record: bool = False) -> Launch:
+        """All that a launch needs, on the device."""
         from numba import cuda
         ar, rule, topo, placement = self.arithmetic, self.learning, self.network.topology, plan.placement
         n, m, n_out, cells, n_syn, n_syn_out = placement.sizes
@@ -125,7 +144,14 @@ class CudaEngine:
                       table.astype(np.int32).ravel()]
         scratch = cuda.device_array(B * placement.scratch, state)       # the kernel clears it
         kernel = jitted(module, plan)[B, plan.threads, 0, plan.shared_bytes]
-        kernel(T, S, learn, rule.classification, rule.number, *(cuda.to_device(a) for a in arguments), scratch, *device.values())
+        given = [T, S, learn, rule.classification, rule.number, *(cuda.to_device(a) for a in arguments), scratch, *device.values()]
+        return Launch(lambda: kernel(*given), device, trials, plan)
+
+    def _finish(self, launch: Launch, learn: bool, record: bool) -> dict:
+        """What a launch left, gradients summed over its trials."""
+        B, T, device, placement = launch.trials.size, launch.trials.steps, dict(launch.device), launch.plan.placement
+        n, _, n_out, _, n_syn, n_syn_out = placement.sizes
+        S, total = self.learning.window, np.int64 if self.arithmetic.spec else np.float64
         if learn:
             for name, size in (("grad", n_syn), ("grad_out", n_syn_out)):
                 device[name] = self._sum(device[name], size, B, total)
@@ -136,7 +162,8 @@ class CudaEngine:
         return host
 
     @staticmethod
-    def _sum(rows, size: int, trials: int, total):
+    def _sum(rows: Any, size: int, trials: int, total: type[np.generic]) -> Any:
+        """Rows of trials, an array of the device, as their sum, another."""
         from numba import cuda
 
         from .sum import sum_trials
@@ -144,10 +171,14 @@ class CudaEngine:
         sum_trials[max(1, min(1024, -(-size // 128))), 128 if not simulated() else 4](trials, size, rows, result)
         return result
 
-    def _records(self, placement, rec: np.ndarray, S: int, learn: bool) -> dict[str, np.ndarray]:
+    def _records(self, placement: Placement, rec: np.ndarray, S: int, learn: bool) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
         offsets, T, n = placement.offsets(), rec.shape[0] - 1, placement.sizes[0]
-        part = lambda name, steps: rec[steps, :, offsets[name][0]:offsets[name][0] + offsets[name][1]]      # noqa: E731
+
+        def part(name: str, steps: slice) -> np.ndarray:
+            first, length = offsets[name]
+            return rec[steps, :, first:first + length]
+
         every, window, end = slice(0, T), slice(T - S, T), slice(T, T + 1)
         z = offsets["Z"][0]
         names = RECORDED if learn else {name: RECORDED[name] for name in ("V", "a", "r", "y")}
@@ -161,10 +192,10 @@ class CudaEngine:
         return out
 
 
-_jitted: dict[tuple, object] = {}
+_jitted: dict[tuple[str, tuple[int, int]], Any] = {}
 
 
-def jitted(module, plan: Plan):
+def jitted(module: ModuleType, plan: Plan) -> Any:
     """The kernel of a built module, to be compiled for the current device."""
     key = module.__name__, plan.launch_bounds
     if key not in _jitted:

@@ -61,7 +61,11 @@ def estimate(config: Config, network: Network, precision: str, limits: Limits, b
     registers = compile_kernel(arithmetic, network, plan, limits.capability).registers
     counted = counted or executed(config, precision, limits)
     resident = plan.blocks_per_multiprocessor(limits, registers)
-    whole = lambda name: (T - S) * getattr(counted["outside"], name) + S * getattr(counted["window"], name)     # noqa: E731
+    outside, window = counted["outside"], counted["window"]
+
+    def whole(name: str) -> float:
+        return (T - S) * getattr(outside, name) + S * getattr(window, name)
+
     rows = []
     for batch in batches:
         at_once = min(batch, resident * limits.multiprocessors)
@@ -72,6 +76,6 @@ def estimate(config: Config, network: Network, precision: str, limits: Limits, b
         bounds = {name: seconds * waves for name, seconds in bounds.items()}
         bound = max(bounds, key=bounds.__getitem__)
         rows.append(Estimate(config.task.name, arithmetic.name, limits.name, batch, plan.describe(), registers, resident,
-                             whole("machine_instructions") / T, counted["outside"].busy, plan.bytes_per_step(), **bounds,
+                             whole("machine_instructions") / T, outside.busy, plan.bytes_per_step(), **bounds,
                              seconds=bounds[bound], bound=bound))
     return rows

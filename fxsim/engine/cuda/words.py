@@ -16,10 +16,10 @@ class UnsignedIndices(ast.NodeTransformer):
     def __init__(self, functions: set[str], long: tuple[str, ...]):
         self.functions, self.long = functions, long
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self.generic_visit(node) if node.name in self.functions else node
 
-    def visit_Subscript(self, node):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and not isinstance(node.slice, (ast.Constant, ast.Tuple)):
             node.slice = ast.Call(ast.Name("U64" if node.value.id in self.long else "U32", ast.Load()), [node.slice], [])

@@ -1,14 +1,16 @@
 """Exact, self-aligning numbers, and the one place where they are rounded into a format.
 
 ``Exact`` is an array of fixed-point numbers whose sums and products lose nothing: binary points are aligned by the class,
-so no shift is written by hand. ``Numbers`` reads stored values as such numbers and stores results: the only rounding.
+so no shift is written by hand, and where 64 bits are not enough Python's integers go on. ``Numbers`` reads stored values as
+such numbers and stores results: the only rounding.
 Axes: trial first, then neuron, synapse, output or cell.
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.telemetry import Counters
@@ -17,6 +19,7 @@ from quant.quantities import INDEX
 from quant.random import element_key, random31, step_key, trial_key
 from quant.rounding import OVERFLOWS, ROUNDINGS
 
+LARGEST = (1 << 63) - 1      # what int64 holds
 KEY_BLOCK = 16      # steps whose keys of random bits are made at a time
 
 
@@ -29,126 +32,168 @@ class Groups:
         ordered = self.index if self.order is None else self.index[self.order]
         self.starts = np.flatnonzero(np.diff(ordered, prepend=-1))
         self.targets = ordered[self.starts]         # results that have at least one entry
+        self.largest = int(np.bincount(self.index, minlength=1).max())      # entries of one result
+
+
+def largest(raw: np.ndarray) -> int:
+    """The largest magnitude of an array of integers, as a Python integer."""
+    return max(-int(raw.min()), int(raw.max())) if raw.size else 0
 
 
 class Exact:
-    """An array of exact fixed-point numbers ``raw * 2**-frac``; + - * are exact in int64."""
+    """An array of exact fixed-point numbers ``raw * 2**-frac``; + - * lose nothing.
 
-    def __init__(self, raw, frac: int):
-        self.raw, self.frac = np.asarray(raw, np.int64), frac
+    raw     int64, or Python's integers where a result could need more bits
+    most    no magnitude of raw is larger (None: to be looked up). What formats can hold is known without looking at the
+            numbers, so that this costs nothing where words are narrow
+    """
+
+    def __init__(self, raw: Any, frac: int, most: int | None = None):
+        self.raw = raw if isinstance(raw, np.ndarray) and raw.dtype == object else np.asarray(raw, np.int64)
+        self.frac, self._most = frac, most
+
+    @property
+    def most(self) -> int:
+        if self._most is None:
+            self._most = largest(self.raw)
+        return self._most
+
+    def within(self, bound: Callable[[int], int]) -> Exact:
+        """The same numbers, as Python's integers if ``bound(largest magnitude)``, which a result can reach, does not fit int64."""
+        if self.raw.dtype != object and bound(self.most) > LARGEST and bound(largest(self.raw)) > LARGEST:
+            return Exact(self.raw.astype(object), self.frac, self._most)
+        return self
 
     def at(self, frac: int) -> np.ndarray:
         """Raw values at a finer or equal binary point."""
-        return self.raw if frac == self.frac else self.raw << np.int64(frac - self.frac)
+        if frac == self.frac:
+            return self.raw
+        wide = self.within(lambda most: most << frac - self.frac).raw
+        return wide << (frac - self.frac if wide.dtype == object else np.int64(frac - self.frac))
 
-    def _aligned(self, other: Exact):
+    def _aligned(self, other: Exact) -> tuple[np.ndarray, np.ndarray, int, int]:
+        """Both at the finer binary point, that point, and what the magnitude of their sum or difference can reach."""
         frac = max(self.frac, other.frac)
-        return self.at(frac), other.at(frac), frac
+        up, up_other = frac - self.frac, frac - other.frac
+        most = (self.most << up) + (other.most << up_other)
+        if most > LARGEST:
+            most = (largest(self.raw) << up) + (largest(other.raw) << up_other)
+        if most > LARGEST:
+            return self.raw.astype(object) << up, other.raw.astype(object) << up_other, frac, most
+        return self.at(frac), other.at(frac), frac, most
 
     def __add__(self, other: Exact) -> Exact:
-        a, b, frac = self._aligned(other)
-        return Exact(a + b, frac)
+        a, b, frac, most = self._aligned(other)
+        return Exact(a + b, frac, most)
 
     def __sub__(self, other: Exact) -> Exact:
-        a, b, frac = self._aligned(other)
-        return Exact(a - b, frac)
+        a, b, frac, most = self._aligned(other)
+        return Exact(a - b, frac, most)
 
     def __mul__(self, other: Exact) -> Exact:
-        return Exact(self.raw * other.raw, self.frac + other.frac)
+        most, a = self.most * other.most, self.raw
+        if most > LARGEST:
+            most = largest(self.raw) * largest(other.raw)
+        if most > LARGEST:
+            a = a.astype(object)
+        return Exact(a * other.raw, self.frac + other.frac, most)
 
-    def __getitem__(self, index) -> Exact:
-        return Exact(self.raw[index], self.frac)
+    def __getitem__(self, index: Any) -> Exact:
+        return Exact(self.raw[index], self.frac, self._most)
 
     def take(self, index: np.ndarray) -> Exact:
         """Entries ``index`` of the last axis."""
-        return type(self)(self.raw.take(index, -1), self.frac)
+        return type(self)(self.raw.take(index, -1), self.frac, self._most)
 
     def __neg__(self) -> Exact:
-        return Exact(-self.raw, self.frac)
+        return Exact(-self.raw, self.frac, self._most)
 
     def sum(self, axis: int) -> Exact:
-        return Exact(self.raw.sum(axis), self.frac)
+        count = self.raw.shape[axis]
+        return Exact(self.within(lambda most: most * count).raw.sum(axis), self.frac, self.most * count)
 
     def floor(self, frac: int) -> np.ndarray:
         """Raw values at another binary point, rounded down if it is coarser."""
-        return self.at(frac) if frac >= self.frac else self.raw >> np.int64(self.frac - frac)
+        return self.at(frac) if frac >= self.frac else self.raw >> self.frac - frac
 
     def __abs__(self) -> Exact:
-        return Exact(abs(self.raw), self.frac)
+        return Exact(abs(self.raw), self.frac, self._most)
 
     def positive_part(self) -> Exact:
-        return Exact(np.maximum(self.raw, 0), self.frac)
+        return Exact(np.maximum(self.raw, 0), self.frac, self._most)
 
     def is_positive(self) -> np.ndarray:
         return self.raw > 0
 
-    def where(self, condition) -> Exact:
-        return Exact(np.where(condition, self.raw, 0), self.frac)
+    def where(self, condition: np.ndarray) -> Exact:
+        return Exact(np.where(condition, self.raw, 0), self.frac, self._most)
 
     def scatter(self, groups: Groups) -> Exact:
         """Sums of the last axis' entries that share a group, one per group."""
-        out = np.zeros((*self.raw.shape[:-1], groups.size), np.int64)
+        values = self.within(lambda most: most * groups.largest).raw
+        out = np.zeros((*values.shape[:-1], groups.size), values.dtype)
         if groups.starts.size:
-            values = self.raw if groups.order is None else self.raw[..., groups.order]
-            out[..., groups.targets] = np.add.reduceat(values, groups.starts, -1)
-        return Exact(out, self.frac)
+            out[..., groups.targets] = np.add.reduceat(values if groups.order is None else values[..., groups.order], groups.starts, -1)
+        return Exact(out, self.frac, self.most * groups.largest)
 
 
 class Real(Exact):
     """The same operations on floats; the binary point has no meaning."""
 
-    def __init__(self, raw, frac: int = 0):
-        self.raw, self.frac = np.asarray(raw), 0
+    def __init__(self, raw: ArrayLike, frac: int = 0, most: int | None = None):
+        self.raw, self.frac, self._most = np.asarray(raw), 0, None
 
-    def _aligned(self, other):
-        return self.raw, other.raw, 0
-
-    def __add__(self, other):
+    def __add__(self, other: Exact) -> Real:
         return Real(self.raw + other.raw)
 
-    def __sub__(self, other):
+    def __sub__(self, other: Exact) -> Real:
         return Real(self.raw - other.raw)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Exact) -> Real:
         return Real(self.raw * other.raw)
 
-    def __neg__(self):
+    def __neg__(self) -> Real:
         return Real(-self.raw)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Real:
         return Real(self.raw[index])
 
-    def sum(self, axis):
+    def sum(self, axis: int) -> Real:
         return Real(self.raw.sum(axis))
 
-    def __abs__(self):
+    def __abs__(self) -> Real:
         return Real(abs(self.raw))
 
-    def positive_part(self):
+    def positive_part(self) -> Real:
         return Real(np.maximum(self.raw, 0))
 
-    def where(self, condition):
+    def where(self, condition: np.ndarray) -> Real:
         return Real(np.where(condition, self.raw, self.raw.dtype.type(0)))
 
-    def scatter(self, groups):
+    def scatter(self, groups: Groups) -> Real:
         out = np.zeros((*self.raw.shape[:-1], groups.size), self.raw.dtype)
         where: Any = (..., groups.index)            # NumPy's types know no ellipsis here
         np.add.at(out, where, self.raw)     # one after the other: float sums depend on the order
         return Real(out)
 
 
-def round_into(fmt: QFormat, exact: Exact, random=None) -> tuple[np.ndarray, np.ndarray]:
+def round_into(fmt: QFormat, exact: Exact, random: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Round an exact number once into ``fmt``: raw values before and after its overflow rule.
 
     ``random``: 31-bit words where fmt rounds stochastically.
     """
-    frac = max(exact.frac, fmt.frac_bits)
-    raw = exact.at(frac)
-    if frac > fmt.frac_bits:
-        raw = ROUNDINGS[fmt.rounding](raw, frac - fmt.frac_bits, random)
+    shift = exact.frac - fmt.frac_bits
+    raw = exact.at(max(exact.frac, fmt.frac_bits))
+    if shift > 0:
+        raw = exact.within(lambda most: most + (1 << shift)).raw      # roundings add up to a unit of the result
+        if raw.dtype == object and random is not None:
+            random = random.astype(object)
+        raw = ROUNDINGS[fmt.rounding](raw, shift, random)
     if fmt.overflow == "saturate":
-        return raw, np.minimum(np.maximum(raw, fmt.min_raw), fmt.max_raw)
-    return raw, OVERFLOWS["wrap"](raw, fmt.min_raw, fmt.max_raw)
+        kept = np.minimum(np.maximum(raw, fmt.min_raw), fmt.max_raw)
+    else:
+        kept = OVERFLOWS["wrap"](raw, fmt.min_raw, fmt.max_raw)
+    return raw.astype(np.int64, copy=False), kept.astype(np.int64, copy=False)      # no format that an engine accepts has results beyond int64
 
 
 class Numbers:
@@ -169,11 +214,14 @@ class Numbers:
         """Trials with these ids, (B,) uint32, start."""
         self.t, self.streams = 0, np.asarray(trial_key(self.seed, np.asarray(trial_ids).astype(np.uint64))).astype(np.uint32)
 
-    def value(self, quantity: str, raw) -> Exact:
+    def value(self, quantity: str, raw: ArrayLike) -> Exact:
         """Stored values as exact numbers."""
-        return Exact(raw, self.spec[quantity].frac_bits) if self.spec else Real(np.asarray(raw, self.arithmetic.dtype))
+        if not self.spec:
+            return Real(np.asarray(raw, self.arithmetic.dtype))
+        fmt = self.spec[quantity]
+        return Exact(raw, fmt.frac_bits, max(-fmt.min_raw, fmt.max_raw))
 
-    def number(self, raw, frac: int = 0) -> Exact:
+    def number(self, raw: ArrayLike, frac: int = 0) -> Exact:
         """Integers (spikes, counts, table values) as exact numbers with ``frac`` fraction bits; floats are taken as they are."""
         return Exact(raw, frac) if self.spec else Real(np.asarray(raw).astype(self.arithmetic.dtype))
 
@@ -181,7 +229,7 @@ class Numbers:
         """The state (B, size) that every trial starts from."""
         return self.value(quantity, np.zeros((self.streams.size, size), self.arithmetic.dtype))
 
-    def store(self, quantity: str, exact: Exact, *start: Exact, less: Exact | None = None, count=None) -> Exact:
+    def store(self, quantity: str, exact: Exact, *start: Exact, less: Exact | None = None, count: np.ndarray | None = None) -> Exact:
         """Round an exact number into the quantity's format: the only rounding there is.
 
         start   terms that the new state starts from (old state, whole drives): telemetry calls a state stalled if it
@@ -210,7 +258,8 @@ class Numbers:
             kept = self._keys[quantity, size] = block, element_key(steps[:, None], np.arange(size, dtype=np.uint32))
         return kept[1][self.t % KEY_BLOCK]
 
-    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start, less, full, kept, which) -> None:
+    def _count(self, row: np.ndarray, quantity: str, exact: Exact, start: tuple[Exact, ...], less: Exact | None, full: np.ndarray, kept: np.ndarray,
+               which: np.ndarray | slice) -> None:
         full, kept = np.broadcast_to(full, exact.raw.shape)[..., which], kept[..., which]
         row[Counters.STORED] += full.size
         row[Counters.LARGEST] = max(row[Counters.LARGEST], abs(full).max(initial=0))

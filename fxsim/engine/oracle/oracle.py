@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.engine.build.module import proof_for
 from fxsim.engine.interface import Result
 from fxsim.model.arithmetic import RATE_FRAC, RATE_GAIN_FRAC, Arithmetic
 from fxsim.model.network import Learning, Network, Trials
@@ -194,12 +195,14 @@ def pseudo_derivative(numbers: Numbers, distance: Exact, ready: np.ndarray) -> E
 
 
 class Oracle:
-    """The reference engine; see :class:`fxsim.engine.interface.Engine`."""
+    """The reference engine; see :class:`fxsim.engine.interface.Engine`. Raises InputError for formats that could overflow 64 bits in a kernel."""
 
     name = "oracle"
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
+        if arithmetic.spec:
+            proof_for(arithmetic, network)      # what the kernels refuse is no specification either
 
     def neurons(self, numbers: Numbers) -> tuple[Somata, Readout]:
         """The neuron model; others than the paper's override this."""
@@ -263,10 +266,10 @@ def neighbours_at(tables: np.ndarray, s: int) -> np.ndarray:
 class Recorder:
     """Collects what happened at every step; quantities that do not exist at a step are simply not added."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.steps: dict[str, list[np.ndarray]] = {}
 
-    def add(self, **quantities) -> None:
+    def add(self, **quantities: Exact | np.ndarray | None) -> None:
         for name, value in quantities.items():
             if value is not None:
                 self.steps.setdefault(name, []).append(np.array(value.raw if isinstance(value, Exact) else value))

@@ -6,6 +6,7 @@ from PTX (``words``): a 64-bit operation takes several 32-bit ones. Nothing here
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Callable
 
 import numpy as np
 
@@ -13,13 +14,13 @@ from fxsim.config import Config
 from fxsim.engine.cuda.device import A100, Limits
 from fxsim.engine.cuda.engine import CudaEngine
 from fxsim.model.arithmetic import make_arithmetic
-from fxsim.model.network import Trials
+from fxsim.model.network import Network, Trials
 from fxsim.model.topology import build_network, learning_of
 from fxsim.tasks import make_task
 
 from .emulated import emulated
 from .gpu import Counts
-from .ptx import Kernel
+from .ptx import Block, Kernel
 
 LAUNCHES = ((6, 3), (12, 3), (12, 9))       # (steps, window steps) whose differences are taken
 DIVISION_64, DIVISION_32 = 80, 20           # machine instructions of an integer division, about
@@ -63,9 +64,11 @@ def cycles(opcode: str) -> float:
     return BARRIER_CYCLES if opcode.startswith("bar") else words(opcode) * ALU_CYCLES
 
 
-def of_blocks(kernel: Kernel, cost) -> np.ndarray:
+def of_blocks(kernel: Kernel, cost: Callable[[str], float]) -> np.ndarray:
     """(basic blocks,) summed cost of a block's instructions."""
-    opcodes = lambda block: [o for o, _ in block.lines] + [block.end] * (block.end is not None)        # noqa: E731
+    def opcodes(block: Block) -> list[str]:
+        return [opcode for opcode, _ in block.lines] + ([] if block.end is None else [block.end])
+
     return np.array([sum(map(cost, opcodes(block))) for block in kernel.blocks], float)
 
 
@@ -84,7 +87,7 @@ def _per_step(v: np.ndarray) -> PerStep:
     return PerStep(warps, machine, threads / (32 * warps), chain, 32 * sectors)
 
 
-def _launch(config: Config, network, trial: Trials, precision: str, limits: Limits, T: int, S: int) -> np.ndarray:
+def _launch(config: Config, network: Network, trial: Trials, precision: str, limits: Limits, T: int, S: int) -> np.ndarray:
     """(warp instructions, machine instructions, thread instructions, chain, sectors) of a launch of T steps."""
     learning = replace(learning_of(config), window=S)
     arithmetic = make_arithmetic(precision, network, learning_of(config), trial.steps, config.seed)

@@ -9,16 +9,20 @@ would get, with its words, shifts and memory layout, and every conflict between 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator
+from types import ModuleType
+from typing import Any, Callable, Iterator, TypeAlias
 from unittest import mock
 
 import numpy as np
 
 from fxsim.engine.cuda import engine
 from fxsim.engine.cuda.device import Limits
+from fxsim.engine.cuda.plan import Plan
 
 from .gpu import Counts, Machine
 from .ptx import Kernel, parse
+
+Latency: TypeAlias = Callable[[Kernel], np.ndarray]       # what each basic block costs a warp
 
 
 class DeviceArray:
@@ -36,11 +40,12 @@ class Emulated:
 
     compiled: dict[tuple, Kernel] = {}
 
-    def __init__(self, function, capability: tuple[int, int], bounds=None, launches: list[Counts] | None = None, latency=None):
+    def __init__(self, function: Callable[..., None], capability: tuple[int, int], bounds: tuple[int, int] | None = None,
+                 launches: list[Counts] | None = None, latency: Latency | None = None):
         self.function, self.capability, self.bounds, self.launches, self.latency = function, capability, bounds, launches, latency
 
-    def __getitem__(self, configuration):
-        def launch(*arguments):
+    def __getitem__(self, configuration: tuple[int, ...]) -> Callable[..., None]:
+        def launch(*arguments: Any) -> None:
             raw = [a.data if isinstance(a, DeviceArray) else a for a in arguments]
             grid, block, _, shared = (*configuration, 0, 0)[:4]
             kernel = self._compile(raw)
@@ -63,7 +68,7 @@ class Emulated:
 
 
 @contextmanager
-def emulated(limits: Limits, launches: list[Counts] | None = None, latency=None) -> Iterator[None]:
+def emulated(limits: Limits, launches: list[Counts] | None = None, latency: Latency | None = None) -> Iterator[None]:
     """CUDA engines that are made and run inside see a device with these limits.
 
     ``launches`` collects what each launch counted; ``latency``: kernel -> what each of its basic blocks costs a warp.
@@ -72,10 +77,10 @@ def emulated(limits: Limits, launches: list[Counts] | None = None, latency=None)
 
     from fxsim.engine.cuda import sum as cuda_sum
 
-    def make(module, plan):
+    def make(module: ModuleType, plan: Plan) -> Emulated:
         return Emulated(module.simulate, limits.capability, plan.launch_bounds, launches, latency)
 
-    def empty(size, dtype):         # a device's memory is not cleared
+    def empty(size: int, dtype: type[np.generic]) -> DeviceArray:         # a device's memory is not cleared
         return DeviceArray(np.frombuffer(b"\x5a" * (size * np.dtype(dtype).itemsize), dtype))
 
     with mock.patch.object(engine, "find_device", lambda: limits), mock.patch.object(engine, "jitted", make), \

@@ -32,7 +32,7 @@ class Shadow:
     words: int
     valid: np.ndarray = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.valid = np.zeros(self.words, bool)
         self.write, self.writer, self.read, self.reader = (np.full(self.words, -1, np.int64) for _ in range(4))
 
@@ -138,10 +138,10 @@ class Machine:
             raise DeviceError(f"{len(self.parameters)} parameters for {len(self.kernel.parameters)}")
 
     # ---- what instructions call
-    def parameter(self, number: int):
+    def parameter(self, number: int) -> np.ndarray:
         return np.array(self.parameters[number] & (1 << 64) - 1, np.uint64)
 
-    def _word(self, space: Space, address, kind: str, i, store: bool):
+    def _word(self, space: Space, address: np.ndarray, kind: str, i: np.ndarray, store: bool) -> np.ndarray:
         """Index into the typed view; checks the access."""
         address = np.broadcast_to(address, i.shape) + (self.shared_base[i] if space is self.shared else np.uint64(0))
         size = np.dtype(kind).itemsize
@@ -160,13 +160,13 @@ class Machine:
             self.counts.sectors += np.unique(self.warp[i] * (1 << 40) + address.astype(np.int64) // SECTOR).size
         return where
 
-    def load(self, space: Space, address, kind: str, i):
+    def load(self, space: Space, address: np.ndarray, kind: str, i: np.ndarray) -> np.ndarray:
         return space.view(kind)[self._word(space, address, kind, i, False)]
 
-    def store(self, space: Space, address, value, kind: str, i) -> None:
+    def store(self, space: Space, address: np.ndarray, value: np.ndarray, kind: str, i: np.ndarray) -> None:
         space.view(kind)[self._word(space, address, kind, i, True)] = np.asarray(value).astype(kind)
 
-    def atomic(self, operation: str, space: Space, address, value, kind: str, i) -> None:
+    def atomic(self, operation: str, space: Space, address: np.ndarray, value: np.ndarray, kind: str, i: np.ndarray) -> None:
         where = np.broadcast_to(address, i.shape).astype(np.int64) // np.dtype(kind).itemsize
         ATOMICS[operation].at(space.view(kind), where, np.asarray(value).astype(kind))
 

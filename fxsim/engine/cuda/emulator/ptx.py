@@ -183,7 +183,10 @@ def _statement(opcode: str, operands: list[str], kernel: Kernel) -> str:
         return _store(name, rest, operands)
     d = operands[0]
     target, register = d[1:], _register(d)
-    done = lambda expression: f"{target} = to_register({expression}, {register!r})"     # noqa: E731
+
+    def done(expression: str) -> str:
+        return f"{target} = to_register({expression}, {register!r})"
+
     if name == "ld" and rest[0] == "param":
         return done(f"m.parameter({kernel.parameters.index(operands[1].strip('[]'))})")
     if name == "ld":
@@ -254,7 +257,7 @@ def _helpers() -> dict:
     return {"np": np, "as_type": as_type, "to_register": to_register, "shl": shl, "shr": shr, "divide": divide}
 
 
-def as_type(x, kind: str, register: str):
+def as_type(x: np.ndarray, kind: str, register: str) -> np.ndarray:
     """A register's low bits, read as a NumPy type."""
     if register.startswith("float"):
         return x
@@ -263,7 +266,7 @@ def as_type(x, kind: str, register: str):
     return narrow.view(kind)
 
 
-def to_register(x, register: str):
+def to_register(x: np.ndarray, register: str) -> np.ndarray:
     """A value cut or extended (by its sign, if it has one) to a register."""
     if register.startswith("float") or register == "bool_":
         return x.astype(register)
@@ -273,20 +276,20 @@ def to_register(x, register: str):
     return x.astype(("int" if x.dtype.kind == "i" else "uint") + bits, copy=False).view(register)
 
 
-def shl(x, n):
+def shl(x: np.ndarray, n: np.ndarray) -> np.ndarray:
     """PTX shifts by the width or more give 0."""
     width = x.dtype.itemsize * 8
     return np.where(n < width, x << np.minimum(n, width - 1).astype(x.dtype), 0).astype(x.dtype)
 
 
-def shr(x, n):
+def shr(x: np.ndarray, n: np.ndarray) -> np.ndarray:
     """The same to the right; the sign fills up."""
     width = x.dtype.itemsize * 8
     shifted = x >> np.minimum(n, width - 1).astype(x.dtype)
     return shifted if x.dtype.kind == "i" else np.where(n < width, shifted, 0).astype(x.dtype)
 
 
-def divide(a, b):
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Towards zero for integers."""
     if a.dtype.kind == "f":
         return a / b

@@ -1,0 +1,97 @@
+"""The cache of compiled code: what is damaged is compiled anew, what cannot be written is not kept, and neither ends a command."""
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from fxsim.files.cache import Cache, cache
+from fxsim.files.machine_code import kept
+
+from places import ROOT
+from tiny import SHORT
+
+pytestmark = pytest.mark.core
+
+
+@given(content=st.binary(max_size=300), data=st.data())
+def test_damaged_entries_are_none(content, data, tmp_path_factory):
+    entries = Cache(tmp_path_factory.mktemp("cache"))
+    assert entries.read("a.code") is None
+    entries.write("a.code", content)
+    assert entries.read("a.code") == content
+    whole = (entries.directory / "a.code").read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    damaged = data.draw(st.sampled_from([whole[:place], whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1:], whole + b"x"]))
+    (entries.directory / "a.code").write_bytes(damaged)
+    assert entries.read("a.code") is None
+    entries.write("a.code", content)
+    assert entries.read("a.code") == content
+
+
+def test_a_full_disk_is_said_once(tmp_path, caplog):
+    entries, (_, hard) = Cache(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    entries.write("small", b"x")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        for name in "abc":
+            entries.write(name, bytes(2000))
+        entries.write_text("text", "x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert [record.message for record in caplog.records] == [f"cache {tmp_path}: File too large while writing 2084 bytes; going on without (FXSIM_CACHE_DIR names another place)"]
+    assert [path.name for path in tmp_path.iterdir()] == ["small"] and entries.read("small") == b"x"
+
+
+def test_a_text_is_written_again_where_it_was_cut(tmp_path):
+    entries = Cache(tmp_path)
+    for damage in (b"", b"x = (", None):
+        entries.write_text("a.py", "x = (1)\n")
+        assert (tmp_path / "a.py").read_text() == "x = (1)\n"
+        if damage is not None:
+            (tmp_path / "a.py").write_bytes(damage)
+
+
+def test_machine_code_is_found_by_its_source_and_types(tmp_path, monkeypatch):
+    monkeypatch.setenv("FXSIM_CACHE_DIR", str(tmp_path))
+
+    def double(x):
+        return x + x
+    one, same, other = (kept(source)(double) for source in ("one", "one", "other"))
+    assert one(3) == 6 and one(1.5) == 3.0 and len(list((tmp_path / "kernels").iterdir())) == 2
+    monkeypatch.setattr("fxsim.files.machine_code.MachineCode.save_overload", lambda *_: pytest.fail("compiled again"))
+    assert same(4) == 8 and same(np.float64(2.5)) == 5.0
+    with pytest.raises(pytest.fail.Exception):
+        other(3)
+
+
+def _train(tmp_path, home, cached):
+    changes = [part for change in (*SHORT, "engine=oracle", "iterations=1") for part in ("--set", change)]
+    return subprocess.run([sys.executable, "-m", "fxsim", "train", "delayed_match", *changes, "--out", tmp_path / "run"], capture_output=True, text=True,
+                          env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "FXSIM_CACHE_DIR": cached, "PYTHONPATH": str(ROOT)}, cwd=tmp_path)
+
+
+def test_commands_compile_into_the_project_s_cache_only(tmp_path):
+    """A home that cannot be written; then damage; then no place at all."""
+    entries = tmp_path / "cache" / "kernels"
+    first = _train(tmp_path, "/proc", str(tmp_path / "cache"))
+    assert first.returncode == 0 and first.stderr == "", first.stderr
+    spikes, = entries.glob("fill-*.code")
+    assert not [*ROOT.glob("fxsim/**/*.nbi"), *ROOT.glob("quant/**/*.nbi")]
+    whole = spikes.read_bytes()
+    spikes.write_bytes(b"")
+    second = _train(tmp_path, "/proc", str(tmp_path / "cache"))
+    assert second.returncode == 0 and second.stderr == f"{spikes}: damaged; compiled anew\n"
+    assert spikes.stat().st_size == pytest.approx(len(whole), rel=0.1)
+    third = _train(tmp_path, "/proc", "/proc/nowhere")
+    assert third.returncode == 0 and third.stderr.splitlines() == ["cache /proc/nowhere: No such file or directory; going on without (FXSIM_CACHE_DIR names another place)"]
+    assert first.stdout.splitlines()[-2:] == third.stdout.splitlines()[-2:]
+
+
+def test_the_cache_follows_the_variable(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        monkeypatch.setenv("FXSIM_CACHE_DIR", str(tmp_path / name))
+        assert cache().directory == tmp_path / name / "kernels"
