@@ -55,6 +55,6 @@ def main() -> None:
     """
 
 
-for command in (train.train, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
-                verify.verify, bench.bench, exchange.export, exchange.import_, lava.lava):
+for command in (train.train, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.evaluate,
+                precision.cost, verify.verify, bench.bench, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)

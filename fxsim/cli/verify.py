@@ -19,10 +19,12 @@ def verify() -> None:
 
 @verify.command()
 @click.argument("files", nargs=-1, required=True)
-def golden(files: tuple[str, ...]) -> None:
-    """Hold the PyTorch reference and the float64 twin against golden FILES."""
+@click.option("--implementations", type=Items(), default="reference,oracle", show_default=True,
+              help="The PyTorch reference, and engines that run the float twin: oracle, cpu (a minute of compiling at first).")
+def golden(files: tuple[str, ...], implementations: list) -> None:
+    """Hold the float implementations of the model against golden FILES."""
     from fxsim.verify.golden import golden_table, verify_golden
-    rows = verify_golden(files)
+    rows = verify_golden(files, implementations)
     click.echo(golden_table(rows))
     failed = sum(not row.ok for row in rows)
     click.echo(f"{len(rows)} quantities, {failed} beyond tolerance")

@@ -14,7 +14,7 @@ from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
 PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")
-WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition")       # columns that hold no numbers
+WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition", "most_saturated")       # columns that hold no numbers
 FLOAT_PRECISIONS = ("float32", "float64")
 
 Snapshots = dict[tuple[str, str, str], dict[str, np.ndarray]]
@@ -69,18 +69,19 @@ def section(manifest: dict, key: str) -> dict:
 
 def read_comparison(directory: Path, published: Path | None = None) -> Comparison:
     """Read and check a comparison directory."""
-    curves = _table(directory / "curves.csv", CURVE_COLUMNS)
+    curves = read_table(directory / "curves.csv", CURVE_COLUMNS)
     if not (curves["split"] == "eval").any():
         raise InputError(directory / "curves.csv", "split", "no evaluations", "at least one row with split = eval")
-    telemetry = _table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
+    telemetry = read_table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
     paths = {task: published / f"{task}.csv" for task in dict.fromkeys(curves["task"])} if published else {}
-    tables = {task: _table(path, PUBLISHED_COLUMNS) for task, path in paths.items() if path.exists()}
+    tables = {task: read_table(path, PUBLISHED_COLUMNS) for task, path in paths.items() if path.exists()}
     if published and not tables:
         raise InputError(published, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in paths))
     return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV table with these columns. Raises InputError."""
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:

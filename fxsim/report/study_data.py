@@ -15,8 +15,9 @@ import pandas as pd
 
 from fxsim.config.tasks import TASKS
 from fxsim.errors import InputError
+from fxsim.study.columns import RESULTS
 from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
-from fxsim.study.store import RESULTS, read_store
+from fxsim.study.store import read_store
 
 from . import published as paper
 from .data import FLOAT_PRECISIONS, read_manifest

@@ -27,7 +27,7 @@ from fxsim.training.runs import command_line, is_finished, machine, versions
 from quant import FLOATS, load_spec
 
 from .jobs import Run, Workers, run_all
-from .plan import is_paper_size
+from .plan import is_paper_size, require_distinct
 
 FILES = ("runs", "curves.csv", "telemetry.csv", "manifest.json", "report.html", "figures")
 
@@ -72,6 +72,7 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
     for field, values in {"tasks": [c.task.name for c in configs], "rules": rules, "precisions": names, "seeds": seeds}.items():
         if not values or len(set(values)) < len(values):
             raise InputError("compare", field, ", ".join(map(str, values)) or "nothing", "at least one, each only once")
+    require_distinct("compare", [(name, p if p in FLOATS else load_spec(p)) for name, p in zip(names, precisions)])
     fixed = [name for name, p in zip(names, precisions) if p not in FLOATS]
     notes = [f"bptt runs in float only and is left out for {', '.join(fixed)}"] if "bptt" in rules and fixed else []
     runs = []

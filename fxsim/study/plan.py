@@ -35,7 +35,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, Literal, Union
+from typing import Any, Iterable, Iterator, Literal, Union
 
 from pydantic import Field, ValidationError
 
@@ -44,7 +44,11 @@ from fxsim.config.base import Integer, Section
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
 from fxsim.training.initial import pinned
+from quant import FLOATS, PrecisionSpec, load_spec
 from quant.files import parse_yaml, read_text
+from quant.spec import preset_names
+
+from .columns import OWN_COLUMNS, RESERVED
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
@@ -105,6 +109,11 @@ class Planned:
     axes: dict[str, Value]
     config: Config
 
+    @property
+    def precision(self) -> str:
+        """What tables call the precision: of a file, the file's name."""
+        return self.config.precision if self.config.precision in FLOATS else Path(self.config.precision).stem
+
     @cached_property
     def folder(self) -> str:
         """Name of the run's directory: for people, and a digest of all that its bits depend on."""
@@ -140,6 +149,11 @@ def parse_study(data: object, source: str) -> Study:
             if (figure.kind in kinds) != bool(getattr(figure, field)):
                 raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
                                  f"a column for {' and '.join(kinds)}, nothing for others")
+    for field, axes in (("axes", study.axes), *((f"blocks.{i}.axes", block.axes) for i, block in enumerate(study.blocks))):
+        for axis, fields in axes.items():
+            _require_free(source, f"{field}.{axis}", axis)
+            if not fields:
+                raise InputError(source, f"{field}.{axis}", "no fields", "the fields that change together")
     names = [block.name for block in study.blocks]
     for i, block in enumerate(study.blocks):
         if block.name in names[:i]:
@@ -148,10 +162,35 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
         if not (block.base or study.base):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
+        combined: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
+        for kind, varied in combined:
+            own = {**study.axes, **block.axes}
+            for axis in varied:
+                _require_free(source, f"blocks.{i}.{kind}.{axis}", axis)
+            fields = [field for axis in varied for field in own.get(axis, [axis])]
+            twice = [field for field in fields if fields.count(field) > 1]
+            if twice:
+                raise InputError(source, f"blocks.{i}.{kind}", f"{twice[0]} more than once", "each field in one axis: the last would win")
         for axis, values in block.grid.items():
             if not values:
                 raise InputError(source, f"blocks.{i}.grid.{axis}", "no values", "at least one")
     return study
+
+
+def _require_free(source: str, field: str, axis: str) -> None:
+    if axis in RESERVED and axis not in OWN_COLUMNS:
+        raise InputError(source, field, axis, "another name: the tables have a column of this one")
+
+
+def require_distinct(source: str, precisions: Iterable[tuple[str, str | PrecisionSpec]]) -> None:
+    """InputError where two precisions have one name in tables, or one has that of a float or a preset with other formats."""
+    known: dict[str, object] = {name: name for name in FLOATS}
+    for name, numbers in precisions:
+        formats = numbers if isinstance(numbers, str) else numbers.formats
+        if name not in known:
+            known[name] = load_spec(name).formats if name in preset_names() else formats
+        if known[name] != formats:
+            raise InputError(source, "precision", f"two precisions called {name}", "a name of its own for each: tables and figures go by it")
 
 
 def plan(study: Study, source: str) -> list[Planned]:
@@ -173,6 +212,8 @@ def plan(study: Study, source: str) -> list[Planned]:
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
             runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where))) for seed in block.seeds or study.seeds]
+    require_distinct(source, {p.config.precision: (p.precision, load_spec(p.config.precision)) for _, p in runs
+                              if p.config.precision not in FLOATS}.values())
     order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
     return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]
 

@@ -3,7 +3,8 @@
     results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done |
                         failed), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation), best_accuracy, best_nmse
     curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes
-    telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes
+    telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes; where an axis is called rounding, say, the column of what was
+                        counted is "counted rounding"
 """
 from __future__ import annotations
 
@@ -16,16 +17,11 @@ import pandas as pd
 
 from fxsim.errors import InputError
 from fxsim.files.writing import write_atomic
-from quant import FLOATS
 
+from .columns import OWN_COLUMNS, QUALITIES, RESERVED
 from .plan import Planned
 
-QUALITIES = ("loss", "accuracy", "nmse", "rate_hz")
-RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error", "updates", "stopped_early", *QUALITIES,
-           "best_accuracy", "best_nmse")
-"""Columns of results.parquet; all others are axes."""
 NAMES = ("results", "curves", "telemetry")
-OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision"}     # axes that the tables have columns for anyhow
 
 
 def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:
@@ -48,8 +44,7 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
 
 def _labels(run: Planned) -> dict:
     c = run.config
-    precision = c.precision if c.precision in FLOATS else Path(c.precision).stem
-    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": precision, "seed": c.seed}
+    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": run.precision, "seed": c.seed}
 
 
 def _axes(run: Planned) -> dict:
@@ -64,7 +59,8 @@ def _qualities(curves: pd.DataFrame) -> dict:
 
 
 def _labelled(table: pd.DataFrame, labels: dict) -> pd.DataFrame:
-    table = table.drop(columns=[name for name in labels if name in table])
+    table = table.drop(columns=[name for name in labels if name in RESERVED and name in table])
+    table = table.rename(columns={name: f"counted {name}" for name in labels if name in table})
     return pd.concat([pd.DataFrame([labels] * len(table), index=table.index, columns=list(labels)), table], axis=1)
 
 

@@ -10,32 +10,38 @@ Weights are rounded as a run's initial weights are: by their format, with the ra
 """
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
-import pandas as pd
 
 from fxsim.config import Config
 from fxsim.config.io import override
 from fxsim.engine.interface import Engine, Result, given
 from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
+from fxsim.files.ownership import claim_directory, has_json
+from fxsim.files.writing import write_csv, write_json
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
-from fxsim.training.initial import fitted, network_in_file
-from fxsim.training.metrics import accuracy, cross_entropy, measure, squared_error
 from quant import FLOATS
+
+from .initial import fitted, network_in_file
+from .metrics import accuracy, cross_entropy, measure, require_finite, squared_error
+from .runs import command_line, machine, versions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 TWIN = "float64"
 TOGETHER = 8            # trials recorded at a time
 RESAMPLES, SEED = 2000, 1
-TAIL = 0.025            # of an interval, on each side
-Z = 1.959963984540054   # standard normal quantile of 1 - TAIL
+LEVEL = 0.95            # of intervals
+FILES, KIND = ("evaluation.csv", "counts.csv", "manifest.json"), "evaluated"
 MEASURES = ("loss", "accuracy", "nmse")
 COLUMNS = ("precision", "trials", *(f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")), "rate_hz", "flipped",
            "saturated", "most_saturated")
@@ -51,7 +57,9 @@ class Evaluation:
     counts: list[dict[str, Any]]
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> DataFrame:
+        """``rows`` as a pandas DataFrame."""
+        import pandas as pd
         return pd.DataFrame(self.rows, columns=list(COLUMNS))
 
 
@@ -155,6 +163,7 @@ def row(config: Config, outcome: Outcome, twin: Outcome, trials: Trials) -> dict
     task = config.task.classification
     out: dict[str, Any] = dict.fromkeys(COLUMNS)
     out |= {"precision": label(config), "trials": trials.size, **measure(outcome, trials, task)}
+    require_finite(config.name, {name: out[name] for name in (*MEASURES, "rate_hz")}, f"in {label(config)}")
     parts = [(outcome.y[b:b + 1], trials.target[b:b + 1]) for b in range(trials.size)]
     losses = np.array([(cross_entropy if task else squared_error)(*part) for part in parts])
     out["loss_low"], out["loss_high"] = bootstrap(losses)
@@ -182,16 +191,27 @@ def flipped(first: Outcome, second: Outcome) -> float:
 # ---- intervals -------------------------------------------------------------------------------------------------------
 def wilson(right: int, trials: int) -> tuple[float, float]:
     """95 % interval of a binomial share (Wilson 1927), which also holds near 0 and 1."""
-    share, spread = right / trials, Z * Z / trials
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    from scipy.stats import binomtest
+    low, high = binomtest(right, trials).proportion_ci(LEVEL, "wilson")
+    return float(low), float(high)
 
 
 def bootstrap(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """95 % percentile interval of the mean of (B,) values over trials, or of sum(values) / sum(weights) (Efron 1979)."""
+    """95 % percentile interval over trials of the mean of (B,) values, or of sum(values) / sum(weights) (Efron 1979)."""
     B = values.size
     drawn = np.random.default_rng(SEED).multinomial(B, np.full(B, 1 / B), RESAMPLES)        # how often each trial is drawn
     means = drawn @ values / (B if weights is None else drawn @ weights)
-    low, high = np.quantile(means, [TAIL, 1 - TAIL])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+def save(evaluation: Evaluation, directory: Path, source: str | Path, changes: Sequence[str] = (), force: bool = False) -> None:
+    """Write evaluation.csv, counts.csv and manifest.json, of which ``fxsim report`` makes a page."""
+    claim_directory(directory, FILES, has_json("manifest.json", KIND), force)
+    write_csv(directory / "evaluation.csv", COLUMNS, evaluation.rows)
+    write_csv(directory / "counts.csv", COUNTED, evaluation.counts)
+    c = evaluation.config
+    write_json(directory / "manifest.json", {
+        KIND: str(source), "task": c.task.name, "trials": evaluation.rows[0]["trials"], "changes": list(changes), "command": command_line(),
+        "versions": versions(), "machine": machine(), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})

@@ -3,10 +3,9 @@
 Errors, per array:
 
     relative           max |found - golden| / max |golden|     (max |found - golden| where golden is all zero)
-    of the rate        max |found - golden| / learning rate    (weights after Adam in float32: Adam turns the sign of a
-                                                                gradient that is nearly zero, noise and all, into a step)
+    of the bound       max (|found - golden| / bound)          (weights after Adam in float32, see :func:`adam_bound`)
 
-Tolerances: a float64 case 1e-9 relative throughout; a float32 case 1e-4 relative, weights after Adam 1e-3 of the rate.
+Tolerances: a float64 case 1e-9 relative throughout; a float32 case 1e-4 relative, weights after Adam 1 of the bound.
 
 Trajectories run free: nothing is forced back onto the golden path, so one spike that differs shows in all that follows.
 """
@@ -18,12 +17,16 @@ from typing import Callable, Iterable, Optional, Protocol
 
 import numpy as np
 
+from fxsim.engine.interface import given
 from fxsim.errors import InputError
 
 from .golden_case import GoldenCase, load_golden
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
-ADAM_TOLERANCE_FLOAT32 = 1e-3       # of the learning rate
+STEPS, BETA2, EPSILON = 3, 0.999, 1e-8      # of the golden files' Adam; beta1 is 0.9
+LARGEST_STEP = 1.004        # of the rate: |m| <= LARGEST_STEP sqrt(v) after bias correction, in three steps
+ULP = 2.0**-23              # of float32, relative
+OPERATIONS = 8              # of a step, each rounded
 
 
 class Implementation(Protocol):
@@ -48,14 +51,15 @@ def _reference() -> Implementation:
     return ReferenceAdapter()
 
 
-def _twin() -> Implementation:
-    from .twin_adapter import TwinAdapter  # compiles kernels
+def _twin(engine: str) -> Implementation:
+    from .twin_adapter import TwinAdapter
 
-    return TwinAdapter()
+    return TwinAdapter(engine)
 
 
-IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {"reference": _reference, "twin": _twin}
-"""Everything that can be verified, and by default is: name -> constructor, which imports what it needs."""
+IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {"reference": _reference, "oracle": lambda: _twin("oracle"), "cpu": lambda: _twin("cpu")}
+"""Everything that can be verified: name -> constructor, which imports what it needs. Engines: the float twin of fixed-point runs on them."""
+DEFAULT = ("reference", "oracle")       # the CPU engine's float kernels take a minute to compile
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Row:
     implementation: str
     quantity: str
     error: float
-    measure: str        # "relative" or "of the rate"
+    measure: str        # "relative" or "of the bound"
     tolerance: float
     note: str = ""      # how many spikes differ
 
@@ -75,7 +79,7 @@ class Row:
         return self.error <= self.tolerance
 
 
-def verify_golden(paths: Iterable[str | Path], implementations: Iterable[str] = tuple(IMPLEMENTATIONS)) -> list[Row]:
+def verify_golden(paths: Iterable[str | Path], implementations: Iterable[str] = DEFAULT) -> list[Row]:
     """One row per quantity, implementation and file. Raises InputError for a bad file or an unknown implementation."""
     names = list(implementations)
     for name in names:
@@ -101,7 +105,9 @@ def verify_case(case: GoldenCase, name: str, implementation: Implementation) -> 
     for rule, golden in case.adam3.items():
         matrices = implementation.adam3(case, rule)
         if matrices is not None:
-            rows += [_adam_row(case, name, f"adam3_{rule}_{layer}", matrices[layer], golden[layer]) for layer in golden]
+            bounds = _adam_bounds(case, rule, given(implementation.gradients(case, rule))) if case.dtype == "float32" else None
+            rows += [_adam_row(case, name, f"adam3_{rule}_{layer}", matrices[layer], golden[layer], bounds[layer] if bounds else None)
+                     for layer in golden]
     return rows
 
 
@@ -118,10 +124,34 @@ def max_difference(found: np.ndarray, golden: np.ndarray) -> float:
     return float(np.max(np.abs(found.astype(np.float64) - golden.astype(np.float64)), initial=0.0))
 
 
-def _adam_row(case: GoldenCase, name: str, quantity: str, found: np.ndarray, golden: np.ndarray) -> Row:
-    if case.dtype == "float32":
-        return Row(case.path, name, quantity, max_difference(found, golden) / case.rate, "of the rate", ADAM_TOLERANCE_FLOAT32)
-    return Row(case.path, name, quantity, relative_error(found, golden), "relative", TOLERANCE[case.dtype])
+def adam_bound(gradient: np.ndarray, error: float, rate: float, largest_weight: float) -> np.ndarray:
+    """How far weights after three Adam steps in float32 can be apart if gradients differ by ``error`` at most; shape of ``gradient``.
+
+    Adam divides a gradient by its own size, so it turns that of a gradient near zero, noise and all, into a step. A step is
+    rate m / (s + epsilon) with m a mean and s = sqrt(v) a root mean square of the gradients so far. Both follow their gradients: they
+    differ by ``error`` at most, and steps by (1 + LARGEST_STEP) error / (s + epsilon); and by two whole steps at most. ``gradient`` is
+    the first one, which alone makes s at least sqrt(share) |gradient|. Beside that, each weight is rounded in each step, on both sides.
+    """
+    steps = np.zeros(gradient.shape)
+    for t in range(1, STEPS + 1):
+        share = BETA2 ** (t - 1) * (1 - BETA2) / (1 - BETA2**t)
+        size = np.sqrt(share) * np.abs(gradient.astype(np.float64)) + EPSILON
+        steps += np.minimum((1 + LARGEST_STEP) * error / size, 2 * LARGEST_STEP) + OPERATIONS * ULP
+    return rate * steps + STEPS * ULP * largest_weight
+
+
+def _adam_bounds(case: GoldenCase, rule: str, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """layer -> bound. The gradients' error is twice what it is at the initial weights: the files do not have those of the later steps."""
+    return {layer: adam_bound(golden, 2 * max_difference(found[layer], golden), case.rate, float(np.abs(case.adam3[rule][layer]).max()))
+            for layer, golden in case.gradients[rule].items()}
+
+
+def _adam_row(case: GoldenCase, name: str, quantity: str, found: np.ndarray, golden: np.ndarray, bound: np.ndarray | None) -> Row:
+    if bound is None:
+        return Row(case.path, name, quantity, relative_error(found, golden), "relative", TOLERANCE[case.dtype])
+    if found.shape != golden.shape:
+        return Row(case.path, name, quantity, float("inf"), "of the bound", 1.0)
+    return Row(case.path, name, quantity, max_difference(found / bound, golden / bound), "of the bound", 1.0)
 
 
 def _spike_note(found: np.ndarray, golden: np.ndarray) -> str:

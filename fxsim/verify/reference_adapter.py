@@ -13,7 +13,13 @@ from .golden_case import GoldenCase
 
 
 class ReferenceAdapter:
-    """Runs golden cases through the reference, in the case's own floating-point type."""
+    """Runs golden cases through the reference, in the case's own floating-point type.
+
+    On one thread, as trainings do: two take twice as long, and many times as long where a core is busy.
+    """
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
 
     def trajectories(self, case: GoldenCase) -> dict[str, np.ndarray]:
         model = ReferenceModel(case.network, case.dtype)

@@ -13,7 +13,10 @@ from .golden_case import GoldenCase
 
 
 class TwinAdapter:
-    """Runs golden cases on the CPU engine, in the case's own floating-point type."""
+    """Runs golden cases on an engine, in the case's own floating-point type."""
+
+    def __init__(self, engine: str):
+        self.engine = engine
 
     def trajectories(self, case: GoldenCase) -> dict[str, np.ndarray]:
         learning, c = case.learning_with("eprop"), case.network.constants
@@ -42,10 +45,9 @@ class TwinAdapter:
             optimizer.step(given(engine.run(optimizer.weights, case.trials).gradients), case.trials.size)
         return self._dense(case, arithmetic.weights_to_model(optimizer.weights))
 
-    @staticmethod
-    def _engine(case: GoldenCase, learning: Learning) -> tuple[Arithmetic, Engine]:
+    def _engine(self, case: GoldenCase, learning: Learning) -> tuple[Arithmetic, Engine]:
         arithmetic = make_arithmetic(case.dtype, case.network, learning, case.trials.steps)
-        return arithmetic, make_engine("cpu", case.network, learning, arithmetic)
+        return arithmetic, make_engine(self.engine, case.network, learning, arithmetic)
 
     @staticmethod
     def _dense(case: GoldenCase, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +12,10 @@ import yaml
 from click.testing import CliRunner
 
 from fxsim.cli.main import main
+from fxsim.config import load_config
 from fxsim.errors import InputError
+from fxsim.study.columns import RESERVED
+from fxsim.study.comparison import plan as plan_comparison
 from fxsim.study.plan import load_study, parse_study, plan
 from fxsim.study.store import read_store
 
@@ -71,12 +75,36 @@ def test_formats_in_files_are_part_of_a_runs_identity(tmp_path):
     ({"set": {"learning.rul": "eprop"}}, ["learning.rul", "unknown"]), ({"blocks": [{"name": "a", "runs": [{"precision": "q17"}]}]}, ["q17", "q16"]),
     ({"blocks": [{"name": "a", "grid": {"formats.membrane.word_bits": [1]}, "set": {"precision": "q16"}}]}, ["block a, run 1", "word_bits", "found 1"]),
     ({"blocks": [{"name": "a", "grid": {"batch_size": list(range(1, 500)), "iterations": list(range(500))}}]}, ["499000 runs", "100000"]),
-    ({"set": {"seed": 5}}, ["block float, run 1", "seed", "seeds of the study"]), ({"blocks": [{"name": "a", "grid": {"seed": [1]}}]}, ["seed: found 1", "seeds of"]),
+    ({"set": {"seed": 5}}, ["block float, run 1", "seed", "seeds of the study"]), ({"axes": {"s": ["seed"]}, "blocks": [{"name": "a", "grid": {"s": [1]}}]}, ["seed: found 1", "seeds of"]),
+    ({"axes": {"loss": ["batch_size"]}}, ["axes.loss", "another name"]), ({"axes": {"nothing": []}}, ["axes.nothing", "no fields"]),
+    ({"blocks": [{"name": "a", "axes": {"rule": ["learning.rule"]}}]}, ["blocks.0.axes.rule", "another name"]),
+    ({"blocks": [{"name": "a", "grid": {"task": [{"name": "delayed_match"}]}}]}, ["blocks.0.grid.task", "another name"]),
+    ({"blocks": [{"name": "a", "runs": [{"state bits": 8, "formats.membrane.word_bits": 9}]}]}, ["blocks.0.runs.0", "formats.membrane.word_bits more than once"]),
     ({"seeds": ["x"]}, ["seeds.0", "a number"])])
 def test_a_wrong_study_is_one_line_and_nothing_is_written(changes, words, tmp_path):
     result = swept(study(tmp_path / "s.yaml", **changes), "--out", tmp_path / "out")
     assert result.exit_code == 2 and result.output.count("\n") == 1 and all(word in result.output for word in words), result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("column", sorted(RESERVED - {"precision"}))
+def test_no_axis_has_the_name_of_a_column(column):
+    with pytest.raises(InputError, match="another name"):
+        parse_study({**STUDY, "axes": {column: ["batch_size"]}}, "s.yaml")
+
+
+@pytest.mark.parametrize("first, second", [("q16.yaml", "q16"), ("float32.yaml", "float64"), ("a/mine.yaml", "b/mine.yaml")])
+def test_two_precisions_of_one_name_are_refused(first, second, tmp_path):
+    for i, name in enumerate((first, second)):
+        if name.endswith(".yaml"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(f"extends: q16\nquantities: {{membrane: {{word_bits: {12 + i}, frac_bits: 7}}}}\n")
+    data = {**STUDY, "set": {}, "blocks": [{"name": "mine", "grid": {"precision": [first, second]}}]}
+    with pytest.raises(InputError, match=f"two precisions called {Path(first).stem}"):
+        plan(parse_study(data, str(tmp_path / "s.yaml")), str(tmp_path / "s.yaml"))
+    paths = [str(tmp_path / name) if name.endswith(".yaml") else name for name in (first, second)]
+    with pytest.raises(InputError, match="two precisions called|each only once"):
+        plan_comparison([load_config("delayed_match")], ["eprop"], paths, [1], tmp_path)
 
 
 # ---- sweeps ----------------------------------------------------------------------------------------------------------
@@ -103,6 +131,13 @@ def test_finished_runs_are_not_repeated_and_more_seeds_only_add(undisturbed, tmp
     before = {path: path.stat().st_mtime_ns for path in undisturbed.glob("runs/*/manifest.json")}
     assert "8 runs, 8 finished before" in swept(undisturbed / "study.yaml", "--out", undisturbed).output
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.glob("runs/*/manifest.json")}
+
+
+def test_an_axis_that_is_called_like_a_column_of_telemetry_takes_nothing_away(tmp_path):
+    axes, blocks = {"rounding": ["formats.trace.rounding"]}, [{"name": "a", "set": {"precision": "q16"}, "grid": {"rounding": ["floor"]}}]
+    assert swept(study(tmp_path / "s.yaml", axes=axes, blocks=blocks, seeds=[3]), "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
+    table = read_store(tmp_path / "out", "telemetry").set_index("quantity")
+    assert set(table["rounding"]) == {"floor"} and table.loc["membrane", "counted rounding"].iloc[0] == "nearest_up"
 
 
 def test_a_failing_run_stops_no_other_and_is_told(tmp_path):
