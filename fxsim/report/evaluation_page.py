@@ -30,8 +30,10 @@ def build_evaluation_report(directory: Path) -> Path:
     measure = "accuracy" if table["accuracy"].notna().any() else "nmse"
     with style(STYLE):
         picture = save_picture(_figure(table, measure), make_directory(directory / "figures"), "evaluation", bbox_inches="tight")
+    changes = manifest.get("changes")
     header = provenance(manifest, [("Weights", str(manifest.get(KIND))), ("Task", title(str(manifest.get("task")))),
-                                   ("Trials", str(manifest.get("trials"))), ("Changed", ", ".join(map(str, manifest.get("changes") or [])) or "nothing")])
+                                   ("Trials", str(manifest.get("trials"))),
+                                   ("Changed", ", ".join(map(str, changes)) if isinstance(changes, list) and changes else "nothing")])
     return render("evaluation.html.j2", directory / "report.html", [], [], header=header, figures={"evaluation": picture}, twin=TWIN,
                   measure="nMSE" if measure == "nmse" else measure, rows=[_row(row, measure) for row in table.to_dict("records")],
                   kinds=KINDS, counts=[row for row in counts.to_dict("records") if row["stored"]])
@@ -60,7 +62,8 @@ def _figure(table: pd.DataFrame, measure: str) -> Figure:
     left.set_xlabel(f"{LABELS[measure]} (95 % interval over trials)")
     left.set_yticks(place, names)
     left.invert_yaxis()
-    for column, colour, shift, label in (("flipped", COLOURS[2], -0.2, f"spikes that flip against {TWIN}"), ("saturated", COLOURS[3], 0.2, "saturated values")):
+    for column, colour, shift, label in (("flipped", COLOURS[2], -0.2, f"spikes that flip against {TWIN}"),
+                                         ("saturated", COLOURS[3], 0.2, "saturated values")):
         right.barh(place + shift, 100 * table[column].fillna(0).to_numpy(float), 0.38, color=colour, label=label)
     right.set_xlabel("percent")
     right.legend(frameon=False, fontsize=8)

@@ -10,27 +10,30 @@ Weights are rounded as a run's initial weights are: by their format, with the ra
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
-from fxsim.config import Config
+from fxsim.config import Config, dump_config, load_config
 from fxsim.config.io import override
 from fxsim.engine.interface import Engine, Result, given
 from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
-from fxsim.files.writing import write_csv, write_json
+from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
 from quant import FLOATS
+from quant.files import read_text
 
-from .initial import fitted, network_in_file
+from .initial import checksum, fitted, network_in_file, network_of_run
+from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .metrics import accuracy, cross_entropy, measure, require_finite, squared_error
 from .runs import command_line, machine, versions
 
@@ -91,18 +94,28 @@ def evaluate(source: str | Path, precisions: Sequence[str], changes: Sequence[st
         raise InputError("evaluate", "precisions", ", ".join(precisions) or "nothing", "at least one, each only once")
     network, own = network_in_file(Path(source), config)
     formats = [change for change in changes if change.startswith("formats")]
-    base = override(own.changed({"precision": TWIN, "formats": {}}), [change for change in changes if change not in formats], str(source))
+    base = override(plain(own), [change for change in changes if change not in formats], str(source))
     if trials is not None:
         field = "evaluation.batch_size" if base.task.classification else "batch_size"      # a regression is evaluated on its training trials
         base = base.changed({field: trials})
-    network = fitted(str(source), network, base)
     chosen = [base.changed({"precision": precision}) for precision in precisions]
-    chosen = [c if c.precision in FLOATS else override(c, formats, str(source)) for c in chosen]
     if formats and all(c.precision in FLOATS for c in chosen):
         raise InputError("evaluate", formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
-    batch = make_task(base).evaluation_trials()
+    return compared(str(source), network, [c if c.precision in FLOATS else override(c, formats, str(source)) for c in chosen])
+
+
+def plain(config: Config) -> Config:
+    """The configuration in the twin's precision, with a rule that engines know: nothing is learned."""
+    changes: dict[str, Any] = {"precision": TWIN, "formats": {}, "engine": "auto" if config.engine == "reference" else config.engine}
+    return config.changed({**changes, "learning.rule": "eprop"} if config.learning.rule == "bptt" else changes)
+
+
+def compared(source: str, network: Network, configs: Sequence[Config]) -> Evaluation:
+    """The network in the precision of each configuration; they differ in nothing else that matters here."""
+    base = plain(configs[0])
+    network, batch = fitted(source, network, base), make_task(base).evaluation_trials()
     twin = run(base, network, batch)
-    found = [(c, twin if c == base else run(c, network, batch)) for c in chosen]
+    found = [(c, twin if c.precision == TWIN else run(c, network, batch)) for c in configs]
     return Evaluation(base, [row(c, outcome, twin, batch) for c, outcome in found],
                       [{"precision": label(c), "quantity": name, **counts} for c, outcome in found for name, counts in outcome.telemetry.items()])
 
@@ -215,3 +228,36 @@ def save(evaluation: Evaluation, directory: Path, source: str | Path, changes: S
     write_json(directory / "manifest.json", {
         KIND: str(source), "task": c.task.name, "trials": evaluation.rows[0]["trials"], "changes": list(changes), "command": command_line(),
         "versions": versions(), "machine": machine(), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+
+
+def evaluate_in(directory: Path, config: Config, source: Path) -> dict[str, Any]:
+    """Evaluate the trained weights of the run ``source`` and write a directory like that of a run that learns nothing; returns its row of the curve.
+
+    The tables of :func:`save` stand in it, too. Raises InputError.
+    """
+    network, _ = network_of_run(source)
+    found, updates = compared(str(source), network, [config]), json.loads(read_text(source / "manifest.json"))["updates"]
+    labels = {"task": config.task.name, "rule": config.learning.rule, "precision": label(config), "seed": config.seed, "iteration": updates}
+    spec = config.resolved_precision()
+    formats = {} if isinstance(spec, str) else {name: asdict(fmt) for name, fmt in spec.formats.items()}
+    measured = {**labels, "split": "eval", "seconds": 0.0, **{name: found.rows[0][name] for name in (*MEASURES, "rate_hz")}}
+    blank = dict.fromkeys(TELEMETRY_COLUMNS)
+    counted = [{name: {**formats.get(counts["quantity"], {}), **counts, **labels}.get(name) for name in blank} for counts in found.counts]
+    make_directory(directory)
+    (directory / "manifest.json").unlink(missing_ok=True)
+    write_atomic(directory / "config.yaml", dump_config(config).encode())
+    write_csv(directory / "curves.csv", CURVE_COLUMNS, [measured])
+    write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, counted)
+    write_csv(directory / "evaluation.csv", COLUMNS, found.rows)
+    write_json(directory / "manifest.json", {"finished": True, "stopped_early": False, "updates": updates, KIND: str(source),
+                                             "sha256": checksum(source), "command": command_line(), "versions": versions(), "machine": machine()})
+    return measured
+
+
+def is_evaluated(directory: Path, config: Config, source: Path) -> bool:
+    """Whether the directory holds the evaluation of this configuration with the weights that ``source`` has now. Raises InputError."""
+    try:
+        stored = json.loads(read_text(directory / "manifest.json"))
+        return stored["sha256"] == checksum(source) and load_config(directory / "config.yaml") == config
+    except (InputError, ValueError, KeyError, TypeError):       # none, one that was not finished, or a damaged one: it is made again
+        return False

@@ -43,11 +43,15 @@ def pinned(config: Config) -> Config:
     given = config.initial
     if given is None:
         return config
-    path = _weights_file(Path(given.path))
-    found = hashlib.sha256(read_regular(path, LARGEST_FILE, "initial", "a file of weights")).hexdigest()
+    found = checksum(Path(given.path))
     if given.sha256 and given.sha256 != found:
-        raise InputError(path, "initial.sha256", found, f"{given.sha256}, the weights that the run begins with")
+        raise InputError(given.path, "initial.sha256", found, f"{given.sha256}, the weights that the run begins with")
     return config.model_copy(update={"initial": given.model_copy(update={"sha256": found})})
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file of weights; of a directory of that of its finished run. Raises InputError."""
+    return hashlib.sha256(read_regular(_weights_file(path), LARGEST_FILE, "initial", "a file of weights")).hexdigest()
 
 
 def network_of(config: Config) -> Network:
