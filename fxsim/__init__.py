@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxsim.model.topology import build_network
+    from fxsim.training.evaluation import Evaluation
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
     from fxsim.training.simulator import Simulator
@@ -101,4 +102,21 @@ def compare(configs: list[Config | str | Path], rules: list[str], precisions: li
     return build_report(out)
 
 
-__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "train"]
+def evaluate(source: str | Path, precisions: list[str], changes: list[str] | tuple[str, ...] = (), trials: int | None = None,
+             config: Config | None = None, out: str | Path | None = None) -> Evaluation:
+    """Trained weights (a run directory, a weights.npz, a NIR file) in every precision on the same trials; with ``out`` also as tables and a page.
+
+    See :func:`fxsim.training.evaluation.evaluate`.
+    """
+    from pathlib import Path
+
+    from fxsim.training.evaluation import evaluate, save
+    found = evaluate(source, precisions, changes, trials, config)
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, Path(out), source, changes)
+        build_report(out)
+    return found
+
+
+__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "evaluate", "load_config", "load_plugin", "train"]

@@ -57,8 +57,8 @@ def main() -> None:
     """
 
 
-for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
-                verify.verify, bench.bench, doctor.doctor, exchange.export, exchange.import_, lava.lava):
+for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate,
+                precision.evaluate, precision.cost, verify.verify, bench.bench, doctor.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
 for command in (train.train, study.compare, study.sweep, study.report, precision.calibrate, precision.cost, *exchange.export.commands.values(),
                 *exchange.import_.commands.values(), *lava.lava.commands.values()):       # whatever reads configurations

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Literal, Mapping, Union
+from typing import Annotated, Any, Literal, Mapping, Optional, Union
 
-from pydantic import BaseModel, Field, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
@@ -18,6 +18,7 @@ from quant.errors import shown
 from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
+from .initial import InitialConfig, as_section
 from .learning import OPTIMIZERS, LearningConfig
 from .network import NetworkConfig
 from .registry import load_plugin, plugin_of, read_task, section_of
@@ -42,6 +43,8 @@ class Config(Section):
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")
     task: Annotated[SerializeAsAny[TaskSection], PlainValidator(read_task)]
     network: NetworkConfig
+    initial: Annotated[Optional[InitialConfig], BeforeValidator(as_section)] = Field(
+        None, description="a network to begin with: path of a run directory, weights.npz or NIR file; null: drawn from the seed")
     learning: LearningConfig = LearningConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()

@@ -25,6 +25,7 @@ from .network import Constants, Learning, Network
 RATE_FRAC = 24              # fraction bits in which the target rate enters the integer rate error
 RATE_GAIN_FRAC = 14         # and those of its gain c_reg S/(1-kappa)
 LARGEST = 2.0**45           # of a coefficient in fixed point: beyond every format, and a 64-bit word with RATE_GAIN_FRAC bits
+SAME = 2.0**-51             # two roundings of a float64: by the scale and back
 WEIGHT_STREAM = 0xFFFFFFFF  # the trial id that keys the rounding of weights (no trial has it)
 
 
@@ -97,8 +98,16 @@ class Arithmetic:
         return {layer: self.weight_to_raw(f"weight_{layer}", layer, w, step) for layer, w in weights.items()}
 
     def weight_to_raw(self, quantity: str, layer: str, weights: np.ndarray, step: int) -> np.ndarray:
-        """One layer's model weights in the format of ``quantity`` (``weight_*`` or ``shadow_*``)."""
-        return self.to_raw(quantity, np.asarray(weights) * self.weight_scale[layer], self.weight_random(quantity, step, np.size(weights)))
+        """One layer's model weights in the format of ``quantity`` (``weight_*`` or ``shadow_*``).
+
+        Stored weights that went through model units (:meth:`weights_to_model`) come back as they were, whatever the rounding.
+        """
+        scaled = np.asarray(weights) * self.weight_scale[layer]
+        if self.spec:
+            steps = scaled / self.spec[quantity].resolution         # exact: a power of two
+            whole = np.rint(steps)
+            scaled = np.where(np.abs(steps - whole) <= SAME * np.abs(whole), whole * self.spec[quantity].resolution, scaled)
+        return self.to_raw(quantity, scaled, self.weight_random(quantity, step, np.size(weights)))
 
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
         """(size,) 31-bit words that round weight update number ``step``; none for floats."""

@@ -21,7 +21,8 @@ from fxsim.engine.build.plan import MAX_RATE_ERROR_FRAC
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.topology import learning_of
+from fxsim.training.initial import network_of
 from fxsim.training.loop import Training
 from fxsim.training.progress import Progress
 from quant import QUANTITIES, PrecisionSpec, QFormat, load_spec
@@ -95,6 +96,6 @@ def calibrate(config: Config, word_bits: int, accumulator_bits: int = 31, headro
     described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.updates} updates), "
                  f"signs and roundings of {preset}")
     spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)
-    network = build_network(config)
+    network = network_of(config)
     proof_for(make_arithmetic(spec, network, learning_of(config), config.task.steps, config.seed), network)
     return spec, fitted

@@ -20,6 +20,7 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
+from fxsim.training.initial import pinned
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
@@ -82,7 +83,7 @@ def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[s
             for precision, name in zip(precisions, names):
                 for rule in rules:
                     if rule != "bptt" or precision in FLOATS:
-                        changed = config.changed({"seed": seed, "precision": precision, "learning.rule": rule})
+                        changed = pinned(config.changed({"seed": seed, "precision": precision, "learning.rule": rule}))
                         runs.append(Run(changed, folder / f"{rule}-{_folder(name)}-s{seed}", snapshot=seed == seeds[0]))
     if not runs:
         raise InputError("compare", "precisions", ", ".join(names), "float32 or float64 for rule bptt")

@@ -20,9 +20,10 @@ from typing import Any, Callable, Generator, Iterator, Sequence
 
 from fxsim.config import Config
 from fxsim.errors import InputError
+from fxsim.training.evaluation import evaluate_in, is_evaluated
 from fxsim.training.interrupts import Interrupted, Interrupts
 from fxsim.training.processes import ProcessDied, processes
-from fxsim.training.runs import train_in
+from fxsim.training.runs import is_finished, train_in
 
 TICK = 1.0      # seconds between looks at a cluster that has not finished a run
 CLOSING = 3     # seconds that a cluster has to take a goodbye
@@ -33,11 +34,21 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Run:
-    """One training run and its directory. ``snapshot``: it also leaves snapshot.npz, see fxsim.training.runs."""
+    """One run and its directory.
+
+    snapshot    it also leaves snapshot.npz, see fxsim.training.runs
+    source      nothing is trained: the weights of this run directory are evaluated
+    """
 
     config: Config
     directory: Path
     snapshot: bool = True
+    source: Path | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its directory holds it. InputError if that holds another one."""
+        return is_evaluated(self.directory, self.config, self.source) if self.source else is_finished(self.directory, self.config, more=True)
 
     def __str__(self) -> str:
         c, numbers = self.config, self.config.resolved_precision()
@@ -155,6 +166,8 @@ class Watch:
 
 def train_one(run: Run, threads: int) -> dict:
     """One run with its directory; returns its last evaluation. An interrupted process ends, having left a checkpoint."""
+    if run.source:
+        return evaluate_in(run.directory, run.config, run.source)
     begun = (run.directory / "config.yaml").exists()
     try:
         result = train_in(run.directory, run.config, resume=begun, threads=threads, with_snapshot=run.snapshot)

@@ -23,6 +23,7 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, write_atomic, write_csv
+from fxsim.training.initial import pinned
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
 from quant.files import dump_yaml
@@ -66,6 +67,7 @@ class Search:
     progress: SweepProgress
 
     def __post_init__(self) -> None:
+        self.config = pinned(self.config)
         self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
 

@@ -3,6 +3,7 @@
     results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done |
                         failed), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation), best_accuracy, best_nmse
     curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes
+    evaluations.parquet a row per run of the blocks that evaluate, with the columns of fxsim.training.evaluation; trained: the run of the weights
     telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes; where an axis is called rounding, say, the column of what was
                         counted is "counted rounding"
 """
@@ -22,12 +23,12 @@ from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .columns import OWN_COLUMNS, QUALITIES, RESERVED, RESULTS
 from .plan import Planned
 
-NAMES = ("results", "curves", "telemetry")
+NAMES = ("results", "curves", "telemetry", "evaluations")
 
 
 def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:
     """Write the tables of a sweep from its run directories. ``failures``: folder -> error."""
-    rows, curves, telemetry = [], [], []
+    rows, curves, telemetry, evaluations = [], [], [], []
     for run in planned:
         folder, labels = directory / "runs" / run.folder, {**_labels(run), **_axes(run)}
         if run.folder in failures:
@@ -39,15 +40,19 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
                      **_qualities(table)})
         curves.append(_labelled(table.drop(columns="seconds"), labels))
         telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
+        if run.source:
+            found = pd.read_csv(io.StringIO(read_csv_text(folder / "evaluation.csv"))).drop(columns="precision")
+            evaluations.append(_labelled(found, {**labels, "trained": run.source.folder}))
     results = pd.DataFrame(rows)
     results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
-    for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS))):
+    for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS),
+                                  _concatenated(evaluations, ()))):
         write_atomic(directory / f"{name}.parquet", to_parquet(table))
 
 
 def _labels(run: Planned) -> dict:
     c = run.config
-    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": run.precision, "seed": c.seed}
+    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": run.rule, "precision": run.precision, "seed": c.seed}
 
 
 def _axes(run: Planned) -> dict:

@@ -15,14 +15,14 @@ from concurrent.futures import Future
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.progress import SweepProgress, describe
-from fxsim.training.runs import command_line, is_finished, machine, versions
+from fxsim.training.runs import command_line, machine, versions
 
 from .jobs import Run, Workers, run_all
 from .plan import Places, Planned, load_study, plan
@@ -46,7 +46,8 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
         for name, content in {"study.yaml": text, **places.kept}.items():
             make_directory((out / name).parent)
             write_atomic(out / name, content.encode())
-        failures = train_planned(planned, out, workers, progress or SweepProgress())
+        failures = train_planned([p for p in planned if not p.source], out, workers, progress or SweepProgress())
+        failures |= evaluate_planned([p for p in planned if p.source], out, workers, progress or SweepProgress(), failures)
         write_store(out, planned, failures)
         write_json(out / "manifest.json", {
             "study": study.name, "command": command_line(), "versions": versions(), "machine": machine(), "runs": len({p.folder for p in planned}),
@@ -70,7 +71,24 @@ def train_planned(planned: Sequence[Planned], out: Path, workers: Workers, progr
         shape = p.config.model_copy(update={"seed": 0}).model_dump_json()
         runs.setdefault(p.folder, Run(p.config, (out / "runs" / p.folder).resolve(), shape not in seen_shapes))
         seen_shapes.add(shape)
-    todo = [run for run in runs.values() if not is_finished(run.directory, run.config, more=True)]
+    return _make(list(runs.values()), workers, progress)
+
+
+def evaluate_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress, failed: Mapping[str, str]) -> dict[str, str]:
+    """Evaluate the weights of trained runs, but for those that ``failed``; returns folder -> error."""
+    runs, failures = {}, {}
+    for p in planned:
+        assert p.source is not None
+        if p.source.folder in failed:
+            failures[p.folder] = f"its training failed: {failed[p.source.folder]}"[:LONGEST_ERROR]
+        else:
+            runs[p.folder] = Run(p.config, (out / "runs" / p.folder).resolve(), source=(out / "runs" / p.source.folder).resolve())
+    return failures | (_make(list(runs.values()), workers, progress) if runs else {})
+
+
+def _make(runs: list[Run], workers: Workers, progress: SweepProgress) -> dict[str, str]:
+    """Make those that are not finished; returns folder -> error of those that failed."""
+    todo = [run for run in runs if not run.is_finished]
     failures: dict[str, str] = {}
     with interruptible() as interrupts, progress.of(len(runs), len(runs) - len(todo)), closing(run_all(todo, workers, interrupts)) as finished:
         for run, future in finished:

@@ -16,10 +16,11 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.model.network import Trials
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
 
 from .backend import make_backend
+from .initial import network_of, pinned
 from .metrics import Measured, measure, require_finite
 from .optimizers import Optimizer, make_optimizer
 from .progress import Progress
@@ -72,7 +73,8 @@ class Training:
     """
 
     def __init__(self, config: Config):
-        self.config, self.task, self.network = config, make_task(config), build_network(config)
+        config = pinned(config)
+        self.config, self.task, self.network = config, make_task(config), network_of(config)
         self.learning = learning_of(config)
         backend = make_backend(config, self.network, self.learning, self.task.steps)
         self.engine, self.arithmetic = backend.engine, backend.arithmetic
