@@ -3,16 +3,19 @@
 # make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
 # make fuzz   5 minutes of coverage-guided fuzzing for every loader (FUZZ_SECONDS=60: a minute); see docs/robustness.md
 # make gpu    check and time the CUDA engine on this machine's GPU (reports/gpu); make gpu-wheels: what that needs where there is no network
-# make env    only set up (.venv);  make lint  ruff, mypy;  make wheels  build and try them;  make clean  remove environments
+# make docs   the pages of docs/ and the public interface from its docstrings, as HTML (build/docs)
+# make mutants  deliberate faults that the tests must find; its score is tests/mutants/score.md
+# make env    only set up (.venv);  make lint  ruff, imports, mypy, docs without a warning;  make wheels  build and try them;  make clean  remove environments
 
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTHON310 := $(shell ./.ci/find-python 3.10)
 PYTHON_NEW := $(shell ./.ci/find-python 3.12 3.13)
 PYTHON_ANY := $(or $(PYTHON310),$(PYTHON_NEW),$(shell ./.ci/find-python 3.11))
+DOCS := $(BIN)/python -m sphinx -q -W --keep-going docs build/docs       # a warning, a link that leads nowhere among them, is an error
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test test-full test-core bench gpu gpu-wheels fuzz lint wheels clean
+.PHONY: docs env demo test test-full test-core bench gpu gpu-wheels fuzz mutants lint wheels clean
 
 env: .venv/.ready
 
@@ -20,7 +23,7 @@ env: .venv/.ready
 	@if [ -z "$(PYTHON_ANY)" ]; then echo "No Python 3.10 found. Install one (for example: uv python install 3.10, or pyenv install 3.10) and run make again." >&2; exit 1; fi
 	@if [ -z "$(PYTHON310)" ]; then echo "No Python 3.10 found: using $(PYTHON_ANY), everything but Lava (lava-nc 0.10 needs 3.10; get one with: uv python install 3.10)"; fi
 	$(PYTHON_ANY) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference,lava,nir,cuda,cluster,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference,lava,nir,cuda,cluster,docs,dev]"
 	@touch $@
 
 demo: env
@@ -65,12 +68,21 @@ gpu-wheels: env
 
 fuzz: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fuzz]"
-	$(ONE_THREAD) $(BIN)/python tests/support/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
+	$(ONE_THREAD) $(BIN)/python tests/support/fuzzing/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
+
+# Deliberate faults, one after the other, and the tests that must fail; some ten minutes on two free cores. After make test.
+mutants: env
+	$(ONE_THREAD) $(BIN)/python tests/mutants/mutants.py --out tests/mutants/score.md
 
 lint: env
 	$(BIN)/python -m ruff check fxsim quant lava_backend tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy
+	$(DOCS)
+
+docs: env
+	$(DOCS)
+	@echo "written: build/docs/README.html"
 
 # sdist and wheel, installed and run in fresh environments of Python 3.10, 3.12 and 3.13.
 wheels:

@@ -15,26 +15,36 @@ package :mod:`quant`, where number formats live. Read model/network, then model/
     >>> config = fxsim.load_config("delayed_match", ["precision=q16", "iterations=100"])
     >>> result = fxsim.train(config, out="runs/first")
     >>> result.frame.query("split == 'eval'")[["iteration", "accuracy"]]
+
+:class:`Simulator` does the same on your own arrays, a batch or a step at a time.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.model.topology import build_network
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
+    from fxsim.training.simulator import Simulator
 
     from .config import Config
 
     __version__: str
 
 
-def __getattr__(name: str) -> str:
-    """``__version__``, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology"}
+
+
+def __getattr__(name: str) -> Any:
+    """``__version__`` and what takes long to import, looked up when it is asked for: ``fxsim --help`` does not wait for it."""
+    if name in _LATE:
+        from importlib import import_module
+        return getattr(import_module(_LATE[name]), name)
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import metadata
@@ -50,21 +60,45 @@ def load_config(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     return load_config(name_or_path, list(changes))
 
 
-def train(config: Config, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
-    """Train one network; with ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (:mod:`fxsim.training.runs`)."""
+def load_plugin(path: str | Path) -> list[str]:
+    """Run a Python file that defines tasks (``fxsim new task`` writes one); returns the names that configurations now can have. Raises InputError."""
+    from .config import load_plugin
+    return load_plugin(path)
+
+
+def train(config: Config | str | Path, out: str | Path | None = None, progress: Progress | None = None, resume: bool = False) -> TrainingResult:
+    """Train one network, of a configuration or of its name or path.
+
+    With ``out`` its run directory is written, with checkpoints that ``resume`` goes on from (:mod:`fxsim.training.runs`).
+    """
     from pathlib import Path
 
     from fxsim.training.loop import Training
     from fxsim.training.runs import train_in
+    config = _configuration(config)
+    if out == "":
+        raise InputError("fxsim.train", "out", "an empty path", "a path, or None")
     return Training(config).run(progress) if out is None else train_in(Path(out), config, progress, resume)
 
 
-def compare(configs: list[Config], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:
+def _configuration(given: Config | str | Path) -> Config:
+    """A configuration, or the one of this name or path."""
+    from pathlib import Path
+
+    from .config import Config
+    if isinstance(given, (str, Path)):
+        return load_config(given)
+    if not isinstance(given, Config):
+        raise InputError("fxsim", "config", type(given).__name__, "a configuration (fxsim.load_config), its name or its path")
+    return given
+
+
+def compare(configs: list[Config | str | Path], rules: list[str], precisions: list[str], seeds: list[int], out: str | Path, jobs: int = 0) -> Path:
     """Paired runs of every combination and their report, whose path is returned (see :mod:`fxsim.study.comparison`)."""
     from fxsim.report.build import build_report
     from fxsim.study.comparison import compare
-    compare(configs, rules, precisions, seeds, out, jobs)
+    compare([_configuration(config) for config in configs], rules, precisions, seeds, out, jobs)
     return build_report(out)
 
 
-__all__ = ["InputError", "__version__", "compare", "load_config", "train"]
+__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "train"]

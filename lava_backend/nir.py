@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 import numpy as np
 
-from fxsim.config import Config, build_config, dump_config, load_config
+from fxsim.config import Config, build_config, dump_config
 from fxsim.config.base import LARGEST, LONGEST, SMALLEST
-from fxsim.config.io import override
+from fxsim.config.io import load_run_config, override
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_file
@@ -76,7 +76,7 @@ def inexpressible(config: Config) -> list[str]:
 # ---- export ----------------------------------------------------------------------------------------------------------
 def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Config]:
     """The network of a finished run directory with its ``final`` or ``initial`` weights. Raises InputError."""
-    config = load_config(directory / "config.yaml")
+    config = load_run_config(directory)
     network = build_network(config)
     with Archive(directory / "weights.npz") as archive:
         weights = {layer: archive.floats(f"{when}_{layer}", (network.topology.synapses(layer).size,)) for layer in LAYERS}
@@ -188,7 +188,7 @@ def _read(path: Path) -> nir.NIRGraph:
     for name, size in (("neurons", "w_rec"), ("readout", "w_out")):
         node, rows = graph.nodes[name], graph.nodes[size].weight.shape[0]
         for field in ("tau", "r", "v_leak", *(("v_threshold", "v_reset") if name == "neurons" else ())):
-            values = np.asarray(getattr(node, field), np.float64)
+            values = _real(path, f"{name}.{field}", getattr(node, field))
             if values.shape != (rows,) or not (values == values[0]).all() or not np.isfinite(values).all():
                 raise InputError(path, f"{name}.{field}", f"shape {values.shape}, or values that differ", f"one finite value for all {rows}")
         for field, needed in (("r", 1.0), ("v_leak", 0.0), *((("v_reset", 0.0),) if name == "neurons" else ())):
@@ -226,7 +226,8 @@ def _require_plain(path: Path) -> None:
     def refuse(name: str, found: object) -> None:
         raise InputError(path, name, found, f"at most {MAX_ITEMS} groups and arrays of at most {MAX_BYTES} bytes, in the file itself")
     if not path.is_file():
-        refuse("", "no regular file")
+        found = "a directory" if path.is_dir() else "no regular file" if path.exists() else "no such file"
+        raise InputError(path, "", found, "a NIR file (fxsim export nir)")
     left, total = MAX_ITEMS, 0
     with h5py.File(path, "r") as file:
         groups = [file]
@@ -245,9 +246,17 @@ def _require_plain(path: Path) -> None:
                         refuse(name, f"{total} bytes" if total > MAX_BYTES else "data that are elsewhere, or too many texts")
 
 
+def _real(path: Path, field: str, values: Any) -> np.ndarray:
+    """Numbers as float64. InputError for complex ones, which would lose their imaginary part, and for what are none."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiub":
+        raise InputError(path, field, values.dtype, "real numbers")
+    return values.astype(np.float64)
+
+
 def _matrix(path: Path, graph: nir.NIRGraph, layer: str, shape: tuple[int, int] | None = None) -> np.ndarray:
     """(n_pre, n_post) float64 weights."""
-    weight = np.asarray(graph.nodes[f"w_{layer}"].weight, np.float64).T
+    weight = _real(path, f"w_{layer}.weight", graph.nodes[f"w_{layer}"].weight).T
     if weight.ndim != 2 or (shape is not None and weight.shape != shape) or not np.isfinite(weight).all():
         raise InputError(path, f"w_{layer}.weight", f"shape {weight.T.shape}, or values that are not finite",
                          f"finite, of shape {shape[::-1] if shape else '(n_post, n_pre)'}")

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxsim.config import Config, build_config, load_config
+from fxsim.config import Config, build_config
 from fxsim.config.base import LARGEST, SMALLEST
+from fxsim.config.io import load_run_config
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
@@ -134,7 +135,7 @@ def package_of_training(training: Training) -> Package:
 
 def package_of_run(directory: Path, when: str = "final") -> Package:
     """The package of a finished run directory (see fxsim.training.runs), with its ``final`` or ``initial`` weights. Raises InputError."""
-    config = load_config(directory / "config.yaml")
+    config = load_run_config(directory)
     if config.precision in FLOATS or config.learning.rule == "bptt":
         raise InputError(directory / "config.yaml", "precision", config.precision, FIXED_POINT)
     manifest = _mapping(directory / "manifest.json")

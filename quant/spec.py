@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Mapping
 
-from .errors import InputError, shown
+from .errors import InputError, or_one_of, shown
 from .files import parse_yaml, read_text
 from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS
@@ -109,7 +109,7 @@ def _load(name_or_path: str, seen: tuple[str, ...]) -> PrecisionSpec:
     if name_or_path in preset_names():
         return _preset(name_or_path)
     source = name_or_path
-    text = read_text(name_or_path, "precision", "a readable YAML file, or one of " + ", ".join(["float32", "float64", *preset_names()]))
+    text = read_text(name_or_path, "precision", "a readable YAML file, " + or_one_of(name_or_path, [*FLOATS, *preset_names()]))
     if source in seen or len(seen) > 8:
         raise InputError(source, "extends", " -> ".join((*seen, source)), "a chain without a cycle")
     return spec_from_dict(parse_yaml(text, source), source, seen)
@@ -153,6 +153,8 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
 
 def _mapping(value: object, source: str, field: str, allowed: tuple[str, ...]) -> dict:
     if value is None:
+        if not field:
+            raise InputError(source, "", "nothing in it", "a mapping with keys " + ", ".join(allowed))
         value = {}
     if not isinstance(value, dict):
         raise InputError(source, field, shown(value), "a mapping with keys " + ", ".join(allowed))

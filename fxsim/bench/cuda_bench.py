@@ -5,12 +5,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fxsim.config import load_config
+from fxsim.config import Config, load_config
 from fxsim.engine.cuda.compile import compile_kernel
 from fxsim.engine.cuda.device import KNOWN, Limits, driver_found, find_device
-from fxsim.engine.cuda.emulator.counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, PerStep, executed
+from fxsim.engine.cuda.emulator.counts import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, SHARED_CYCLES, executed
 from fxsim.engine.cuda.engine import item_bytes
-from fxsim.engine.cuda.model import OVERLAP, Estimate, estimate
+from fxsim.engine.cuda.lane_plan import LanePlan, make_lane_plan
+from fxsim.engine.cuda.model import OVERLAP, Counted, Estimate, estimate
 from fxsim.engine.cuda.plan import Plan, make_plan
 from fxsim.files.writing import make_directory, write_atomic, write_json
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
@@ -61,11 +62,14 @@ def plan_table(task: str | None = None, precision: str | None = None) -> list[li
     return rows
 
 
-def variants(case: Case) -> dict[str, tuple[Network, Arithmetic, Plan]]:
-    """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan)."""
+def variants(case: Case) -> dict[str, tuple[Network, Arithmetic, Plan | LanePlan, str]]:
+    """Every kind of kernel that the engine launches for a case: name -> (network, arithmetic, plan, the kernel's own name)."""
     network, arithmetic, plan = case.build()
-    found = {"run": plan, "record": case.build(record=True)[2], "telemetry": case.build(telemetry=True)[2]}
-    return {name: (network, arithmetic, plan) for name, plan in found.items()}
+    found: dict[str, tuple[Plan | LanePlan, str]] = {
+        "run": (plan, "simulate"), "record": (case.build(record=True)[2], "simulate"), "telemetry": (case.build(telemetry=True)[2], "simulate")}
+    if many := make_lane_plan(arithmetic, network, case.limits):
+        found |= {"many trials: neurons": (many, "forward"), "many trials: synapses": (many, "synapses")}
+    return {name: (network, arithmetic, plan, kernel) for name, (plan, kernel) in found.items()}
 
 
 def compile_table(task: str | None = None, precision: str | None = None) -> list[list[str]]:
@@ -73,9 +77,10 @@ def compile_table(task: str | None = None, precision: str | None = None) -> list
     rows = [["task", "precision", "variant", "architecture", "registers", "static shared bytes", "dynamic shared bytes", "spill stores",
              "spill loads", "float64 instructions"]]
     for case in cases(task, precision):
-        for name, (network, arithmetic, plan) in variants(case).items():
-            made = compile_kernel(arithmetic, network, plan, case.limits.capability)
-            rows.append([case.task, case.precision, name, made.architecture, str(made.registers), str(made.shared), str(plan.shared_bytes),
+        for name, (network, arithmetic, plan, kernel) in variants(case).items():
+            made = compile_kernel(arithmetic, network, plan, case.limits.capability, kernel)
+            dynamic = plan.shared_bytes if isinstance(plan, Plan) else 0
+            rows.append([case.task, case.precision, name, made.architecture, str(made.registers), str(made.shared), str(dynamic),
                          str(made.spill_stores), str(made.spill_loads), str(len(re.findall(r"\.f64\b", made.ptx)))])
     return rows
 
@@ -83,14 +88,17 @@ def compile_table(task: str | None = None, precision: str | None = None) -> list
 def model_rows(task: str | None = None, precision: str | None = None) -> list[Estimate]:
     """The model's seconds per training iteration."""
     rows: list[Estimate] = []
-    counted: dict[tuple, dict[str, PerStep]] = {}
+    known: dict[tuple, Counted] = {}
+
+    def counted(config: Config, precision: str, limits: Limits, lanes: bool) -> Counted:
+        key = config.task.name, precision, lanes, limits.shared_per_block       # devices that place alike run the same instructions
+        if key not in known:
+            known[key] = executed(config, precision, limits, lanes)
+        return known[key]
+
     for case in cases(task, precision):
         config = load_config(case.task)
-        network, _, plan = case.build()
-        key = case.task, case.precision, plan.placement, plan.threads      # devices that place alike run the same instructions
-        if key not in counted:
-            counted[key] = executed(config, case.precision, case.limits)
-        rows += estimate(config, network, case.precision, case.limits, BATCHES, counted[key])
+        rows += estimate(config, build_network(config), case.precision, case.limits, BATCHES, counted)
     return rows
 
 
@@ -117,24 +125,26 @@ def write_model(directory: Path, rows: list[Estimate]) -> Path:
 
 README = """# The CUDA engine's speed: a model on paper
 
-**Nothing here was measured: no GPU was at hand.** Made by `{command}`.
+**Nothing here was measured.** What was, beside this model, is in [reports/gpu](../gpu/README.md). Made by `{command}`.
 
 {table}
 
 How it is made ([fxsim/engine/cuda/model.py](../../fxsim/engine/cuda/model.py)). The kernels are really compiled for each device
-(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Then the compiled kernel runs, at the
+(registers, and so the number of trials that a multiprocessor holds, come from the assembler). Then the compiled kernels run, at the
 task's size, on a device in NumPy ([fxsim/engine/cuda/emulator](../../fxsim/engine/cuda/emulator)), for a few steps of a trial, and
 every instruction that a warp issues is counted, index arithmetic and divergent branches included; a 64-bit operation counts as several
 machine instructions. The rule is the configuration's (diffusion). A step costs the longest of: issue (instructions of the trials on a
 multiprocessor over its integer lanes), latency (the slowest warp from barrier to barrier; {constants}: assumed), and bandwidth (bytes of
 the trials that run at a time over the data sheet's bandwidth; L2 is left out, though 16 bytes for each of some twenty thousand synapses
 of a hundred trials would partly stay there). Launch, transfers and weight update are left out. The assumed cycles and their overlap alone
-make it
-uncertain by a factor of two.
+make it uncertain by a factor of two.
 
-What to expect of it. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the machine, and latency bounds, so
-4096 trials cost far less than 64 times as much as 64. Delayed match and cue accumulation keep all state in registers and shared memory;
-the 400 neurons of pattern generation have some 20,000 synapses, whose state goes through global memory.
+What to expect of it. Few trials have a block each; many share warps, 32 in the lanes of one, which saves index arithmetic and barriers; a
+model of those counts a group of 32 and divides. At batch 64 most multiprocessors hold one trial or none: its warps cannot fill the
+machine, and latency bounds, so 4096 trials cost far less than 64 times as much as 64. With one trial a block delayed match and cue
+accumulation keep all state in registers and shared memory; the some 20,000 synapses of pattern generation have theirs in global memory.
+With trials in lanes a synapse's state is in registers always, and traces, slopes and learning signals of all steps go through global
+memory.
 
 On a machine with a GPU `fxsim bench iteration --engine cuda` measures the same iterations (CUDA events, warm-up, median) and prints this model
 beside them.

@@ -12,7 +12,8 @@ import click
 from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted, interruptible
 
-from . import bench, doctor, exchange, lava, precision, study, train, verify
+from .commands import bench, doctor, exchange, lava, new, precision, study, train, verify
+from .options import plugin
 
 RESUMING = ("compare", "sweep", "demo")
 
@@ -51,10 +52,14 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 def main() -> None:
     """Train recurrent spiking networks with e-prop and diffusing neuromodulators in float and in fixed point.
 
-    CONFIG is the path of a YAML file or a shipped name: pattern_generation, delayed_match, cue_accumulation.
+    CONFIG is the path of a YAML file or a shipped name: pattern_generation, delayed_match, cue_accumulation,
+    or one of their variants, such as delayed_match_hard (all of them: the completion of your shell, or any wrong name).
     """
 
 
-for command in (train.train, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
+for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate, precision.cost,
                 verify.verify, bench.bench, doctor.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
+for command in (train.train, study.compare, study.sweep, study.report, precision.calibrate, precision.cost, *exchange.export.commands.values(),
+                *exchange.import_.commands.values(), *lava.lava.commands.values()):       # whatever reads configurations
+    plugin(command)

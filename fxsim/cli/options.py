@@ -9,7 +9,19 @@ from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Command], Command]
-PATH = click.Path(path_type=Path)
+
+
+class NamedPath(click.Path):
+    """A path that is not empty: an unset variable of a shell would else be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            from fxsim.errors import InputError
+            raise InputError("fxsim", param.opts[0] if param else "", "an empty path", "a path; . is the working directory")
+        return super().convert(value, param, ctx)
+
+
+PATH = NamedPath(path_type=Path)
 
 
 class Items(click.ParamType):
@@ -72,3 +84,14 @@ def seed(help: str, default: int | None = None) -> Option:
 def threads(help: str) -> Option:
     """``--threads``: of the CPU engine."""
     return click.option("--threads", type=click.IntRange(min=0), default=0, help=help)
+
+
+def _load_plugins(ctx: click.Context, parameter: click.Parameter, paths: tuple[str, ...]) -> None:
+    if paths and not ctx.resilient_parsing:     # a shell that completes runs nobody's code
+        from fxsim.config import load_plugin
+        for path in paths:
+            load_plugin(path)
+
+
+plugin = click.option("--plugin", multiple=True, metavar="FILE", expose_value=False, is_eager=True, callback=_load_plugins,
+                      help="Run this Python file, which brings tasks of its own (fxsim new task).")

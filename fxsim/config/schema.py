@@ -6,21 +6,30 @@ changed, checked copy. Reading files is in :mod:`fxsim.config.io`.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal, Mapping
+import re
+from typing import Annotated, Any, Literal, Mapping, Union
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
+from quant.errors import shown
 
 from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
 from .network import NetworkConfig
-from .tasks import TASKS, CueAccumulation, PatternGeneration, Task
+from .registry import load_plugin, plugin_of, read_task, section_of
+from .task import TaskSection
 
 MEMORY_LIMIT_SHARE = 0.8
+EPOCHS = re.compile(r"([1-9]\d{0,5}) epochs?")
+_UPDATES: TypeAdapter[int] = TypeAdapter(Annotated[Count, Field(le=10**8)])
+
+
+def _iterations(value: Any) -> int | str:
+    return value if isinstance(value, str) and EPOCHS.fullmatch(value) else _UPDATES.validate_python(value)
 
 
 class Config(Section):
@@ -28,9 +37,10 @@ class Config(Section):
 
     name: Name
     seed: Annotated[Integer, Field(ge=0, lt=2**32)] = Field(1, description="drives topology, weights, trials and stochastic rounding")
-    iterations: Count = Field(2000, le=10**8, description="weight updates")
+    iterations: Annotated[Union[int, str], PlainValidator(_iterations)] = Field(
+        2000, description="weight updates; of a data set that says its trials also epochs, \"10 epochs\"")
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")
-    task: Task
+    task: Annotated[SerializeAsAny[TaskSection], PlainValidator(read_task)]
     network: NetworkConfig
     learning: LearningConfig = LearningConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -47,14 +57,8 @@ class Config(Section):
             refuse("network.n_lif", f"n_lif + n_alif = {n}", "at least 1 neuron")
         if cells < n:
             refuse("network.grid", f"{self.network.grid[0]} x {self.network.grid[1]} = {cells} cells", f"at least n_lif + n_alif = {n}")
-        if self.task.window > self.task.steps:
-            refuse("task.window", f"{self.task.window} ms", f"at most the trial's {self.task.steps} ms")
-        if isinstance(self.task, CueAccumulation) and self.task.delays[0] > self.task.delays[1]:
-            refuse("task.delay", list(self.task.delays), "[shortest, longest]")
-        if isinstance(self.task, CueAccumulation) and self.task.window > self.task.delays[0]:
-            refuse("task.window", f"{self.task.window} ms", f"at most the shortest delay, {self.task.delays[0]} ms")
-        if isinstance(self.task, PatternGeneration) and max(self.task.frequencies) > 500:
-            refuse("task.frequencies", max(self.task.frequencies), "at most 500 Hz, half the step rate")
+        if isinstance(self.iterations, str) and not self.task.epoch:
+            refuse("iterations", self.iterations, "a number of updates; epochs need task.trials, the trials in the training file of a data set")
         if self.learning.rule == "bptt":
             self._check_bptt()
         elif self.engine == "reference" and self.precision not in FLOATS:
@@ -87,12 +91,13 @@ class Config(Section):
                     f"at most {MEMORY_LIMIT_SHARE:.0%} of this machine's {there / 2**30:.1f} GiB")
 
     def memory_estimate(self) -> float:
-        """Bytes, roughly: input spikes, synapse state, and what rule bptt keeps."""
+        """Bytes, roughly: input spikes and targets, synapse state, and what rule bptt keeps."""
         n, m, trials = self.network.n, self.n_in, max(self.batch_size, self.evaluation.batch_size)
         density = {"full": 1.0, "sparse": self.network.recurrent_sparsity}.get(
             self.network.connectivity, 0.15 if self.network.sigma_units == "relative" else min(1.0, 60 * max(1.0, self.network.sigma) / n))
         synapses = n * n * density + n * m * self.network.input_sparsity
-        spikes = 3.0 * trials * self.task.steps * m
+        window = self.task.window or self.task.steps
+        spikes = 3.0 * trials * (self.task.steps * m + 8.0 * window * self.n_out)
         state = synapses * (60 + 16 * self.batch_size)
         return spikes + state + (80.0 * self.batch_size * self.task.steps * n if self.learning.rule == "bptt" else 0.0)
 
@@ -107,12 +112,24 @@ class Config(Section):
     @property
     def n_in(self) -> int:
         """Input channels."""
-        return self.task.channels * self.task.populations
+        return self.task.inputs
+
+    @property
+    def updates(self) -> int:
+        """Weight updates of the run: ``iterations``, or as many as meet every training trial once an epoch."""
+        if isinstance(self.iterations, int):
+            return self.iterations
+        epochs = int(self.iterations.split()[0])
+        return -(-epochs * self.task.epoch // self.batch_size)
 
     @property
     def n_out(self) -> int:
         """Outputs."""
         return self.task.outputs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Data, and the file of the task where a plugin brought it: other processes load it, too."""
+        return _restored, (plugin_of(self.task.name)[0], self.model_dump(mode="json"))
 
     def changed(self, changes: dict[str, Any], source: str = "") -> Config:
         """A checked copy with dotted fields changed, ``{"learning.rule": "eprop"}``. Raises InputError."""
@@ -130,6 +147,12 @@ class Config(Section):
         return build_config(data, source or self.name)
 
 
+def _restored(plugin: str, data: dict[str, Any]) -> Config:
+    if plugin:
+        load_plugin(plugin)
+    return build_config(data, str(data["name"]))
+
+
 def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -137,16 +160,17 @@ def _physical_memory() -> int:
 def build_config(data: Any, source: str) -> Config:
     """Check parsed data. Raises InputError for the first thing that is wrong."""
     if not isinstance(data, dict):
-        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Config.model_fields))
+        raise InputError(source, "", "nothing in it" if data is None else shown(data), "a mapping with the keys " + ", ".join(Config.model_fields))
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise one_line(error.errors(include_url=False)[0], source) from None
+        task = section_of(data["task"].get("name")) if isinstance(data.get("task"), dict) else None
+        raise one_line(error.errors(include_url=False)[0], source, sections={"task": task} if task else {}) from None
     except (RecursionError, OverflowError, MemoryError) as error:
         raise InputError(source, "", type(error).__name__, "a configuration of ordinary depth and size") from None
 
 
-_TAGS = {*TASKS, *OPTIMIZERS}
+_TAGS = {*OPTIMIZERS}
 
 
 def one_line(error: Any, source: str, model: type[Section] = Config, sections: Mapping[str, type[Section]] = {}) -> InputError:
@@ -175,7 +199,7 @@ def _short(value: object) -> object:
 
 def _section(path: list, model: Any, sections: Mapping[str, type[Section]]) -> type[BaseModel]:
     """The model that a validation path points at."""
-    choices = {**sections, **TASKS, **OPTIMIZERS, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
+    choices = {**sections, **OPTIMIZERS, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
     for part in path:
         if part in choices:
             model = choices[part]

@@ -1,41 +1,46 @@
-"""The section ``task``: a class for each task."""
+"""The section ``task`` of the paper's tasks: a class each."""
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Union, get_args
+from typing import ClassVar, Literal, Union
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .base import Chance, Count, Duration, Positive, PositiveReal, Rate, Section
-
-
-class TaskSection(Section):
-    """Parameters of a task. Subclasses are listed in ``TASKS`` and say their length in ``steps``."""
-
-    classification: ClassVar[bool] = True   # else regression, of one output
-    populations: ClassVar[int] = 4          # of ``channels`` input channels each
-    outputs: ClassVar[int] = 2
+from .base import Chance, Count, Duration, Positive, PositiveReal, Rate, refuse
+from .task import TaskSection
 
 
 class PatternGeneration(TaskSection):
     """Regression: follow a sum of sinusoids, driven by the same Poisson noise in every trial."""
 
-    classification: ClassVar[bool] = False
-    populations: ClassVar[int] = 1
-    outputs: ClassVar[int] = 1
     name: Literal["pattern_generation"]
     channels: Positive = Field(100, description="Poisson input channels")
     rate: Rate = Field(50.0, description="their rate, Hz")
     duration: Duration = Field(2000, ge=2, description="trial length T, ms")
     frequencies: tuple[PositiveReal, ...] = Field((0.5, 1.0, 2.0, 3.0, 4.0), min_length=1, description="sinusoids of the target, Hz")
-    window: Count = Field(0, description="ls_avail: last steps with a learning signal; 0 = all")
 
     @property
     def steps(self) -> int:
         return self.duration
 
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    @property
+    def classification(self) -> bool:
+        return False
+
+    @model_validator(mode="after")
+    def _sampled(self) -> PatternGeneration:
+        if max(self.frequencies) > 500:
+            refuse("task.frequencies", max(self.frequencies), "at most 500 Hz, half the step rate")
+        return self
+
 
 class CuedTask(TaskSection):
     """What classification tasks with cues share: four populations of input channels and their rates."""
+
+    populations: ClassVar[int] = 4
 
     channels: Positive = Field(10, description="channels of each of the four populations")
     cue_rate: Rate = Field(40.0, description="rate of a cue or decision population while on, Hz")
@@ -51,19 +56,22 @@ class DelayedMatch(CuedTask):
     fixation: Count = Field(50, description="ms before cue 1")
     cue: Duration = Field(150, description="ms of each cue")
     delay: Count = Field(700, description="ms between the cues")
-    decision: Duration = Field(50, description="ms after cue 2")
+    decision_delay: Count = Field(0, description="ms between cue 2 and the decision, of background alone")
+    decision: Duration = Field(50, description="ms of the decision, which end the trial")
     p: Chance = Field(0.5, description="probability that a cue is on")
     window: Duration = 50
 
     @property
     def steps(self) -> int:
-        return self.fixation + 2 * self.cue + self.delay + self.decision
+        return self.fixation + 2 * self.cue + self.delay + self.decision_delay + self.decision
 
 
 class CueAccumulation(CuedTask):
     """Classification: were there more cues on the right than on the left?"""
 
     name: Literal["cue_accumulation"]
+    input: Literal["background", "modified"] = Field(
+        "background", description="modified: no background population; the others fire at a third of its rate while they are not driven")
     cues: Union[Positive, tuple[Positive, ...]] = Field(7, description="number of cues, or several to draw from in each trial")
     silence: Count = Field(50, description="ms of silence before each cue")
     cue: Duration = Field(100, description="ms of each cue")
@@ -71,6 +79,10 @@ class CueAccumulation(CuedTask):
         1000, description="ms after the last cue's slot, decision period included; or [shortest, longest]")
     p: Chance = Field(0.5, description="probability that a cue is on the right")
     window: Duration = 150
+
+    @property
+    def inputs(self) -> int:
+        return self.channels * (3 if self.input == "modified" else 4)
 
     @property
     def cue_numbers(self) -> tuple[int, ...]:
@@ -84,7 +96,10 @@ class CueAccumulation(CuedTask):
     def steps(self) -> int:
         return max(self.cue_numbers) * (self.silence + self.cue) + self.delays[1]
 
-
-TaskConfig = Union[PatternGeneration, DelayedMatch, CueAccumulation]
-Task = Annotated[TaskConfig, Field(discriminator="name")]
-TASKS: dict[str, type[TaskConfig]] = {task.model_fields["name"].annotation.__args__[0]: task for task in get_args(TaskConfig)}
+    @model_validator(mode="after")
+    def _delays_hold_the_window(self) -> CueAccumulation:
+        if self.delays[0] > self.delays[1]:
+            refuse("task.delay", list(self.delays), "[shortest, longest]")
+        if self.window > self.delays[0]:
+            refuse("task.window", f"{self.window} ms", f"at most the shortest delay, {self.delays[0]} ms")
+        return self

@@ -4,6 +4,7 @@ A constructor takes (network, learning, arithmetic, seed, threads) and gives an 
 """
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -41,6 +42,9 @@ def make_engine(name: str, network: Network, learning: Learning, arithmetic: Ari
     Raises InputError for an unknown name, if the formats could overflow a 64-bit word, or if there is no device for cuda.
     """
     name = choose_engine()[0] if name == "auto" else name
+    if name in ("cpu", "cuda") and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        raise InputError("NUMBA_DISABLE_JIT", "", os.environ["NUMBA_DISABLE_JIT"],
+                         f"0 or nothing with engine {name}, whose kernels run compiled only; or engine oracle")
     constructor = _constructor(name)
     if name not in SHIPPED and arithmetic.spec:     # the shipped ones do it themselves
         proof_for(arithmetic, network)

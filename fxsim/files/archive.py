@@ -8,6 +8,7 @@ import sys
 import tokenize
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Callable, Optional, Sequence, TypeAlias, Union
 
@@ -20,10 +21,49 @@ UNREADABLE = (ValueError, EOFError, LookupError, MemoryError, NotImplementedErro
 """What numpy and zipfile raise for files that are none of theirs."""
 SURROGATES = 0xD800     # the first of 2**11: halves of characters
 MAX_BYTES, MAX_RATIO = 1 << 30, 100
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")       # of a member, before its name
 Shape: TypeAlias = tuple[Optional[int], ...]
 Shapes: TypeAlias = Union[Shape, Sequence[Shape]]
 HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype]]] = {
     (1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}     # numbers have no others
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of an array in an archive: ``size`` bytes, before ``bytes`` of values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool
+    size: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in C order that lies in a file as it is, from byte ``start`` on. ``stored[a:b]`` reads rows, ``stored[i]`` one."""
+
+    path: str
+    start: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | int) -> np.ndarray:
+        if not isinstance(rows, slice):
+            return self[int(rows):int(rows) + 1][0]
+        first, stop, _ = rows.indices(self.shape[0])
+        row = math.prod(self.shape[1:])
+        count = max(0, stop - first) * row
+        try:
+            values = np.fromfile(self.path, self.dtype, count, offset=self.start + first * row * self.dtype.itemsize)
+        except OSError as error:
+            raise InputError(self.path, "", error.strerror or error, "a readable npz file") from None
+        if values.size != count:
+            raise InputError(self.path, "", f"{values.size} values where there were {count}", "a file that stays as it is while it is read")
+        return values.reshape(-1, *self.shape[1:])
 
 
 class Archive:
@@ -71,35 +111,61 @@ class Archive:
 
     def array(self, name: str, kinds: str, allowed: str, shapes: Shapes | None = None) -> np.ndarray:
         """One array of one of the dtype ``kinds`` (as in ``dtype.kind``) and one of the ``shapes``."""
-        if name not in self:
-            raise self.error(name, "nothing", allowed)
-        try:
-            shape, dtype, there = self._header(name)
-        except (OSError, *UNREADABLE) as error:
-            raise self.error(name, error, f"{allowed}, readable and not pickled") from None
-        if dtype.kind not in kinds or not dtype.itemsize:
-            raise self.error(name, dtype, allowed)
-        if shapes is not None:
-            options: list[Any] = [shapes] if not shapes or not isinstance(shapes[0], tuple) else list(shapes)
-            if not any(_fits(shape, wanted) for wanted in options):
-                raise self.error(name, f"shape {shape}", "shape " + " or ".join(map(_text, options)))
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != there:
-            raise self.error(name, f"{there} bytes for shape {shape} of {dtype}", f"{allowed}, complete")
+        self._checked(name, kinds, allowed, shapes)
         try:
             return self._file[name]
         except (OSError, *UNREADABLE) as error:
             raise self.error(name, error, f"{allowed}, readable and not pickled") from None
 
-    def _header(self, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
-        """Shape and dtype that an array claims, and how many bytes follow: to be checked before memory is given to it."""
+    def sliced(self, name: str, kinds: str, allowed: str, shapes: Shapes | None = None) -> np.ndarray | Stored:
+        """As :meth:`array`, of any size: what the archive stores without compression stays in the file and is read in slices."""
+        header = self._checked(name, kinds, allowed, shapes)
+        member = self._member(name)
+        if member.compress_type != zipfile.ZIP_STORED or header.fortran or self._file.fid is None:
+            if member.file_size > MAX_BYTES:
+                raise self.error(name, f"{member.file_size} bytes, compressed or not in C order",
+                                 f"numpy.savez without compression, or at most {MAX_BYTES} bytes")
+            return self.array(name, kinds, allowed, shapes)
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(member.header_offset)
+                *_, name_length, extra_length = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+        except (OSError, struct.error) as error:
+            raise self.error(name, error, f"{allowed}, readable") from None
+        start = member.header_offset + LOCAL_HEADER.size + name_length + extra_length + header.size
+        return Stored(self.path, start, header.shape, header.dtype)
+
+    def _checked(self, name: str, kinds: str, allowed: str, shapes: Shapes | None) -> Header:
+        if name not in self:
+            raise self.error(name, "nothing", allowed)
+        try:
+            header = self._header(name)
+        except (OSError, *UNREADABLE) as error:
+            raise self.error(name, error, f"{allowed}, readable and not pickled") from None
+        shape, dtype = header.shape, header.dtype
+        if dtype.kind not in kinds or not dtype.itemsize:
+            raise self.error(name, dtype, allowed)
+        if shapes is not None:
+            options: list[Any] = [shapes] if not shapes or not isinstance(shapes[0], tuple) else list(shapes)
+            if not any(shape_fits(shape, wanted) for wanted in options):
+                raise self.error(name, f"shape {shape}", "shape " + " or ".join(map(shape_text, options)))
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != header.bytes:
+            raise self.error(name, f"{header.bytes} bytes for shape {shape} of {dtype}", f"{allowed}, complete")
+        return header
+
+    def _member(self, name: str) -> zipfile.ZipInfo:
         archive = self._file.zip
-        member = archive.getinfo(name if name in archive.namelist() else f"{name}.npy")
-        with archive.open(member) as file:
+        return archive.getinfo(name if name in archive.namelist() else f"{name}.npy")
+
+    def _header(self, name: str) -> Header:
+        """What an array claims to be, to be checked before memory is given to it."""
+        member = self._member(name)
+        with self._file.zip.open(member) as file:
             version = np.lib.format.read_magic(file)
             if version not in HEADERS:
                 raise ValueError(f"npy version {version}")
-            shape, _, dtype = HEADERS[version](file)
-            return shape, dtype, member.file_size - file.tell()
+            shape, fortran, dtype = HEADERS[version](file)
+            return Header(shape, dtype, fortran, file.tell(), member.file_size - file.tell())
 
     def text(self, name: str) -> str:
         """A string, stored as an array of shape ()."""
@@ -137,9 +203,9 @@ class Archive:
         return values
 
 
-def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+def shape_fits(shape: tuple[int, ...], wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(length in (None, found) for found, length in zip(shape, wanted))
 
 
-def _text(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
     return "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"

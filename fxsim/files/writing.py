@@ -100,6 +100,17 @@ def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
     write_atomic(path, text.getvalue().encode())
 
 
+def read_csv_text(path: Path) -> str:
+    """The text of a table that :func:`write_csv` wrote. InputError if it cannot be read, or ends in the middle of a row."""
+    try:
+        text = path.read_text()
+    except (OSError, ValueError) as error:
+        raise InputError(path, "table", getattr(error, "strerror", None) or type(error).__name__, "a readable CSV table") from None
+    if not text.endswith("\n"):
+        raise InputError(path, "table", "a last row without its end", "a whole table, as fxsim wrote it")
+    return text
+
+
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     data = io.BytesIO()
     np.savez_compressed(data, **arrays)

@@ -14,6 +14,8 @@ def build_report(directory: str | Path, published: str | Path | None = None) -> 
                 (comparisons only; figures of a study have the published means)
     Raises InputError for missing or broken files.
     """
+    if not Path(directory).is_dir():
+        raise InputError(directory, "", "a file" if Path(directory).exists() else "no such directory", "the directory of a comparison or a sweep")
     if (Path(directory) / "study.yaml").exists():
         if published:
             raise InputError(directory, "--published", published, "a comparison's directory (this is a sweep's)")

@@ -1,6 +1,7 @@
 """Reads a comparison directory: tables, manifest, snapshots. Anything broken is an InputError."""
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fxsim.config.learning import RULES
-from fxsim.config.tasks import TASKS
+from fxsim.config.registry import SHIPPED as TASKS
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
+from fxsim.files.writing import read_csv_text
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
@@ -88,7 +90,8 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
         numbers = [name for name in columns if name not in WORDS]       # words are text, also a precision that is called NA or 1e3
-        table = pd.read_csv(path, dtype=dict.fromkeys(WORDS, str), keep_default_na=False, na_values=dict.fromkeys(numbers, [""]))
+        table = pd.read_csv(io.StringIO(read_csv_text(path)), dtype=dict.fromkeys(WORDS, str), keep_default_na=False,
+                            na_values=dict.fromkeys(numbers, [""]))
     except (OSError, ValueError) as error:
         raise InputError(path, "table", getattr(error, "strerror", None) or type(error).__name__, "a readable CSV table") from None
     for name in columns:

@@ -13,7 +13,6 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from fxsim.config.tasks import TASKS
 from fxsim.errors import InputError
 from fxsim.study.columns import QUALITIES, RESULTS
 from fxsim.study.outcome import mean_of, settled
@@ -39,7 +38,7 @@ class Sweep:
     @cached_property
     def facts(self) -> dict[str, dict]:
         """run -> what :mod:`.published` has to know of it."""
-        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.iterations}
+        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.updates}
                 for p in plan(self.study, str(self.path / "study.yaml"))}
 
 
@@ -194,7 +193,7 @@ def summary(sweep: Sweep) -> list[dict]:
     for key, group in results.groupby(keys, sort=False, dropna=False):
         found = dict(zip(keys, key))
         done = _done(group)
-        measure = "accuracy" if TASKS[found["task"]].classification else "nmse"
+        measure = "nmse" if results.loc[results["task"] == found["task"], "nmse"].notna().any() else "accuracy"
         values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
         seen = mean_of(values)
         label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))

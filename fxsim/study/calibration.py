@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from fxsim.config import Config
 from fxsim.engine.build.module import proof_for
+from fxsim.engine.build.plan import MAX_RATE_ERROR_FRAC
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS
@@ -76,7 +77,8 @@ def fit(base: PrecisionSpec, largest: dict[str, float], word_bits: int, accumula
         else:
             room = 0 if declared.kind == "coefficient" else headroom
             frac = bits - old.signed - room - math.frexp(seen)[1]      # seen < 2**exponent
-        fitted.append(Fitted(quantity, seen, replace(old, word_bits=bits, frac_bits=int(np.clip(frac, *FRAC_BITS)))))
+        finest = MAX_RATE_ERROR_FRAC if quantity == "rate_error" else FRAC_BITS[1]
+        fitted.append(Fitted(quantity, seen, replace(old, word_bits=bits, frac_bits=int(np.clip(frac, FRAC_BITS[0], finest)))))
     return fitted
 
 
@@ -90,7 +92,7 @@ def calibrate(config: Config, word_bits: int, accumulator_bits: int = 31, headro
         if not WORD_BITS[0] <= bits <= WORD_BITS[1]:
             raise InputError("calibrate", field, bits, f"{WORD_BITS[0]} to {WORD_BITS[1]}")
     fitted = fit(load_spec(preset), observe(config, progress), word_bits, accumulator_bits, headroom)
-    described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.iterations} updates), "
+    described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.updates} updates), "
                  f"signs and roundings of {preset}")
     spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)
     network = build_network(config)

@@ -5,23 +5,28 @@ checkpoint in a new one. Whatever ends this process, also by SIGKILL, ends its p
 """
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
+import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Generator, Iterator, Sequence
+from typing import Any, Callable, Generator, Iterator, Sequence
 
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.training.interrupts import Interrupted, Interrupts
+from fxsim.training.processes import ProcessDied, processes
 from fxsim.training.runs import train_in
 
-from .processes import ProcessDied, processes
-
+TICK = 1.0      # seconds between looks at a cluster that has not finished a run
+CLOSING = 3     # seconds that a cluster has to take a goodbye
+QUIET, SAY_AGAIN = 5.0, 60.0    # seconds without workers before it is said, and before it is said again
 DEATHS = 3      # a run whose process was killed so often is given up
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -57,7 +62,7 @@ def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Ge
     """Train; yields each run with its done future, whose result is the last evaluation as a curve row, in the order of completion."""
     if not runs:
         return
-    with _cluster(workers) if workers.scheduler else _processes(workers, len(runs), interrupts) as (submit, slots):
+    with _cluster(workers) if workers.scheduler else _processes(workers, len(runs), interrupts) as (submit, slots, waited):
         waiting, deaths = deque(runs), Counter[Path]()
         running: dict[Future, Run] = {}
         while waiting or running:
@@ -65,7 +70,11 @@ def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Ge
                 run = waiting.popleft()
                 running[submit(run)] = run
             died = []
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            while not (done := wait(running, TICK, FIRST_COMPLETED).done):
+                waited()
+            for future in done:
+                if future.cancelled():
+                    raise lost(workers.scheduler)       # with it go all that it had been given
                 run = running.pop(future)
                 if not isinstance(future.exception(), BrokenProcessPool):
                     yield run, future
@@ -82,16 +91,16 @@ def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Ge
 
 
 @contextmanager
-def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int]]:
+def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int, Callable[[], None]]]:
     cores = os.cpu_count() or 1
     jobs = max(1, min(workers.jobs or cores, runs))
     share = max(1, cores // jobs)
     with processes(jobs, interrupts, dict.fromkeys(THREADS, str(workers.threads or share))) as submit:
-        yield lambda run: submit(train_one, run, workers.threads or run.config.threads or share), jobs
+        yield lambda run: submit(train_one, run, workers.threads or run.config.threads or share), jobs, lambda: None
 
 
 @contextmanager
-def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int]]:
+def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int, Callable[[], None]]]:
     """Workers of a Dask cluster. What they have begun when this process ends, they end; the same command then finds it done."""
     try:
         from distributed import Client
@@ -102,13 +111,46 @@ def _cluster(workers: Workers) -> Iterator[tuple[Callable[[Run], Future], int]]:
     except (OSError, ValueError) as error:
         raise InputError("--scheduler", workers.scheduler, str(error) or type(error).__name__,
                          "the address of a running Dask scheduler, tcp://HOST:PORT") from None
-    with client:
+    for name in logging.root.manager.loggerDict:        # what happens to the cluster is said in a line
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
         slots = sum(client.nthreads().values())
         if not slots:
             raise InputError("--scheduler", workers.scheduler, "a scheduler without workers",
                              "at least one worker (dask worker ADDRESS --nthreads 1)")
         executor: Executor = client.get_executor(retries=DEATHS)
-        yield lambda run: executor.submit(train_one, run, workers.threads or run.config.threads or 1), 2 * slots
+
+        def submit(run: Run) -> Future:
+            if client.status != "running":
+                raise lost(workers.scheduler)
+            return executor.submit(train_one, run, workers.threads or run.config.threads or 1)
+        yield submit, 2 * slots, Watch(client)
+    finally:
+        client.close(timeout=CLOSING)
+
+
+def lost(address: str) -> InputError:
+    return InputError("--scheduler", address, "a scheduler that went away", "a running one: the same command goes on with what is not finished")
+
+
+class Watch:
+    """Looks at a cluster in which no run ends, and says in a line what is waited for and how long already."""
+
+    def __init__(self, client: Any):
+        self.client, self._since, self._next = client, 0.0, 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if self.client.scheduler_info()["workers"]:
+            self._since = 0.0
+            return
+        if not self._since:
+            self._since, self._next = now, now + QUIET
+        if now >= self._next:
+            self._next = now + SAY_AGAIN
+            print(f"waiting for workers: the cluster has had none for {now - self._since:.0f} s (Ctrl-C ends this; the same command goes on)",
+                  file=sys.stderr, flush=True)
 
 
 def train_one(run: Run, threads: int) -> dict:

@@ -90,8 +90,8 @@ class Search:
         return found
 
     def _quality(self, planned: Planned) -> float:
-        curves = pd.read_csv(self.out / "runs" / planned.folder / "curves.csv")
-        value = float(settled(curves[curves["split"] == "eval"], planned.config.iterations)[self.metric])
+        curves, last = pd.read_csv(self.out / "runs" / planned.folder / "curves.csv"), int(planned.config.iterations)
+        value = float(settled(curves[curves["split"] == "eval"], last)[self.metric])
         return -value if self.metric == "nmse" else value
 
 

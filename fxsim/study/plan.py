@@ -45,6 +45,7 @@ from fxsim.config.io import portable
 from fxsim.config.schema import one_line
 from fxsim.errors import InputError
 from quant import FLOATS, PrecisionSpec, load_spec
+from quant.errors import shown
 from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
@@ -135,7 +136,7 @@ def load_study(path: Path) -> tuple[Study, str]:
 def parse_study(data: object, source: str) -> Study:
     """Check parsed data. Raises InputError for the first thing that is wrong."""
     if not isinstance(data, dict):
-        raise InputError(source, "", type(data).__name__, "a mapping with the keys " + ", ".join(Study.model_fields))
+        raise InputError(source, "", "nothing in it" if data is None else shown(data), "a mapping with the keys " + ", ".join(Study.model_fields))
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
@@ -270,5 +271,7 @@ def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places
 
 def is_paper_size(config: Config) -> bool:
     """True for the network, trials and batch of the shipped configuration of its task."""
+    if config.task.name not in config_names():
+        return False
     shipped = load_config(config.task.name)
     return (config.task, config.network, config.batch_size) == (shipped.task, shipped.network, shipped.batch_size)

@@ -16,7 +16,7 @@ from typing import Mapping, Sequence
 import pandas as pd
 
 from fxsim.errors import InputError
-from fxsim.files.writing import write_atomic
+from fxsim.files.writing import read_csv_text, write_atomic
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 from .columns import OWN_COLUMNS, QUALITIES, RESERVED, RESULTS
@@ -34,11 +34,11 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
             rows.append({**labels, "status": "failed", "error": failures[run.folder]})
             continue
         manifest = json.loads((folder / "manifest.json").read_text())
-        table = pd.read_csv(folder / "curves.csv")
+        table = pd.read_csv(io.StringIO(read_csv_text(folder / "curves.csv")))
         rows.append({**labels, "status": "done", "error": "", "updates": manifest["updates"], "stopped_early": manifest["stopped_early"],
                      **_qualities(table)})
         curves.append(_labelled(table.drop(columns="seconds"), labels))
-        telemetry.append(_labelled(pd.read_csv(folder / "telemetry.csv"), labels))
+        telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
     results = pd.DataFrame(rows)
     results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
     for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS))):

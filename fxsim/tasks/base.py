@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.config.registry import plugin_of
+from fxsim.config.task import TaskSection
 from fxsim.model.draws import key32
 from fxsim.model.network import Trials
 from fxsim.model.topology import learning_of
@@ -15,7 +17,12 @@ EVALUATION, CONFIRMATION = 2**31, 2**31 + 2**30     # first trial ids of these s
 
 
 class Task(ABC):
-    """Draws trials. They are a function of the run's seed and the trial's id, so all precisions and rules meet the same ones."""
+    """Draws trials. They are a function of the run's seed and the trial's id, so all precisions and rules meet the same ones.
+
+    A task of a plugin or a package has its parameters' class in ``section``.
+    """
+
+    section: ClassVar[type[TaskSection]]
 
     def __init__(self, config: Config):
         self.config = config
@@ -24,6 +31,11 @@ class Task(ABC):
         learning = learning_of(config)
         self.window, self.classification = learning.window, learning.classification
         self.key = key32(config.seed, f"inputs {config.task.name}")
+
+    @property
+    def digest(self) -> str:
+        """Of what trials depend on and the configuration only names: files with trials, a plugin; empty if there is nothing."""
+        return plugin_of(self.config.task.name)[1]
 
     def training_trials(self, iteration: int) -> Trials:
         """The batch of update number ``iteration``, from 0."""
@@ -52,6 +64,6 @@ class Task(ABC):
         return mix32(element_key(trial[:, None], np.arange(count, dtype=np.uint64))) / 2.0**32
 
 
-def one_hot(labels: np.ndarray, window: int) -> np.ndarray:
-    """(B,) labels 0 or 1 as (B, window, 2) targets."""
-    return np.repeat(np.eye(2)[labels][:, None], window, 1)
+def one_hot(labels: np.ndarray, window: int, classes: int = 2) -> np.ndarray:
+    """(B,) labels from 0 to classes - 1 as (B, window, classes) targets."""
+    return np.repeat(np.eye(classes)[labels][:, None], window, 1)

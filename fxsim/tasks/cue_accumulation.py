@@ -12,7 +12,8 @@ from .poisson import poisson_spikes
 class CueAccumulation(Task):
     """Slots of silence and a cue, then a delay that ends in the decision period.
 
-    Populations: background, decision, left, right. Label 1 if more cues were on the right, 0 if not (also for a tie, which only
+    Populations: background, decision, left, right; with ``input: modified`` decision, left, right, each at a third of the background's
+    rate while it is not driven. Label 1 if more cues were on the right, 0 if not (also for a tie, which only
     an even number of cues allows). With several cue numbers or a range of delays, shorter trials start with silence.
     """
 
@@ -33,6 +34,9 @@ class CueAccumulation(Task):
         rates[:, 0, 0] = p.background_rate
         rates[:, 1:-1, 2], rates[:, 1:-1, 3] = p.cue_rate * (exists & ~right), p.cue_rate * (exists & right)
         rates[:, -1, 1] = p.cue_rate
+        if p.input == "modified":
+            rates = rates[:, :, 1:]
+            rates[:, 0] = p.background_rate / 3     # later segments, where a population is driven, replace the first one's spikes
         x = poisson_spikes(self.key, ids, rates, starts, stops, p.channels, T)
         label = (2 * (right & exists).sum(1) > cues).astype(int)
         return Trials(x, one_hot(label, self.window), duration.astype(np.int64), ids)

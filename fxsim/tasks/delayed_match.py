@@ -10,7 +10,7 @@ from .poisson import poisson_spikes
 
 
 class DelayedMatch(Task):
-    """Fixation, cue 1, delay, cue 2, decision. Populations: background, decision, cue 1, cue 2. Label 1 if the cues agree."""
+    """Fixation, cue 1, delay, cue 2, decision delay, decision. Populations: background, decision, cue 1, cue 2. Label 1 if the cues agree."""
 
     def trials(self, ids: np.ndarray) -> Trials:
         p, B, T = self.parameters, ids.size, self.steps

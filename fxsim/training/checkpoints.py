@@ -20,6 +20,7 @@ from typing import Callable, Iterator
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.config.schema import EPOCHS
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.writing import make_directory, remove_leftovers, write_atomic
@@ -35,6 +36,7 @@ NAMES = f"iteration-{9 * '[0-9]'}.ckpt"
 FOLDER = "checkpoints"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
+ADDED = {"task.decision_delay": 0, "task.input": "background"}      # fields that version 0.1 did not have, and what it did
 FREE = ("threads", "checkpoint.every")
 TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding")     # columns of text; the others hold numbers
 
@@ -50,14 +52,23 @@ def require_same(source: Path, stored: object, wanted: Config, more: bool) -> No
     more    wanted may have more iterations: the stored run then is the beginning of it
     """
     there, here = dict(_leaves(stored)), dict(_leaves(wanted.model_dump(mode="json")))
+    there = {**{field: value for field, value in ADDED.items() if field in here}, **there}
     for field in {**here, **there}:
         a, b = there.get(field), here.get(field)
         free = field in FREE or (field == "engine" and wanted.precision not in FLOATS)
         free |= field == "precision" and isinstance(a, str) and is_file(a) and is_file(wanted.precision)      # their formats are compared elsewhere
-        longer = more and field == "iterations" and isinstance(a, int) and isinstance(b, int) and a <= b
+        longer = more and field == "iterations" and _is_longer(a, b)
         if a != b and not free and not longer:
             raise OtherRun(source, field, f"a run with {str(a)[:80]}, wanted {str(b)[:80]}",
                              f"the same configuration{', with --resume more iterations' if field == 'iterations' else ''}, or another --out")
+
+
+def _is_longer(stored: object, wanted: object) -> bool:
+    """Of two numbers of updates, or of two numbers of epochs."""
+    if isinstance(stored, str) and isinstance(wanted, str):
+        found, given = EPOCHS.fullmatch(stored), EPOCHS.fullmatch(wanted)
+        return found is not None and given is not None and int(found[1]) <= int(given[1])
+    return isinstance(stored, int) and isinstance(wanted, int) and stored <= wanted
 
 
 def _leaves(data: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -73,6 +84,7 @@ def _leaves(data: object, path: str = "") -> Iterator[tuple[str, object]]:
 def to_bytes(training: Training, state: State) -> bytes:
     """The checkpoint file of a state."""
     meta = {"format": FORMAT, "config": training.config.model_dump(mode="json"), "engine": training.engine.name, "formats": training.formats,
+            "data": training.task.digest,
             "iteration": state.iteration, "seconds": state.seconds,
             "curves": [[row[c] for c in CURVE_COLUMNS] for row in state.curves],
             "telemetry": [[row[c] for c in TELEMETRY_COLUMNS] for row in state.telemetry]}
@@ -118,19 +130,21 @@ def _meta(archive: Archive) -> dict:
 
 
 def _require_same_bits(path: Path, meta: dict, training: Training) -> None:
-    """What the configuration only names: the engine behind "auto", the formats in a precision file."""
+    """What the configuration only names: the engine behind "auto", the formats in a precision file, the trials or the task in files."""
     if training.arithmetic.spec is None and meta["engine"] != training.engine.name:
         raise OtherRun(path, "engine", f"{training.config.precision} trained by {str(meta['engine'])[:80]}, wanted {training.engine.name}",
                          "the same engine: the last bits of floats differ between engines")
     if meta["formats"] != training.formats:
         raise OtherRun(path, "precision", f"other formats than {training.config.precision} has now", "the same formats, or another --out")
+    if meta.get("data", "") != training.task.digest:        # version 0.1 had no such tasks
+        raise OtherRun(path, "task", "other data, or another plugin, than its files hold now", "files with the same content, or another --out")
 
 
 def _state(archive: Archive, meta: dict, training: Training) -> State:
     """The checked state: arrays like the training's own, rows of its tables."""
     own, iteration, seconds = training.state(), meta["iteration"], meta["seconds"]
-    if type(iteration) is not int or not 0 <= iteration <= training.config.iterations:
-        raise archive.error("meta.iteration", str(iteration)[:80], f"0 to {training.config.iterations}")
+    if type(iteration) is not int or not 0 <= iteration <= training.config.updates:
+        raise archive.error("meta.iteration", str(iteration)[:80], f"0 to {training.config.updates}")
     if type(seconds) is not float or not 0 <= seconds < float("inf"):
         raise archive.error("meta.seconds", str(seconds)[:80], "a finite number from 0")
     arrays = {}

@@ -106,12 +106,12 @@ class Training:
         with progress, np.errstate(over="ignore", invalid="ignore"):       # what is not finite is refused where it would be kept
             while True:
                 between(self)
-                due = self.iteration % config.evaluation.every == 0 or self.iteration == config.iterations
+                due = self.iteration % config.evaluation.every == 0 or self.iteration == config.updates
                 if telemetry == "always" and due or telemetry == "ends" and self.iteration == 0:
                     self._count_telemetry()
                 if due and self._evaluate() and config.evaluation.stop and self._confirmed():
                     self.result.stopped = True
-                if self.result.stopped or self.iteration == config.iterations:
+                if self.result.stopped or self.iteration == config.updates:
                     break
                 self.update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
         if telemetry == "ends" and self.iteration > 0:

@@ -114,7 +114,7 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
         "task": config.task.name, "rule": config.learning.rule, "precision": training.arithmetic.name, "seed": config.seed,
         "engine": training.engine.name, "threads": config.threads, "versions": versions(), "machine": machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "duration_seconds": round(duration, 3),
-        "formats": training.formats})
+        "formats": training.formats, "data": training.task.digest})
 
 
 def is_finished(directory: Path, config: Config, more: bool = False) -> bool:

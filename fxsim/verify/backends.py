@@ -9,13 +9,13 @@ from typing import Callable, Generator, Iterable, Iterator
 
 import numpy as np
 
-from fxsim.engine.cuda.device import find_device, simulated
+from fxsim.engine.cuda.device import Limits, find_device, simulated
 from fxsim.engine.interface import Result, given
 from fxsim.engine.registry import SHIPPED, engine_names, make_engine
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import Trials
-from fxsim.study.processes import processes
 from fxsim.training.interrupts import interruptible
+from fxsim.training.processes import processes
 from quant import InputError, PrecisionSpec, load_spec
 from quant.rounding import ROUNDINGS
 
@@ -28,6 +28,7 @@ NOT_STORED = frozenset({"E"})    # what kernels use at once and never keep: F, S
 SIMULATED_TRIALS, SIMULATED_STEPS = 2, 8       # Numba's CUDA simulator runs a Python thread for each CUDA thread
 BLOCK_SIZES = {3: 1e-5, 13: 1e-4}               # threads -> seconds between switches of Python threads
 DEVICE_BUILDS = ((0, None), (7, None), (96, 2048), (33, 0))     # threads of a block (0: chosen), bytes of shared memory that it may take (None: all)
+LANE_BUILDS = (None, None, 8192)                # the same where lanes are trials
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,8 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
             if number == 0 and not difference:
                 difference = compare_records(given(expected.record), given(engine.run(weights, case.trials, record=True).record), NOT_STORED) \
                     or compare_telemetry(counted, given(engine.run(weights, case.trials, telemetry=True).telemetry)) \
-                    or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
+                    or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False)) \
+                    or compare_results(expected, CudaEngine(case.network, case.learning, arithmetic, case.seed, lanes=True).run(weights, case.trials))
             if difference:
                 return difference
     finally:
@@ -190,19 +192,25 @@ def _compare_simulated(case: RandomCase, arithmetic: Arithmetic) -> Difference |
 
 
 def compare_device(case: RandomCase, arithmetic: Arithmetic, build: int) -> Difference | None:
-    """The CUDA engine on this machine's device in one of DEVICE_BUILDS, then with records and counters, and without learning."""
+    """The CUDA engine on this machine's device: in one of DEVICE_BUILDS with records and counters, too; with trials in lanes; each also without
+    learning."""
     from fxsim.engine.cuda.engine import CudaEngine
-    (threads, shared), limits = DEVICE_BUILDS[build % len(DEVICE_BUILDS)], find_device()
-    if shared is not None:
-        limits = replace(limits, shared_per_block=shared)
+    def limited(shared: int | None) -> Limits:
+        return find_device() if shared is None else replace(find_device(), shared_per_block=shared)
+
+    threads, shared = DEVICE_BUILDS[build % len(DEVICE_BUILDS)]
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
-    engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads, limits)
+    engine = CudaEngine(case.network, case.learning, arithmetic, case.seed, threads, limited(shared), lanes=False)
+    many = CudaEngine(case.network, case.learning, arithmetic, case.seed, 0, limited(LANE_BUILDS[build % len(LANE_BUILDS)]), lanes=True)
     weights, few = arithmetic.weights_to_raw(case.network.weights), case.trials.take(slice(0, 3))
     expected, watched = oracle.run(weights, case.trials), oracle.run(weights, few, record=True, telemetry=True)
     found = engine.run(weights, few, record=True, telemetry=True)
-    return compare_results(expected, engine.run(weights, case.trials)) or compare_records(given(watched.record), given(found.record)) \
+    return compare_results(expected, engine.run(weights, case.trials)) \
+        or compare_records(given(watched.record), given(found.record), NOT_STORED) \
         or compare_telemetry(given(watched.telemetry), given(found.telemetry)) \
-        or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False))
+        or compare_results(replace(expected, gradients=None), engine.run(weights, case.trials, learn=False)) \
+        or compare_results(expected, many.run(weights, case.trials)) \
+        or compare_results(replace(expected, gradients=None), many.run(weights, case.trials, learn=False))
 
 
 def compare_joined(name: str, case: RandomCase, arithmetic: Arithmetic, weights: dict[str, np.ndarray], expected: Result,

@@ -14,7 +14,7 @@ A golden file is an npz archive. B trials, T steps, n neurons, m inputs, K outpu
     trial_duration (B,)                 T_b
     v a A r z y                         (B,T,n), y (B,T,K): trajectories; a and A may be left out
     grad_RULE_LAYER                     as the weights: gradients. RULE eprop, diffusion; optional: diffusion_shuffled_fixed, bptt
-    adam3_RULE_LAYER                    as the weights: weights after 3 Adam steps. RULE eprop, diffusion; optional: the others
+    adam3_RULE_LAYER                    as the weights: weights after 3 Adam steps. RULE eprop, diffusion; optional: others that have gradients
 
 Results of a rule that is not in this list are refused, since nothing would be held against them; other names are ignored.
 """
@@ -66,11 +66,15 @@ def load_golden(path: str | Path) -> GoldenCase:
             raise archive.error("x", f"shape {x.shape}", "at least one trial, step and input channel")
         shapes = {"in": (m, config.n), "rec": (config.n, config.n), "out": (config.n, config.net_arch.n_out)}
         learning = _learning(archive, config, T)
+        gradients, adam3 = (_per_rule(archive, config, prefix, shapes) for prefix in ("grad", "adam3"))
+        for rule in adam3:
+            if rule not in gradients:       # what Adam's steps may be off by comes from them
+                raise archive.error(f"grad_{rule}_in", "nothing", f"the gradients of a rule that has adam3_{rule}_in")
         return GoldenCase(
             path=str(path), dtype=config.dtype, network=_network(archive, config, shapes), learning=learning,
             trials=_trials(archive, config, x, learning), rate=config.train_params.lr,
             trajectories=_trajectories(archive, config, B, T),
-            gradients=_per_rule(archive, config, "grad", shapes), adam3=_per_rule(archive, config, "adam3", shapes))
+            gradients=gradients, adam3=adam3)
 
 
 def _network(archive: Archive, config: CaseConfig, shapes: dict[str, tuple[int, int]]) -> Network:

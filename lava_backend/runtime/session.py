@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -51,7 +52,7 @@ class Child:
         self.process: subprocess.Popen | None = None
         self.reading = -1
         try:
-            save_package(package, self.scratch / "package")
+            save_package(replace(package, config=None), self.scratch / "package")     # trials are made here
             self.log = self.scratch / "log.txt"
             self.reading, writing = os.pipe()
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

@@ -69,7 +69,7 @@ def prove(config: Config, directory: Path, announce: Callable[[str], None] = pri
     simulator, lava, start = Training(config), Training(config), time.perf_counter()
     package = package_of_training(lava)
     simulator.run(progress())
-    announce(f"simulator: {config.iterations} updates, {time.perf_counter() - start:.0f} s")
+    announce(f"simulator: {config.updates} updates, {time.perf_counter() - start:.0f} s")
     start = time.perf_counter()
     with Session(package, TIMEOUT) as session:
         engine = OnLava(session)
@@ -78,7 +78,7 @@ def prove(config: Config, directory: Path, announce: Callable[[str], None] = pri
             lava.optimizer = engine
         lava.run(progress())
     seconds = time.perf_counter() - start
-    announce(f"Lava: {config.iterations} updates, {engine.steps} steps, {seconds:.0f} s")
+    announce(f"Lava: {config.updates} updates, {engine.steps} steps, {seconds:.0f} s")
     rows = [{"engine": name, **row} for name, training in (("simulator", simulator), ("lava", lava)) for row in training.result.curves]
     write_csv(directory / "curves.csv", ("engine", *CURVE_COLUMNS), rows)
     initial, final, on_lava = (np.concatenate([training.result.weights[f"raw_{when}_{layer}"] for layer in LAYERS])

@@ -45,13 +45,13 @@ def train_engine(training: Training, simulator: EngineSimulator, keep: int,
         rows.append({**training.labels, "iteration": iteration, "split": split, **measure(result, trials, classification),
                      "seconds": time.perf_counter() - start})
 
-    for iteration in range(config.iterations + 1):
+    for iteration in range(config.updates + 1):
         if iteration == keep:
             kept = dict(simulator.weights)
-        if iteration % config.evaluation.every == 0 or iteration == config.iterations:
+        if iteration % config.evaluation.every == 0 or iteration == config.updates:
             row("eval", iteration, simulator.evaluate(training.evaluation_trials), training.evaluation_trials)
             announce(f"engine: {iteration} updates, {rows[-1]['seconds']:.0f} s")
-        if iteration < config.iterations:
+        if iteration < config.updates:
             trials = training.task.training_trials(iteration)
             row("train", iteration, simulator.run(trials), trials)
     return rows, kept
@@ -72,10 +72,10 @@ def engine_study(config: Config, directory: Path, period: int, lava_updates: int
     curves = {}
     for name, training in (("float32", floats), ("fixed", fixed)):
         curves[name] = training.run().curves
-        announce(f"{name}: {config.iterations} updates, {time.perf_counter() - start:.0f} s")
-    simulator, lava_updates = EngineSimulator(package), min(lava_updates, config.iterations)
+        announce(f"{name}: {config.updates} updates, {time.perf_counter() - start:.0f} s")
+    simulator, lava_updates = EngineSimulator(package), min(lava_updates, config.updates)
     curves["engine"], kept = train_engine(fixed, simulator, lava_updates, announce)
-    final = replace(package, weights=simulator.weights, masters=simulator.weights, updates=config.iterations)
+    final = replace(package, weights=simulator.weights, masters=simulator.weights, updates=config.updates)
     report = run_package(package, lava_updates * config.batch_size, learn=True, check=True)
     difference = report.difference or weight_difference(kept, report.package.weights)
     announce(f"Lava: {lava_updates} updates, {report.steps} steps, {report.seconds:.0f} s")

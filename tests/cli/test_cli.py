@@ -8,8 +8,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from fxsim.cli.commands.precision import initials
 from fxsim.cli.main import main
-from fxsim.cli.precision import initials
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.runs import FILES
 

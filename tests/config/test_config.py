@@ -32,6 +32,45 @@ def test_a_dumped_configuration_reads_back(name, tmp_path):
     assert load_config(tmp_path / "c.yaml") == config
 
 
+def test_the_authors_variants_differ_from_the_papers_where_they_say():
+    def differs(name):
+        base = load_config("delayed_match" if name.startswith("delayed") else "cue_accumulation")
+        config, found = load_config(name), {}
+        for field, value in _leaves(config.model_dump()):
+            if dict(_leaves(base.model_dump()))[field] != value and field != "name":
+                found[field] = value
+        return found
+    hard = {"network.n_lif": 200, "network.n_alif": 200, "network.grid": (20, 20), "task.delay": 500, "task.decision_delay": 500}
+    batch = {"batch_size": 8, "evaluation.batch_size": 8}
+    assert {name: differs(name) for name in config_names() if name.count("_") > 1} == {
+        "delayed_match_decision_delay": {"task.decision_delay": 500}, "delayed_match_hard": hard, "delayed_match_low_batch": batch,
+        "delayed_match_long_signal": {"task.decision": 400, "task.window": 400}, "delayed_match_sparse": {"network.connectivity": "sparse"},
+        "cue_accumulation_long_signal": {"task.window": 400}, "cue_accumulation_low_batch": batch, "cue_accumulation_modified": {"task.input": "modified"},
+        "cue_accumulation_sparse": {"network.connectivity": "sparse"}}
+    assert (load_config("delayed_match_hard").task.steps, load_config("delayed_match_long_signal").task.steps) == (1400, 1450)
+
+
+def _leaves(data, path=""):
+    for key, value in data.items():
+        yield from _leaves(value, f"{path}{key}.") if isinstance(value, dict) and value else [(path + key, value)]
+
+
+def test_a_file_says_only_what_differs_from_another(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "base.yaml").write_text("extends: delayed_match\nname: base\ntask: {delay: 300}\nlearning: {optimizer: {rate: 0.5}}\n")
+    (tmp_path / "sub/mine.yaml").write_text("extends: ../base.yaml\ntask: {cue: 20}\nlearning: {rule: eprop}\nseed: 4\n")
+    (tmp_path / "other.yaml").write_text("extends: base.yaml\ntask: {name: cue_accumulation, cues: 3}\nlearning: {optimizer: {name: sgd}}\n")
+    mine, other = load_config(tmp_path / "sub/mine.yaml"), load_config(tmp_path / "other.yaml")
+    assert (mine.name, mine.task.delay, mine.task.cue, mine.task.channels, mine.learning.rule, mine.learning.optimizer.rate, mine.seed) == ("base", 300, 20, 20, "eprop", 0.5, 4)
+    assert other.task.cues == 3 and other.learning.optimizer.log2_rate == -10
+    (tmp_path / "loop.yaml").write_text("extends: loop.yaml\nname: x")
+    for text, word in (("extends: 3", "extends: found 3"), ("extends: gone.yaml", "No such file"), ("extends: [a]", "extends"), ("extends: loop.yaml", "each of which extends another")):
+        (tmp_path / "bad.yaml").write_text(text)
+        with pytest.raises(InputError, match=word.replace("[", ".")) as error:
+            load_config(tmp_path / "bad.yaml")
+        assert "\n" not in str(error.value)
+
+
 BAD = [     # override, field in the message, what is allowed
     ("network.grid=[5,5]", "network.grid: found 5 x 5 = 25 cells", "n_lif + n_alif = 100"),
     ("network.grid=[5]", "network.grid", ""), ("network.grid=[0,200]", "network.grid.0", "1"),

@@ -47,7 +47,7 @@ def test_readme_names_every_extra(wheel):
     assert extras and all(f"`{extra}`" in sentence for extra in extras)
 
 
-@pytest.mark.parametrize("modules", ["fxsim", "fxsim.cli.main, fxsim.cli.lava"])
+@pytest.mark.parametrize("modules", ["fxsim", "fxsim.cli.main, fxsim.cli.commands.lava"])
 def test_an_import_loads_nothing_heavy(modules):
     """What a module imports is what its import costs: numpy 0.1 s, but numba, pandas, matplotlib, torch, lava 0.3 s to 3 s each."""
     program = f"import json, sys; before = set(sys.modules); import {modules}; print(json.dumps(sorted(set(sys.modules) - before)))"

@@ -66,6 +66,13 @@ def test_lava_is_not_started_for_formats_that_overflow(case):
         Session(bare_package("mine", case.network, case.learning, arithmetic, arithmetic.weights_to_raw(case.network.weights)))
 
 
+def test_a_rate_error_finer_than_its_quotient_is_refused(case):
+    """Beyond 37 bits it would not be the exact quotient, rounded once."""
+    assert proof_for(_arithmetic(case, rate_error=QFormat(32, 37)), case.network)
+    with pytest.raises(InputError, match="rate_error.frac_bits: found 38, allowed: at most 37"):
+        proof_for(_arithmetic(case, rate_error=QFormat(32, 38)), case.network)
+
+
 @pytest.mark.parametrize("frac", [1, 36])
 def test_a_softmax_readout_needs_a_sensible_binary_point(case, frac):
     learning = type(case.learning)(**{**case.learning.__dict__, "classification": True})

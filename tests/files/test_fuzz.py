@@ -1,4 +1,4 @@
-"""What fuzzing found stays found: faults of the loaders, and the corpus of tests/support/fuzz.py, through the same functions."""
+"""What fuzzing found stays found: faults of the loaders, and the corpus of tests/support/fuzzing/fuzz.py, through the same functions."""
 import os
 import re
 import struct

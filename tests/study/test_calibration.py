@@ -62,6 +62,11 @@ def test_weights_and_coefficients_are_observed_in_scaled_units(config, largest):
     assert largest["diffusion_gain"] == pytest.approx(0.75 / 9)
 
 
+def test_a_tiny_rate_error_gets_no_finer_format_than_there_is(largest):
+    (fitted,) = [f for f in fit(load_spec("q16"), {**largest, "rate_error": 1e-9}, 16, 24, 1) if f.quantity == "rate_error"]
+    assert fitted.format.frac_bits == 37
+
+
 def test_words_that_are_too_long_are_refused_by_the_quantities_that_need_them(config):
     assert calibrate(config, 12)[0].name == "delayed_match_12"
     with pytest.raises(InputError, match="need 66 bits.*fewer word or fraction bits for adaptation"):

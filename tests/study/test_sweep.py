@@ -100,10 +100,10 @@ def test_two_precisions_of_one_name_are_refused(first, second, tmp_path):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(f"extends: q16\nquantities: {{membrane: {{word_bits: {12 + i}, frac_bits: 7}}}}\n")
     data = {**STUDY, "set": {}, "blocks": [{"name": "mine", "grid": {"precision": [first, second]}}]}
-    with pytest.raises(InputError, match=f"two precisions called {Path(first).stem}"):
+    with pytest.raises(InputError, match=f"two precisions called {Path(first).stem}|name: found 'float32'"):
         plan(parse_study(data, str(tmp_path / "s.yaml")), str(tmp_path / "s.yaml"))
     paths = [str(tmp_path / name) if name.endswith(".yaml") else name for name in (first, second)]
-    with pytest.raises(InputError, match="two precisions called|each only once"):
+    with pytest.raises(InputError, match="two precisions called|each only once|name: found 'float32'"):
         plan_comparison([load_config("delayed_match")], ["eprop"], paths, [1], tmp_path)
 
 
@@ -186,13 +186,11 @@ def test_a_run_whose_process_always_dies_is_given_up(tmp_path, monkeypatch):
 def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_path):
     pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
     file = tmp_path / "scheduler.json"
-    start = lambda name, *options: subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"],     # noqa: E731
-                                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
-    processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
+    processes = [_dask("scheduler", tmp_path, "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
     try:
         wait_until(lambda: file.exists() and file.read_text().endswith("}"), 60)
         address = json.loads(file.read_text())["address"]
-        processes += [start("worker", address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        processes += [_dask("worker", tmp_path, address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
         wait_until(lambda: _workers(address) == 2, 60)
         result = swept(study(tmp_path / "s.yaml"), "--out", tmp_path / "out", "--scheduler", address)
         assert result.exit_code == 0, result.output
@@ -201,6 +199,38 @@ def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_pat
             process.terminate()
             process.wait(20)
     same_tables(tmp_path / "out", undisturbed)
+
+
+def test_a_cluster_that_goes_away_is_told_in_a_line(tmp_path):
+    """First its only worker, then the scheduler."""
+    pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
+    file, said = tmp_path / "scheduler.json", tmp_path / "said"
+    processes = [_dask("scheduler", tmp_path, "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
+    try:
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"), 60)
+        address = json.loads(file.read_text())["address"]
+        processes.append(_dask("worker", tmp_path, address, "--nthreads", "1", "--no-nanny"))
+        wait_until(lambda: _workers(address) == 1, 60)
+        path = study(tmp_path / "s.yaml", set={**SMALL, "iterations": 100_000}, seeds=[3])
+        with open(said, "w") as errors:
+            driver = subprocess.Popen([sys.executable, "-c", "from fxsim.cli.main import main; main()", "sweep", path, "--out", tmp_path / "out", "--scheduler", address],
+                                      stdout=subprocess.DEVNULL, stderr=errors)
+        processes.append(driver)
+        wait_until(lambda: list(tmp_path.glob("out/runs/*/checkpoints/*")), 60)
+        processes[1].kill()
+        wait_until(lambda: "waiting for workers: the cluster has had none for" in said.read_text(), 60)
+        processes[0].kill()
+        assert driver.wait(60) == 2
+        assert said.read_text().count("\n") == 2 and f"--scheduler: {address}: found a scheduler that went away" in said.read_text(), said.read_text()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(20)
+
+
+def _dask(name, folder, *options):
+    return subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
 
 
 def _workers(address):

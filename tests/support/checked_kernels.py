@@ -89,7 +89,8 @@ def load_checked(text: str) -> types.ModuleType:
     numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
                                   float64=float, float32=float)
     module = types.ModuleType("checked_kernels_built")
-    stand_ins = {"numba": numba, "fxsim.engine.cpu.updates": types.SimpleNamespace(update=lambda function: function)}
+    compiler = types.SimpleNamespace(Inlined=None, update=lambda function: function)
+    stand_ins = {"numba": numba, "fxsim.engine.cpu.compiler": compiler}
     saved = {name: sys.modules[name] for name in stand_ins}
     sys.modules.update(stand_ins)
     try:

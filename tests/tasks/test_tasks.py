@@ -5,6 +5,7 @@ import pytest
 from fxsim.config import config_names, load_config
 from fxsim.tasks import make_task
 from fxsim.tasks.poisson_kernel import mix32
+from fxsim.training.loop import Training
 from quant import random as quant_random
 
 pytestmark = pytest.mark.core
@@ -102,3 +103,40 @@ def test_an_even_number_of_cues_calls_a_tie_left():
     trials = t.training_trials(0)
     on = np.stack([rates(trials.x, c * 150 + 50, c * 150 + 150, 10)[:, 3] > 0 for c in range(2)]).sum(0)
     assert np.array_equal(trials.target[:, 0].argmax(-1), (on == 2).astype(int))
+
+
+def test_a_decision_delay_is_background_alone():
+    t = task("delayed_match", "task.decision_delay=300", "batch_size=128")
+    trials = t.training_trials(0)
+    x = trials.x
+    assert x.shape == (128, 1400, 80) and x[:, 1050:1350, 20:].sum() == 0
+    assert rates(x, 1050, 1350, 20)[:, 0].mean() == pytest.approx(10, rel=0.05) and rates(x, 1350, 1400, 20)[:, 1].mean() == pytest.approx(40, rel=0.05)
+    one, two = rates(x, 50, 200, 20)[:, 2], rates(x, 900, 1050, 20)[:, 3]
+    assert np.array_equal(trials.target[:, 0].argmax(-1), ((one > 0) == (two > 0)).astype(int))
+
+
+def test_modified_cue_accumulation_murmurs_where_nothing_drives_it():
+    t = task("cue_accumulation", "task.input=modified", "task.cues=[3, 7]", "batch_size=128")
+    trials, plain = t.training_trials(0), task("cue_accumulation", "task.cues=[3, 7]", "batch_size=128").training_trials(0)
+    assert trials.x.shape == (128, 2050, 30) and np.array_equal(trials.target, plain.target)
+    long = trials.x[trials.duration == 2050]
+    assert trials.x[trials.duration < 2050][:, :600].sum() == 0         # silent in the padding
+    quiet = rates(long, 1050, 1900, 10)
+    assert quiet.mean(0) == pytest.approx([10 / 3] * 3, rel=0.15) and rates(long, 1900, 2050, 10).mean(0) == pytest.approx([40, 10 / 3, 10 / 3], rel=0.2)
+    label = np.zeros(len(long))
+    for cue in range(7):
+        on = rates(long, cue * 150 + 50, cue * 150 + 150, 10)
+        assert (np.abs(on.max(1) - 40) < 25).all()
+        label += on[:, 2] > on[:, 1]
+    assert np.array_equal(trials.target[trials.duration == 2050, 0].argmax(-1), (label > 3).astype(int))
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_every_shipped_configuration_trains(name):
+    sizes = ["network.n_lif=4", "network.n_alif=4", "network.grid=[3, 3]", "network.input_sparsity=0.5", "network.readout_sparsity=0.5", "network.gains={input: 3}"]
+    short = {"delayed": ["task.fixation=0", "task.cue=15", "task.delay=5", "task.decision=10", "task.window=10"], "cue": ["task.cues=1", "task.delay=20", "task.cue=20", "task.window=10"],
+             "pattern": ["task.duration=50"]}[name.split("_")[0]]
+    training = Training(load_config(name, [*sizes, *short, "batch_size=2", "precision=q16", "engine=oracle"]))
+    before = training.optimizer.weights
+    training.update(training.task.training_trials(0))
+    assert any((training.optimizer.weights[layer] != before[layer]).any() for layer in before)

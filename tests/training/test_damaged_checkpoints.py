@@ -8,7 +8,7 @@ from click.testing import CliRunner
 import fxsim
 from fxsim import InputError
 from fxsim.cli.main import main
-from fxsim.training.checkpoints import _header
+from fxsim.training.checkpoints import ADDED, _header
 
 from checkpointed import checkpoints, files, packed, quick, replaced, restored, rewritten, same_runs, sets
 
@@ -92,7 +92,7 @@ def test_hostile_json_ends_in_one_line_or_the_checkpoint_before(copy, training):
     data, rng, ends, found = files(copy)[0].read_bytes(), random.Random(2), {}, []
     rewritten(data, lambda meta: found.extend(places(meta)) or meta)
     free = {("config", "threads"), ("config", "checkpoint"), ("config", "checkpoint", "every"), ("config", "engine"), ("engine",), ("seconds",),
-            ("config", "iterations")}
+            ("config", "iterations"), *(("config", *field.split(".")) for field in ADDED), ("data",)}
     for path in found:
         for value in rng.sample(HOSTILE, 3):
             end = harmless(copy, rewritten(data, lambda meta: replaced(meta, path, value)), training)       # noqa: B023 (called at once)
@@ -156,3 +156,12 @@ def test_hostile_archives_end_in_the_checkpoint_before(copy, training):
         end = harmless(copy, _header(bytes(mutated)) + mutated, training)
         ends[end] = ends.get(end, 0) + 1
     assert ends["the one before"] > 200
+
+
+def test_a_checkpoint_of_before_a_field_existed_goes_on(copy, training):
+    data = files(copy)[0].read_bytes()
+
+    def older(meta):
+        del meta["config"]["task"]["decision_delay"], meta["data"]
+        return meta
+    assert harmless(copy, rewritten(data, older), training) == "accepted"

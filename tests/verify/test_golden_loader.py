@@ -206,3 +206,9 @@ def test_an_unknown_implementation_is_refused():
     with pytest.raises(InputError, match="nobody"):
         verify_golden([SOURCE], ["nobody"])
     assert "reference" in IMPLEMENTATIONS
+
+
+def test_steps_of_a_rule_without_its_gradients_are_refused(tmp_path, arrays):
+    extra = {f"adam3_bptt_{layer}": arrays[f"adam3_eprop_{layer}"] for layer in ("in", "rec", "out")}
+    with pytest.raises(InputError, match="grad_bptt_in"):
+        load_golden(_write(tmp_path / "case.npz", arrays, drop=[f"grad_bptt_{layer}" for layer in ("in", "rec", "out")], **extra))

@@ -113,7 +113,9 @@ def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] |
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
-    site, fmt = (table[name], spec[steps.STORES.get(name, name)]) if spec and table else (None, None)
+    site: Node = table[name] if spec and table else None
+    fmt: Node = spec[steps.STORES.get(name, name)] if spec and table else None
+    full: Node
     if general and telemetry:
         return _store_open(y, base, name, site, fmt)
     chosen = spec is not None and table is not None and _chosen(name, spec, table, general)
@@ -247,8 +249,9 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
 
 def is_operations(function: ast.FunctionDef) -> bool:
     """Whether a function's body is assignments and a result, of nothing but operations on words and numbers."""
-    return all(isinstance(s, (ast.Assign, ast.Return)) for s in function.body) and all(
-        isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.expr_context)) for s in function.body for node in ast.walk(s.value))
+    body: list[Node] = list(function.body)
+    return all(isinstance(s, (ast.Assign, ast.Return)) for s in body) and all(
+        isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.expr_context)) for s in body for node in ast.walk(s.value))
 
 
 def quick_gradient_functions(quick: QuickGradient | None) -> str:
@@ -314,7 +317,7 @@ class ExpandRandom(ast.NodeTransformer):
             counter = f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))"
             if not chosen:
                 return expression(counter)
-            mask = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
+            mask: Node = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
             mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
             return mask
         drawn = ast.Call(ast.Name("random31", ast.Load()), node.args, [])
@@ -335,7 +338,7 @@ def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None
         return ("@inline\ndef exponential(d):\n    return FLT(math.exp(-d))\n\n"
                 "@inline\ndef quotient(p, total):\n    return FLT(p / total)")
     frac = given(spec["readout"].frac_bits, "fraction bits of readout")
-    written = unparse(numbers.visit(frac)) if numbers else frac.value
+    written = unparse(numbers.visit(frac)) if numbers else str(frac.value)
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",

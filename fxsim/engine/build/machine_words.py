@@ -172,7 +172,8 @@ class Wrap(Operations):
             self._same_word(node.args, self.words.operation(number))
         word = self.words.operation(number)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)) and hasattr(node.right, "limit"):
-            node.right.func = ast.Name("I16", ast.Load())       # any word holds a shift
+            by: Node = node.right
+            by.func = ast.Name("I16", ast.Load())       # any word holds a shift
         if isinstance(node, ast.Call):
             name, operands = self.words.operators.get(called(node)), node.args
         else:
@@ -224,7 +225,7 @@ class Wrap(Operations):
         if node.func.id not in ("min", "max") or not self.words.operators.get("saturating sum"):
             return None
         inner, bound = node.args[0], getattr(node.args[-1], "bound", None)
-        low = None
+        low: Node = None
         if node.func.id == "min" and called(inner).startswith("max") and bound == WORD[1]:
             inner, low = inner.args[0], getattr(inner.args[-1], "bound", None)
             if low is None:
@@ -257,16 +258,16 @@ class Wrap(Operations):
         cut.range = WORD
         return cut if low is None or low == WORD[0] else self._no_less(cut, low)
 
-    def _cut_to_given(self, node: ast.Call, number: int) -> ast.expr | None:
+    def _cut_to_given(self, node: Node, number: int) -> Node:
         """A clip of a word of 32 bits to limits that are given and fit 16 bits: it is cut, or the sum is taken saturating, first."""
         inner, limit = node.args[0], getattr(node.args[-1], "limit", None)
         narrow = WORD_BITS in self.words.bits and self.words.operation(number) == "I16" and self.words.operators.get("saturating cut")
         if limit is None or not narrow:
             return None
-        low = None
+        low: Node = None
         if node.func.id == "min" and _is(inner, "max32") and hasattr(inner.args[-1], "limit"):
             inner, low = inner.args
-        if not (isinstance(inner, ast.Call) and inner.func.id.endswith("32")):
+        if not called(inner).endswith("32"):
             return None
         terms = getattr(inner, "terms", ())
         if terms and all(_within(getattr(term, "range", None)) for term in terms):
@@ -328,7 +329,7 @@ class Wrap(Operations):
     def _same_word(arguments: list[Node], word: str) -> None:
         """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
         numbers = [a for a in arguments if hasattr(a, "bound") or hasattr(a, "limit")]
-        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and a not in numbers and a.func.id[-2:].isdigit()]
+        words = [called(a)[-2:] for a in arguments if a not in numbers and called(a)[-2:].isdigit()]
         for argument in numbers:
             if words or hasattr(argument, "limit"):
                 argument.func = ast.Name(f"I{words[0]}" if words else word, ast.Load())
@@ -336,7 +337,7 @@ class Wrap(Operations):
     def visit_Constant(self, node: Node) -> Node:
         if not isinstance(node.value, int):
             return node
-        wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        wrapped: Node = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
         if name_given(node):        # nothing but clips may look at its value: others have others
             wrapped.func.id = "I64"
             wrapped.limit = node.value

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any, Callable, NamedTuple, Protocol
+from typing import Any, Callable, Mapping, NamedTuple, Protocol
 
 import numpy as np
 
@@ -156,6 +156,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     numbers = Numbers() if spec and build.general else None
     open_ = numbers is not None and build.telemetry       # one text for all formats
     proof = proof_for(arithmetic, network, build.telemetry, build.general and not open_) if spec else None
+    words: Mapping[str, Words]
     if open_:
         words = defaultdict(lambda: Words.always("I64", dialect.operators))
     elif proof:
@@ -221,9 +222,22 @@ def _constructor(kind: str, dialect: Dialect) -> str:
     return f"I{max(width, dialect.bits[0])}"
 
 
-def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+def template_tree(template: Path) -> ast.Module:
+    """A template's functions and names; those that it imports from another template beside it are copied."""
     tree = ast.parse(template.read_text())
-    tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            there = {n.name: n for n in ast.parse(template.with_name(f"{node.module}.py").read_text()).body if isinstance(n, ast.FunctionDef)}
+            body += [there[alias.name] for alias in node.names]
+        elif not isinstance(node, ast.Expr):
+            body.append(node)
+    tree.body = body
+    return tree
+
+
+def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
+    tree = template_tree(template)
     tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
     if build.telemetry:
         own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}

@@ -189,6 +189,12 @@ class Prune(ast.NodeTransformer):
             return [kept for statement in chosen for kept in self._statements(self.visit(statement))] or None
         return self.generic_visit(node)
 
+    def visit_IfExp(self, node: Node) -> Node:
+        node.test = self._reduced(node.test)
+        if isinstance(node.test, ast.Constant):
+            return self.visit(node.body if node.test.value else node.orelse)
+        return self.generic_visit(node)
+
     @staticmethod
     def _statements(visited: ast.stmt | list[ast.stmt] | None) -> list[ast.stmt]:
         return visited if isinstance(visited, list) else [visited] if visited else []

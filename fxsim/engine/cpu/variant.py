@@ -13,9 +13,9 @@ from .words import NAMES, OPERATIONS
 TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # operations for which Python has no syntax
 
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined",
+    "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined, update",
     "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
-    "from fxsim.engine.cpu.sharing import claim, tell, wait", "from fxsim.engine.cpu.updates import update",
+    "from fxsim.engine.cpu.sharing import claim, tell, wait",
     "from fxsim.files.machine_code import kept",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
@@ -30,7 +30,7 @@ CPU = Dialect((
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
     modules=tuple(Path(__file__).with_name(f"{name}.py")
-                  for name in ("words", "lanes", "lane_order", "sharing", "state", "updates", "compiler")))
+                  for name in ("words", "lanes", "lane_order", "sharing", "state", "compiler")))
 
 
 @dataclass(frozen=True)

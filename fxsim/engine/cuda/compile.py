@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from fxsim.engine.build.cache import load_module
 from fxsim.model.arithmetic import Arithmetic
@@ -10,6 +11,7 @@ from fxsim.model.network import Network
 from quant import InputError
 
 from .engine import kernel_source
+from .lane_plan import STORED_AS, LanePlan
 from .plan import Plan
 
 
@@ -25,28 +27,43 @@ class Compiled:
     spill_loads: int
 
 
-def kernel_ptx(arithmetic: Arithmetic, network: Network, plan: Plan, capability: tuple[int, int]) -> str:
-    """PTX of the kernel. InputError if the packages are missing."""
+def kernel_ptx(arithmetic: Arithmetic, network: Network, plan: Plan | LanePlan, capability: tuple[int, int], name: str = "simulate") -> str:
+    """PTX of one of the plan's kernels. InputError if the packages are missing."""
     try:
         from numba import cuda, types
     except ImportError as error:
         raise InputError("engine cuda", "packages", str(error), "pip install 'fxsim[cuda]'") from None
     module = load_module(kernel_source(arithmetic, network, plan))
-    kind = (lambda dtype: types.Array(types.int64 if dtype is None else dtype, 1, "C"))
-    state = getattr(types, module.DT_STATE.__name__)
+
+    def kind(dtype: Any) -> Any:
+        return types.Array(dtype, 1, "C")
+
+    def of(name: str) -> Any:
+        return getattr(types, getattr(module, f"DT_{name}").__name__)
+
+    state, u8, i32, i64, u32 = of("STATE"), types.uint8, types.int32, types.int64, types.uint32
     wide = types.int64 if arithmetic.spec else state
-    total = types.int64 if arithmetic.spec else types.float64
-    i32, scalars = types.int32, [types.int64, types.int64, types.boolean, types.boolean, types.int64]
-    arrays = [types.uint8, state, types.uint32, types.int64, *[i32, i32, state] * 3, i32, i32, i32, wide, wide, wide, wide, i32, i32, i32, state,
-              state, i32, state, state, state]
-    signature = types.void(*scalars, *map(kind, arrays), types.Array(total, 2, "C"))
-    ptx, _ = cuda.compile(module.simulate, signature, device=False, abi="numba", cc=capability, output="ptx", launch_bounds=plan.launch_bounds)
+    histories = [of("H"), of("X"), of("L"), state]
+    inputs = [u8, state, u32, i64, *[i32, i32, state] * 3, i32]
+    if name == "simulate":
+        scalars = [i64, i64, types.boolean, types.boolean, i64]
+        arrays = [*inputs, i32, i32, wide, wide, wide, wide, i32, i32, i32, state, state, i32, state, state, state]
+    elif isinstance(plan, LanePlan) and name == "forward":
+        scalars = [i64, i64, i64, types.boolean, types.boolean, i64]
+        scratch = [of(STORED_AS[part]) if part in STORED_AS else u8 for part in plan.scratch]
+        arrays = [*inputs, wide, wide, wide, i32, i32, *scratch, *histories, state, i32, state]
+    else:
+        scalars = [i64, i64, i64, i64]
+        arrays = [u32, i32, i32, i32, wide, wide, u32, *histories, state]
+    total = [types.Array(types.int64 if arithmetic.spec else types.float64, 2, "C")] if name == "simulate" else []
+    signature = types.void(*scalars, *map(kind, arrays), *total)
+    ptx, _ = cuda.compile(getattr(module, name), signature, device=False, abi="numba", cc=capability, output="ptx", launch_bounds=plan.bounds[name])
     return ptx
 
 
-def compile_kernel(arithmetic: Arithmetic, network: Network, plan: Plan, capability: tuple[int, int]) -> Compiled:
+def compile_kernel(arithmetic: Arithmetic, network: Network, plan: Plan | LanePlan, capability: tuple[int, int], name: str = "simulate") -> Compiled:
     """Compile and assemble. InputError if the packages are missing."""
-    ptx = kernel_ptx(arithmetic, network, plan, capability)
+    ptx = kernel_ptx(arithmetic, network, plan, capability, name)
     from cuda.core import Linker, LinkerOptions, ObjectCode
     architecture = f"sm_{capability[0]}{capability[1]}"
     linker = Linker(ObjectCode.from_ptx(ptx.encode() if isinstance(ptx, str) else ptx), options=LinkerOptions(arch=architecture, verbose=True))

@@ -62,6 +62,15 @@ def driver_found() -> bool:
     return True
 
 
+def device_errors() -> tuple[type[Exception], ...]:
+    """What Numba raises when the driver reports a failure; nothing in the simulator, which has no driver."""
+    if simulated():
+        return ()
+    from numba import cuda
+    from numba.cuda.cudadrv.error import CudaSupportError
+    return CudaSupportError, cuda.cudadrv.driver.CudaAPIError
+
+
 def find_device() -> Limits:
     """The current CUDA device. InputError, in one line, if there is none that the engine can use."""
     if simulated():
@@ -70,13 +79,13 @@ def find_device() -> Limits:
         raise InputError("engine cuda", "device", "no CUDA driver on this machine", "an NVIDIA GPU with its driver; or engine cpu")
     try:
         from numba import cuda
-        from numba.cuda.cudadrv.error import CudaSupportError
+        errors = device_errors()
     except ImportError as error:
         raise InputError("engine cuda", "packages", str(error), "pip install 'fxsim[cuda]'; or engine cpu") from None
     try:
         device = cuda.get_current_device()
         memory = cuda.current_context().get_memory_info().total
-    except (CudaSupportError, cuda.cudadrv.driver.CudaAPIError) as error:
+    except errors as error:
         raise InputError("engine cuda", "device", " ".join(str(error).split()), "a working NVIDIA GPU; or engine cpu") from None
     if tuple(device.compute_capability) < OLDEST:
         found = "{}.{}".format(*device.compute_capability)

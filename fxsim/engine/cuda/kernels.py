@@ -15,28 +15,28 @@ Spikes are kept for two steps (z(t-1) and z(t)), as is the neuromodulator, so th
 
 
 @inline
-def error_softmax(mem, base, t, s, b, S, n_out, target, lane):
-    """err = softmax(y) - label of all outputs; target[(b S + s) n_out + k] is the label (0 or 1)."""
-    top = WIDE(mem[base + Y_])
+def error_softmax(y, p, err, y0, p0, err0, apart, t, row, n_out, target, lane):
+    """err = softmax(y) - label of all outputs, ``apart`` elements from one to the next; target[row + k] is the label (0 or 1)."""
+    top = WIDE(y[y0])
     for k in range(1, n_out):
-        top = max(top, WIDE(mem[base + Y_ + k]))
+        top = max(top, WIDE(y[y0 + k * apart]))
     total = WIDE(0)
     for k in range(n_out):
-        p = exponential(WIDE(top - WIDE(mem[base + Y_ + k])))
-        mem[base + P_ + k] = p
-        total = WIDE(total + p)
+        share = exponential(WIDE(top - WIDE(y[y0 + k * apart])))
+        p[p0 + k * apart] = share
+        total = WIDE(total + share)
     for k in range(n_out):
         key = counter_error_classification(step_error_classification(t), k)
-        mem[base + ERR_ + k] = error_classification(quotient(WIDE(mem[base + P_ + k]), total), STATE(target[(b * S + s) * n_out + k]),
-                                                    bits_error_classification(lane, key))
+        err[err0 + k * apart] = error_classification(quotient(WIDE(p[p0 + k * apart]), total), STATE(target[row + k]),
+                                                     bits_error_classification(lane, key))
 
 
 @inline
-def direct_of(mem, base, j, n_out, feedback):
+def direct_of(err, err0, apart, j, n_out, feedback):
     """d = B err of neuron j."""
     d = DIRECT(0)
     for k in range(n_out):
-        d = direct(d, STATE(feedback[j * n_out + k]), STATE(mem[base + ERR_ + k]))
+        d = direct(d, STATE(feedback[j * n_out + k]), STATE(err[err0 + k * apart]))
     return d
 
 
@@ -129,7 +129,7 @@ def simulate(T, S, learn, classify, rule, x, target, stream, duration, ptr_in, p
             cuda.syncthreads()
             if classify:
                 if first == 0:
-                    error_softmax(mem, base, t, s, b, S, N_OUT, target, lane)
+                    error_softmax(mem, mem, mem, base + Y_, base + P_, base + ERR_, 1, t, (b * S + s) * N_OUT, N_OUT, target, lane)
             else:
                 for k in range(first, N_OUT, threads):
                     key = counter_error_regression(step_error_regression(t), k)
@@ -139,7 +139,7 @@ def simulate(T, S, learn, classify, rule, x, target, stream, duration, ptr_in, p
             if rule == 0:
                 for j in range(first, N, threads):
                     key = counter_learning_signal(step_learning_signal(t), j)
-                    mem[base + L_ + j] = learning_signal(direct_of(mem, base, j, N_OUT, feedback), bits_learning_signal(lane, key))
+                    mem[base + L_ + j] = learning_signal(direct_of(mem, base + ERR_, 1, j, N_OUT, feedback), bits_learning_signal(lane, key))
             else:
                 row = (b * S + s) * CELLS * 9 if rule == 2 else 0
                 for c in range(first, CELLS, threads):
@@ -148,7 +148,7 @@ def simulate(T, S, learn, classify, rule, x, target, stream, duration, ptr_in, p
                         nine = NINE(nine + STATE(mem[grid_old + table[row + c * 9 + q]]))
                     injected = DIRECT(0)
                     if neuron_at[c] >= 0:
-                        injected = direct_of(mem, base, neuron_at[c], N_OUT, feedback)
+                        injected = direct_of(mem, base + ERR_, 1, neuron_at[c], N_OUT, feedback)
                     mem[grid_new + c] = modulator(nine, injected, kd, bits_modulator(lane, counter_modulator(step_modulator(t), c)))
                 cuda.syncthreads()
                 for j in range(first, N, threads):

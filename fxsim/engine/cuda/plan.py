@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from fxsim.engine.build.module import Dialect
@@ -19,7 +20,7 @@ CUDA = Dialect((
     "import numba as nb", "from numba import cuda", 'inline = cuda.jit(device=True, inline="always")', "compiled = lambda function: function",
     "I32, I64, U32, U64 = nb.int32, nb.int64, nb.uint32, nb.uint64"), (32, 64), atomic=True, footer=("SHARED = STATE",))
 SIMULATED = Dialect((
-    "from numba import cuda", "from fxsim.engine.cuda.simulated import FLOATS as nb, I32, I64, U32",
+    "from numba import cuda", "from fxsim.engine.cuda.words import FLOATS as nb, I32, I64, U32",
     "inline = compiled = lambda function: function"), (32, 64), atomic=True,
     footer=("SHARED = np.dtype(DT_STATE if issubclass(DT_STATE, np.floating) else np.int64)",))
 
@@ -36,12 +37,19 @@ class Placement:
     telemetry: bool = False
     simulated: bool = False
 
+    template: ClassVar[Path] = Path(__file__).with_name("kernels.py")      # read as text, never imported
     general: ClassVar[bool] = False
     quick: ClassVar[tuple[int, int]] = (0, 0)
 
     @property
     def unroll(self) -> int:
         return max(1, self.slots)
+
+    @property
+    def long_arrays(self) -> tuple[str, ...]:
+        """Those that may have more than 2**32 elements."""
+        return ("x", "target", "yout", "counts", "table", "scratch", "grad", "grad_out", "rec",
+                *(() if self.in_shared else ("mem", "syn", "y", "p", "err")), *(("syn",) if self.spilled else ()))
 
     @property
     def dialect(self) -> Dialect:
@@ -95,9 +103,9 @@ class Plan:
     item: int
 
     @property
-    def launch_bounds(self) -> tuple[int, int]:
-        """Threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
-        return self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads)
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """kernel -> threads a block, and blocks that a multiprocessor shall hold at least: bounds the registers of a thread."""
+        return {"simulate": (self.threads, max(1, (RESIDENT if self.placement.slots <= FEW_SLOTS else RESIDENT_FULL) // self.threads))}
 
     @property
     def shared_bytes(self) -> int:
@@ -110,11 +118,7 @@ class Plan:
 
     def blocks_per_multiprocessor(self, limits: Limits, registers: int) -> int:
         """Trials that one multiprocessor simulates at a time, with ``registers`` a thread."""
-        bounds = [limits.blocks_per_multiprocessor, limits.threads_per_multiprocessor // self.threads,
-                  limits.registers_per_multiprocessor // max(1, registers * self.threads)]
-        if self.shared_bytes:
-            bounds.append(limits.shared_per_multiprocessor // (self.shared_bytes + 1024))      # the system keeps 1 KiB a block
-        return max(0, min(bounds))
+        return resident_blocks(limits, self.threads, registers, self.shared_bytes)
 
     def bytes_per_step(self, learn: bool = True) -> int:
         """Bytes that one trial moves from and to global memory at a step, indices in cache left out."""
@@ -131,6 +135,15 @@ class Plan:
         rest = "shared memory" if self.placement.in_shared else "global memory"
         where = "registers" if self.placement.slots else "global memory" if self.placement.spilled else rest
         return f"{self.threads} threads, synapse state in {where}, the rest in {rest}"
+
+
+def resident_blocks(limits: Limits, threads: int, registers: int, shared: int) -> int:
+    """Blocks that one multiprocessor holds at a time. ``registers``: of a thread; ``shared``: bytes of a block."""
+    bounds = [limits.blocks_per_multiprocessor, limits.threads_per_multiprocessor // threads,
+              limits.registers_per_multiprocessor // max(1, registers * threads)]
+    if shared:
+        bounds.append(limits.shared_per_multiprocessor // (shared + 1024))      # the system keeps 1 KiB a block
+    return max(0, min(bounds))
 
 
 def sizes_of(network: Network) -> tuple[int, int, int, int, int, int]:

@@ -179,14 +179,15 @@ class Eligibility:
         self.G = self.numbers.store("gradient", self.G + self.D.take(self.wiring.post) * self.Esum, self.G)
 
     def _rate_error(self, count: np.ndarray, duration: np.ndarray) -> Exact:
-        """c_reg S/(1-kappa) (n - f_target T_b) / T_b^2, in fixed point the floor of the exact quotient at many bits."""
+        """c_reg S/(1-kappa) (n - f_target T_b) / T_b^2; in fixed point the quotient's floor plus its ceiling, twice what it is or what stands for
+        all between two integers: every rounding makes of it what it would make of the exact quotient."""
         ar, T_b = self.numbers.arithmetic, duration[:, None]
         co = ar.coefficients
         if not ar.spec:
             T_b = T_b.astype(ar.dtype)
             return Real(co.rate_gain * (count.astype(T_b.dtype) - co.rate_target * T_b) / (T_b * T_b))
-        excess = (count << np.int64(RATE_FRAC)) - co.rate_target * T_b
-        return Exact((co.rate_gain * excess) // (T_b * T_b), RATE_FRAC + RATE_GAIN_FRAC)
+        change = co.rate_gain * ((count << np.int64(RATE_FRAC)) - co.rate_target * T_b)
+        return Exact(change // (T_b * T_b) - -change // (T_b * T_b), RATE_FRAC + RATE_GAIN_FRAC + 1)
 
 
 def pseudo_derivative(numbers: Numbers, distance: Exact, ready: np.ndarray) -> Exact:

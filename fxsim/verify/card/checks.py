@@ -23,8 +23,9 @@ PAPER = (("cue_accumulation", "diffusion", "q16"), ("delayed_match", "shuffled_p
          ("pattern_generation", "diffusion", "q16"))
 FLOAT_BLOCKS = (0, 64, 96)
 FLOAT_TOLERANCE = 2e-4  # of the largest gradient: sums have another order than the CPU's
-TRAINED, UPDATES = "cue_accumulation", 20
-CARDS_OWN = {"iterations": UPDATES, "precision": "q16", "evaluation.every": UPDATES, "evaluation.batch_size": 64}
+TRAINED, UPDATES = "cue_accumulation", 10
+CARDS_OWN = {"iterations": UPDATES, "precision": "q16", "evaluation.every": UPDATES, "evaluation.batch_size": 64,
+             "batch_size": 512}     # many trials train, few evaluate: both kinds of kernels
 
 
 def random_network(case: RandomCase, arithmetic: Arithmetic, build: int) -> str | None:
@@ -34,36 +35,43 @@ def random_network(case: RandomCase, arithmetic: Arithmetic, build: int) -> str 
 
 
 def paper_network(task: str, rule: str, precision: str) -> str | None:
-    """Readout, spike counts and gradients of a few whole trials of the paper's network equal the oracle's."""
+    """Readout, spike counts and gradients of a few whole trials of the paper's network equal the oracle's, with one trial a block and with 32."""
+    from fxsim.engine.cuda.engine import CudaEngine
     config = load_config(task).changed({"learning.rule": rule})
     network, learning, trials = build_network(config), learning_of(config), make_task(config).training_trials(0).take(slice(PAPER_TRIALS))
     arithmetic = make_arithmetic(precision, network, learning, trials.steps, config.seed)
-    expected, found = (make_engine(name, network, learning, arithmetic, config.seed).run(arithmetic.weights_to_raw(network.weights), trials)
-                       for name in ("oracle", "cuda"))
+    weights = arithmetic.weights_to_raw(network.weights)
+    expected = make_engine("oracle", network, learning, arithmetic, config.seed).run(weights, trials)
     if not expected.spike_counts.any():
         raise InputError("verify gpu", task, "no spikes", "a network that spikes")
-    difference = compare_results(expected, found)
-    return None if difference is None else str(difference)
+    for lanes in (False, True):
+        difference = compare_results(expected, CudaEngine(network, learning, arithmetic, config.seed, lanes=lanes).run(weights, trials))
+        if difference:
+            return f"{difference}, lanes {lanes}"
+    return None
 
 
 def floats(seed: int, rule: str) -> str | None:
-    """float32: the same bits for several block sizes; spikes equal the CPU's, gradients to rounding."""
+    """float32: the same bits for several block sizes; spikes equal the CPU's, gradients to rounding, also of the kernels of many trials."""
     from fxsim.engine.cuda.engine import CudaEngine
     case = random_case(np.random.default_rng(seed), rule)
     case = replace(case, trials=case.trials.take(slice(3)))
     arithmetic = Arithmetic("float32", None, case.network.constants, case.learning, case.trials.steps)
     weights = arithmetic.weights_to_raw(case.network.weights)
     expected = make_engine("cpu", case.network, case.learning, arithmetic).run(weights, case.trials)
-    first, *others = (CudaEngine(case.network, case.learning, arithmetic, 0, threads).run(weights, case.trials) for threads in FLOAT_BLOCKS)
+    first, *others = (CudaEngine(case.network, case.learning, arithmetic, 0, threads, lanes=False).run(weights, case.trials)
+                      for threads in FLOAT_BLOCKS)
+    many = CudaEngine(case.network, case.learning, arithmetic, lanes=True).run(weights, case.trials)
     for threads, other in zip(FLOAT_BLOCKS[1:], others):
         if difference := compare_results(first, other):
             return f"blocks of {FLOAT_BLOCKS[0]} and {threads} threads: {difference}"
-    if not np.array_equal(first.spike_counts, expected.spike_counts):
-        return "spike counts differ from the CPU's"
-    for layer in LAYERS:
-        a, b = given(first.gradients)[layer], given(expected.gradients)[layer]
-        if not np.allclose(a, b, rtol=0, atol=FLOAT_TOLERANCE * abs(b).max()):
-            return f"gradient_{layer}: up to {abs(a - b).max() / abs(b).max():.1e} of the largest from the CPU's"
+    for name, found in (("one trial a block", first), ("trials in lanes", many)):
+        if not np.array_equal(found.spike_counts, expected.spike_counts):
+            return f"{name}: spike counts differ from the CPU's"
+        for layer in LAYERS:
+            a, b = given(found.gradients)[layer], given(expected.gradients)[layer]
+            if not np.allclose(a, b, rtol=0, atol=FLOAT_TOLERANCE * abs(b).max()):
+                return f"{name}: gradient_{layer}: up to {abs(a - b).max() / abs(b).max():.1e} of the largest from the CPU's"
     return None
 
 

@@ -42,10 +42,10 @@ def _driver() -> str:
 
 
 def timing_table(timings: list[Timing]) -> list[list[str]]:
-    return [["task", "precision", "batch", "kernel", "registers", "kernel s", "G synapse updates/s", "iteration s", "modelled s", "bound by",
-             "measured / modelled"],
+    return [["task", "precision", "batch", "kernel", "registers", "kernel s", "G synapse updates/s", "other kernels s", "iteration s",
+             "modelled s", "bound by", "measured / modelled"],
             *([t.task, t.precision, str(t.batch), t.plan, str(t.registers), f"{t.kernel:.4g}", f"{t.updates_per_second / 1e9:.3g}",
-               f"{t.iteration:.4g}", f"{t.modelled:.3g}", t.bound, f"{t.ratio:.2f}"] for t in timings)]
+               f"{t.other:.4g}", f"{t.iteration:.4g}", f"{t.modelled:.3g}", t.bound, f"{t.ratio:.2f}"] for t in timings)]
 
 
 def check_table(checks: list[Check]) -> list[list[str]]:
@@ -94,7 +94,8 @@ the curve and the stored weights after some updates in q16 equal the CPU engine'
 
 {timings}
 
-`kernel s`: the kernel alone, between two events of the device, median after a warm-up; `iteration s`: a training iteration with
+`kernel s`: the kernels alone, between two events of the device, median after a warm-up; `other kernels s`: those that the plan did not
+choose for this batch (one trial a block, or 32 trials a warp); `iteration s`: a training iteration with
 transfers, the host's work and the weight update, the drawing of trials apart; synapse updates: synapses x steps x trials, over
 `kernel s`. The model ([reports/cuda_model](../cuda_model/README.md)) is made from counted instructions, not from measurements.
 """

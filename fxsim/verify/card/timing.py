@@ -13,7 +13,8 @@ from typing import Callable, Iterator
 
 from fxsim.config import load_config
 from fxsim.engine.cuda.device import find_device
-from fxsim.engine.cuda.engine import CudaEngine
+from fxsim.engine.cuda.engine import CudaEngine, choose_plan
+from fxsim.engine.cuda.lane_plan import LanePlan
 from fxsim.engine.cuda.model import estimate
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.topology import build_network, learning_of
@@ -26,8 +27,8 @@ REPEATS, LONG = 12, 0.8     # launches, and seconds after which no further one b
 
 @dataclass(frozen=True)
 class Timing:
-    """One task, precision and batch. ``kernel``: median seconds of the kernel alone, between events; ``iteration``: of a training iteration with
-    all that the host does, the drawing of trials apart."""
+    """One task, precision and batch. ``kernel``: median seconds of the kernels alone, between events; ``other``: of those that the plan did not
+    choose; ``iteration``: of a training iteration with all that the host does, the drawing of trials apart."""
 
     task: str
     precision: str
@@ -36,6 +37,7 @@ class Timing:
     registers: int
     kernel: float
     fastest: float
+    other: float
     iteration: float
     updates_per_second: float       # synapses x steps x trials / kernel
     modelled: float
@@ -74,18 +76,20 @@ def measure(task: str, precision: str, batches: tuple[int, ...], wait: Callable[
     arithmetic = make_arithmetic(precision, network, learning, drawn.steps, config.seed)
     modelled = {row.batch: row for row in estimate(config, network, precision, find_device(), batches)}
     weights = arithmetic.weights_to_raw(network.weights)
-    engine = CudaEngine(network, learning, arithmetic, config.seed)
-    engine.run(weights, drawn.training_trials(0).take(slice(2)))        # compiles
+    engines = {lanes: CudaEngine(network, learning, arithmetic, config.seed, lanes=lanes) for lanes in (False, True)}
+    for engine in engines.values():
+        engine.run(weights, drawn.training_trials(0).take(slice(2)))        # compiles
     wait()
     for batch in batches:
         training = Training(config.changed({"batch_size": batch}))
         trials = training.task.training_trials(0)
-        kernel = repeated(engine.prepare(engine.plan(), weights, trials).start)
+        chosen = isinstance(choose_plan(arithmetic, network, find_device(), batch), LanePlan)
+        kernel, other = (repeated(engines[lanes].prepare(engines[lanes].plan(trials=batch), weights, trials).start) for lanes in (chosen, not chosen))
         iteration = repeated(training.update, trials)
         updates = (network.topology.syn_in.size + network.topology.syn_rec.size) * trials.steps * batch
         row = modelled[batch]
-        yield Timing(task, arithmetic.name, batch, row.placement, row.registers, median(kernel), min(kernel), median(iteration),
-                     updates / median(kernel), row.seconds, row.bound)
+        yield Timing(task, arithmetic.name, batch, row.placement, row.registers, median(kernel), min(kernel), median(other),
+                     median(iteration), updates / median(kernel), row.seconds, row.bound)
 
 
 def main() -> None:

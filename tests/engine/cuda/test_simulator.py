@@ -19,6 +19,8 @@ from fxsim.model.topology import build_network, learning_of
 from fxsim.verify.random_case import arithmetic_for, cut, random_case
 from quant import load_spec
 
+from tiny import TINY
+
 without_gpu = pytest.mark.skipif(driver_found(), reason="this machine has an NVIDIA driver")
 
 
@@ -126,16 +128,20 @@ def test_the_plan_follows_the_devices_limits():
     assert small.blocks_per_multiprocessor(A100, 80) == 65536 // (80 * 256) and small.blocks_per_multiprocessor(A100, 255) == 1
 
 
-def test_the_model_counts_what_the_compiled_kernel_does_and_says_that_nothing_was_measured(tmp_path):
+def test_the_model_counts_what_the_compiled_kernels_do_and_says_that_nothing_was_measured(tmp_path):
     pytest.importorskip("numba_cuda", reason="needs fxsim[cuda]")
-    from fxsim.bench.cuda_bench import model_rows, write_model
-    rows = model_rows("cue_accumulation", "float32")
-    assert [(row.device[:4], row.batch) for row in rows] == [("A100", 64), ("A100", 4096), ("H100", 64), ("H100", 4096)]
-    for row in rows:
-        assert row.seconds == max(row.issue, row.latency, row.bandwidth) == getattr(row, row.bound) > 0
-        assert 0.3 < row.busy <= 1
-    one, many = rows[:2]
-    assert 1 < many.seconds / one.seconds < 64
-    assert one.instructions_per_step > 1396 / 32 * 10        # each of the synapses takes more than ten instructions
+    from fxsim.bench.cuda_bench import write_model
+    from fxsim.engine.cuda.model import estimate
+    config = load_config("delayed_match", TINY)
+    network = build_network(config)
+    rows = estimate(config, network, "float32", H100, (64, 4096))
+    one, many = rows
+    assert "256 threads" in one.placement and "32 trials a warp" in many.placement
+    assert one.seconds == max(one.issue, one.latency, one.bandwidth) == getattr(one, one.bound) > 0
+    assert max(many.issue, many.latency, many.bandwidth) <= many.seconds <= many.issue + many.latency + many.bandwidth      # of two kernels
+    synapses = network.topology.syn_in.size + network.topology.syn_rec.size
+    for row, least in ((one, 10), (many, 6)):       # instructions of a warp for each synapse of a trial, shared by its lanes
+        assert 0.1 < row.busy <= 1 and row.instructions_per_step > synapses / 32 * least
+    assert many.instructions_per_step < one.instructions_per_step
     text = (write_model(tmp_path, rows) / "README.md").read_text()
-    assert "Nothing here was measured" in text and "cue_accumulation" in text
+    assert "Nothing here was measured" in text and "delayed_match" in text

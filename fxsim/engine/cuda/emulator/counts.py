@@ -29,9 +29,12 @@ ALU_CYCLES, SHARED_CYCLES, GLOBAL_CYCLES, BARRIER_CYCLES = 4.5, 25, 35, 30      
 
 @dataclass(frozen=True)
 class PerStep:
-    """What one trial (one block) costs at a step. ``warp_instructions``: PTX, each counted once for a warp; ``machine_instructions``: the same
-    as 32-bit machine instructions; ``busy``: share of a warp's threads that take part; ``chain``: cycles if each instruction of the
-    busiest warp waited for the one before; ``bytes``: 32-byte sectors of global memory asked for, before any cache."""
+    """What one trial, or one group of trials, costs at a step.
+
+    ``warp_instructions``: PTX, each counted once for a warp; ``machine_instructions``: the same as 32-bit machine instructions; ``busy``:
+    share of a warp's threads that take part; ``chain``: cycles if each instruction of the busiest warp waited for the one before;
+    ``bytes``: 32-byte sectors of global memory asked for, before any cache.
+    """
 
     warp_instructions: float
     machine_instructions: float
@@ -72,14 +75,15 @@ def of_blocks(kernel: Kernel, cost: Callable[[str], float]) -> np.ndarray:
     return np.array([sum(map(cost, opcodes(block))) for block in kernel.blocks], float)
 
 
-def executed(config: Config, precision: str, limits: Limits = A100) -> dict[str, PerStep]:
-    """outside, window -> costs of a learning step at the configuration's size."""
+def executed(config: Config, precision: str, limits: Limits = A100, lanes: bool = False) -> dict[str, dict[str, PerStep]]:
+    """kernel -> outside, window -> costs of a learning step at the configuration's size: of a trial, or of a group of trials in ``lanes``."""
     network, task = build_network(config), make_task(config)
     trial = task.training_trials(0).take(slice(0, 1))
-    totals = [_launch(config, network, trial, precision, limits, *steps) for steps in LAUNCHES]
+    totals = [_launch(config, network, trial, precision, limits, lanes, *steps) for steps in LAUNCHES]
     (short, plain, long), ((t0, _), (t1, s0), (_, s1)) = totals, LAUNCHES
     outside, more = (plain - short) / (t1 - t0), (long - plain) / (s1 - s0)
-    return {"outside": _per_step(outside), "window": _per_step(outside + more)}
+    return {name: {"outside": _per_step(o), "window": _per_step(o + m)}
+            for name, o, m in zip(("forward", "synapses") if lanes else ("simulate",), outside, more, strict=True)}
 
 
 def _per_step(v: np.ndarray) -> PerStep:
@@ -87,8 +91,8 @@ def _per_step(v: np.ndarray) -> PerStep:
     return PerStep(warps, machine, threads / (32 * warps), chain, 32 * sectors)
 
 
-def _launch(config: Config, network: Network, trial: Trials, precision: str, limits: Limits, T: int, S: int) -> np.ndarray:
-    """(warp instructions, machine instructions, thread instructions, chain, sectors) of a launch of T steps."""
+def _launch(config: Config, network: Network, trial: Trials, precision: str, limits: Limits, lanes: bool, T: int, S: int) -> np.ndarray:
+    """(kernels, 5): warp instructions, machine instructions, thread instructions, chain, sectors of a launch of T steps."""
     learning = replace(learning_of(config), window=S)
     arithmetic = make_arithmetic(precision, network, learning_of(config), trial.steps, config.seed)
     cut = Trials(trial.x[:, -T:], trial.target[:, -S:], np.minimum(trial.duration, T), trial.ids)
@@ -100,8 +104,10 @@ def _launch(config: Config, network: Network, trial: Trials, precision: str, lim
         return of_blocks(kernel, cycles)
 
     with emulated(limits, launches, latency):
-        CudaEngine(network, learning, arithmetic, config.seed).run(arithmetic.weights_to_raw(network.weights), cut)
-    counts, kernel = launches[0], kernels[0]
-    plain = of_blocks(kernel, lambda opcode: 1)
-    visits = counts.visits.sum(0)
-    return np.array([visits @ plain, visits @ of_blocks(kernel, words), counts.threads @ plain, counts.chain, counts.sectors])
+        CudaEngine(network, learning, arithmetic, config.seed, lanes=lanes).run(arithmetic.weights_to_raw(network.weights), cut)
+    return np.array([_counted(counts, kernel) for counts, kernel in zip(launches, kernels, strict=True)])
+
+
+def _counted(counts: Counts, kernel: Kernel) -> list[float]:
+    plain, visits = of_blocks(kernel, lambda opcode: 1), counts.visits.sum(0)
+    return [visits @ plain, visits @ of_blocks(kernel, words), counts.threads @ plain, counts.chain, counts.sectors]

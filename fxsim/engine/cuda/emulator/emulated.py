@@ -17,7 +17,6 @@ import numpy as np
 
 from fxsim.engine.cuda import engine
 from fxsim.engine.cuda.device import Limits
-from fxsim.engine.cuda.plan import Plan
 
 from .gpu import Counts, Machine
 from .ptx import Kernel, parse
@@ -77,13 +76,14 @@ def emulated(limits: Limits, launches: list[Counts] | None = None, latency: Late
 
     from fxsim.engine.cuda import sum as cuda_sum
 
-    def make(module: ModuleType, plan: Plan) -> Emulated:
-        return Emulated(module.simulate, limits.capability, plan.launch_bounds, launches, latency)
+    def make(module: ModuleType, name: str, bounds: tuple[int, int]) -> Emulated:
+        return Emulated(getattr(module, name), limits.capability, bounds, launches, latency)
 
     def empty(size: int, dtype: type[np.generic]) -> DeviceArray:         # a device's memory is not cleared
         return DeviceArray(np.frombuffer(b"\x5a" * (size * np.dtype(dtype).itemsize), dtype))
 
     with mock.patch.object(engine, "find_device", lambda: limits), mock.patch.object(engine, "jitted", make), \
             mock.patch.object(cuda, "to_device", DeviceArray), mock.patch.object(cuda, "device_array", empty), \
-            mock.patch.object(cuda_sum, "sum_trials", Emulated(cuda_sum.sum_trials.py_func, limits.capability)):
+            mock.patch.object(cuda_sum, "sum_trials", Emulated(cuda_sum.sum_trials.py_func, limits.capability)), \
+            mock.patch.object(cuda_sum, "spread_trials", Emulated(cuda_sum.spread_trials.py_func, limits.capability)):
         yield

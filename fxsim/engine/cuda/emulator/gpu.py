@@ -27,7 +27,7 @@ class DeviceError(RuntimeError):
 
 @dataclass
 class Shadow:
-    """Who touched each 4-byte word last, to find conflicts. ``epoch``: barriers passed so far."""
+    """Who touched the word that begins at each byte last, to find conflicts: an array is accessed in one type. ``epoch``: barriers passed so far."""
 
     words: int
     valid: np.ndarray = field(init=False)
@@ -66,7 +66,7 @@ class Space:
     """One memory: bytes, seen as any type."""
 
     def __init__(self, data: np.ndarray, name: str):
-        self.data, self.name, self.shadow = data, name, Shadow(-(-data.size // 4))
+        self.data, self.name, self.shadow = data, name, Shadow(data.size)
         self.views: dict[str, np.ndarray] = {}
 
     def view(self, kind: str) -> np.ndarray:
@@ -123,7 +123,7 @@ class Machine:
         self.memory = Space(np.zeros(-(-at // 16) * 16, np.uint8), "global")
         for start, data in blocks:
             self.memory.data[start:start + data.size] = data
-            self.memory.shadow.valid[start // 4:-(-(start + data.size) // 4)] = True
+            self.memory.shadow.valid[start:start + data.size] = True
         size = 0
         for name, static in self.kernel.shared.items():
             self.symbols[name] = size
@@ -131,8 +131,8 @@ class Machine:
         self.shared_size = -(-(size + dynamic) // 16) * 16
         self.shared = Space(np.zeros(max(16, grid * (self.shared_size + 16)), np.uint8), "shared")
         for b in range(grid):
-            first = b * (self.shared_size + 16) // 4
-            self.shared.shadow.valid[first:first + -(-(size + dynamic) // 4)] = True
+            first = b * (self.shared_size + 16)
+            self.shared.shadow.valid[first:first + size + dynamic] = True
         self.shared_base = (self.cta * (self.shared_size + 16)).astype(np.uint64)
         if len(self.parameters) != len(self.kernel.parameters):
             raise DeviceError(f"{len(self.parameters)} parameters for {len(self.kernel.parameters)}")
@@ -145,7 +145,8 @@ class Machine:
         """Index into the typed view; checks the access."""
         address = np.broadcast_to(address, i.shape) + (self.shared_base[i] if space is self.shared else np.uint64(0))
         size = np.dtype(kind).itemsize
-        where, at = address.astype(np.int64) // size, address.astype(np.int64) // 4
+        at = address.astype(np.int64)
+        where = at // size
         if (at < 0).any() or (at >= space.shadow.words).any() or not space.shadow.valid[at].all():
             raise DeviceError(f"access outside of {space.name} memory")
         if (address % np.uint64(size)).any():
@@ -199,6 +200,7 @@ class Machine:
                     pc[i] = number + 1
                 else:
                     pc[i] = np.where(taken, labels[block.target], number + 1) if block.condition else labels[block.target]
+        self._lengthen_chain()
         for start, array in self.arrays:
             array.reshape(-1).view(np.uint8)[:] = self.memory.data[start:start + array.nbytes]
         return self.counts
@@ -210,6 +212,10 @@ class Machine:
         pc[pc < LEFT] -= WAITING
         self.epoch += 1
         self.counts.barriers += 1
+        self._lengthen_chain()
+
+    def _lengthen_chain(self) -> None:
+        """By the slowest warp since the last barrier."""
         if self.latency is not None:
             self.counts.chain += float(((self.counts.visits - self._seen) @ self.latency).max())
             self._seen[:] = self.counts.visits

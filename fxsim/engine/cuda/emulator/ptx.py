@@ -228,6 +228,8 @@ def _arithmetic(opcode: str, name: str, rest: list[str], kind: str, operands: li
     if variant == "hi" and name == "mul" and kind[1:] == "32":
         a, b = (f"{v}.astype(np.{numpy_type(kind[0] + '64')})" for v in values)
         return f"({a} * {b}) >> np.{numpy_type(kind[0] + '64')}(32)"
+    if variant == "hi" and name == "mul":
+        return "high_word({}, {})".format(*values)
     if variant == "hi":
         raise NotImplementedError(opcode)
     if name in ("fma", "mad") and kind[0] == "f":       # one rounding: exact in float64 but for rare double rounding
@@ -254,7 +256,7 @@ def _store(name: str, rest: list[str], operands: list[str]) -> str:
 
 
 def _helpers() -> dict:
-    return {"np": np, "as_type": as_type, "to_register": to_register, "shl": shl, "shr": shr, "divide": divide}
+    return {"np": np, "as_type": as_type, "to_register": to_register, "shl": shl, "shr": shr, "divide": divide, "high_word": high_word}
 
 
 def as_type(x: np.ndarray, kind: str, register: str) -> np.ndarray:
@@ -274,6 +276,17 @@ def to_register(x: np.ndarray, register: str) -> np.ndarray:
         return x.view(f"uint{8 * x.dtype.itemsize}")
     bits = register[4:]
     return x.astype(("int" if x.dtype.kind == "i" else "uint") + bits, copy=False).view(register)
+
+
+def high_word(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The high 64 bits of the product of 64-bit words."""
+    x, y, low = a.astype(np.uint64), b.astype(np.uint64), np.uint64((1 << 32) - 1)
+    (x1, x0), (y1, y0) = ((word >> np.uint64(32), word & low) for word in (x, y))
+    middle = x1 * y0 + (x0 * y0 >> np.uint64(32))
+    high = x1 * y1 + (middle >> np.uint64(32)) + ((middle & low) + x0 * y1 >> np.uint64(32))
+    if a.dtype.kind == "u":
+        return high
+    return (high - np.where(a < 0, y, np.uint64(0)) - np.where(b < 0, x, np.uint64(0))).astype(np.int64)
 
 
 def shl(x: np.ndarray, n: np.ndarray) -> np.ndarray:

@@ -1,0 +1,6 @@
+"""A file a family of commands. Each imports what it needs when it runs.
+
+train       train                                               study       compare, sweep, demo, report
+precision   presets, calibrate, cost                            verify, bench, doctor       verify ..., bench ..., doctor
+exchange, lava      export, import; lava ...                    new         new dataset, new task, from templates/
+"""

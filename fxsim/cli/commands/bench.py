@@ -1,0 +1,139 @@
+"""``fxsim bench``: speed, measured and modelled."""
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import click
+
+from fxsim.cli.options import PATH, force, out, threads
+from fxsim.cli.tables import text_table
+from fxsim.errors import InputError
+
+task = click.option("--task", help="One task only.")
+rule = click.option("--rule", help="One rule only.")
+precision = click.option("--precision", help="One precision only.")
+
+
+@click.group()
+def bench() -> None:
+    """Time training iterations at the paper's size, and say where their time goes."""
+
+
+@bench.command()
+@task
+@rule
+@precision
+@click.option("--engine", help="One engine only: cpu, cuda, oracle or reference.")
+@threads("Threads; 0: all cores.")
+@click.option("--json", "file", type=PATH, help="Also write the rows to FILE.")
+@force
+def iteration(task: str | None, rule: str | None, precision: str | None, engine: str | None, threads: int, file: Path | None, force: bool) -> None:
+    """Seconds of a training iteration, for each task, rule, precision and engine."""
+    from fxsim.bench.iteration import COLUMNS, bench as measure, default_rows
+    from fxsim.files.ownership import claim_file, json_with
+    from fxsim.files.writing import make_directory, write_json
+    from fxsim.training.runs import machine
+    if rule == "bptt" and engine not in (None, "reference"):
+        raise InputError("bench", "--engine", f"{engine} with rule bptt", "reference, which alone has it")
+    if threads and engine not in (None, "cpu"):
+        raise InputError("bench", "--threads", f"{threads} with engine {engine}", "no threads: they are the CPU engine's")
+    rows = default_rows(task, rule, precision, engine)
+    if file:
+        make_directory(file.parent)
+        claim_file(file, json_with("rows", "machine"), force)
+    rows = measure(rows, threads, _show_row(COLUMNS))
+    _table(COLUMNS, rows)
+    if file:
+        write_json(file, {"rows": rows, "machine": machine()})
+    if engine == "cuda":
+        from fxsim.bench.cuda_bench import model_rows, model_table
+        click.echo(f"\nthe model, for comparison:\n{text_table(model_table(model_rows(task, precision)))}")
+
+
+@bench.command()
+@task
+@rule
+@precision
+@threads("Threads; 0: all cores.")
+def twins(task: str | None, rule: str | None, precision: str | None, threads: int) -> None:
+    """Fixed point against float32 on the CPU engine, iterations of both in turns."""
+    from fxsim.bench.twins import COLUMNS, twins as measure
+    _table(COLUMNS, measure(task, rule, precision, threads, _show_row(COLUMNS)))
+
+
+@bench.command()
+@task
+def profile(task: str | None) -> None:
+    """Where the CPU engine's time goes, against the machine's SIMD throughput."""
+    from fxsim.bench.cpu_profile import table
+    from fxsim.bench.iteration import TASKS
+    click.echo(text_table(table((task,) if task else TASKS)))
+
+
+@bench.command()
+@out("Directory of a report.")
+@force
+def scaling(out: Path | None, force: bool) -> None:
+    """Time and memory of larger networks and batches."""
+    from fxsim.bench.scaling import measure, write_report
+    from fxsim.files.ownership import claim_directory, has_json
+    if out:
+        claim_directory(out, ("README.md", "scaling.json", "scaling.png", "scaling.svg"), has_json("scaling.json", "rows"), force)
+    rows = measure(lambda row: click.echo(json.dumps(row)))
+    if out:
+        click.echo(f"written: {write_report(out, rows)}")
+
+
+@bench.command()
+def latency() -> None:
+    """Seconds of import, and to the first iteration, with compiled kernels."""
+    from fxsim.bench.latency import measure
+    click.echo(text_table([["what", "seconds"], *([what, f"{seconds:.2f}"] for what, seconds in measure().items())]))
+
+
+@bench.command()
+@task
+@precision
+def plan(task: str | None, precision: str | None) -> None:
+    """CUDA, no GPU needed: where state lives, registers, trials per multiprocessor."""
+    from fxsim.bench.cuda_bench import plan_table
+    click.echo(text_table(plan_table(task, precision)))
+
+
+@bench.command()
+@task
+@precision
+def compile(task: str | None, precision: str | None) -> None:
+    """CUDA, no GPU needed: every kernel through the assembler; registers and spills."""
+    from fxsim.bench.cuda_bench import compile_table
+    click.echo(text_table(compile_table(task, precision)))
+
+
+@bench.command()
+@task
+@precision
+@out("Directory of a report.")
+@force
+def model(task: str | None, precision: str | None, out: Path | None, force: bool) -> None:
+    """CUDA, no GPU needed: modelled seconds."""
+    from fxsim.bench.cuda_bench import model_rows, model_table, write_model
+    from fxsim.files.ownership import claim_directory, has_json
+    if out:
+        claim_directory(out, ("README.md", "model.json"), has_json("model.json", "rows"), force)
+    rows = model_rows(task, precision)
+    click.echo(text_table(model_table(rows)))
+    if out:
+        click.echo(f"written: {write_model(out, rows)}")
+
+
+def _show_row(columns: tuple[str, ...]) -> Callable[[dict[str, Any]], None]:
+    start = time.perf_counter()
+    return lambda row: click.echo(f"{time.perf_counter() - start:6.0f} s  {' '.join(str(row[column]) for column in columns[:4])}", err=True)
+
+
+def _table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    click.echo(text_table([[c.replace("_", " ") for c in columns],
+                           *([f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows)]))

@@ -1,0 +1,127 @@
+"""``fxsim presets``, ``calibrate`` and ``cost``: formats, and what they need."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterable
+
+import click
+
+from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.tables import text_table
+from fxsim.errors import InputError
+
+if TYPE_CHECKING:
+    from fxsim.config import Config
+
+
+HEADER = "# Written by fxsim calibrate.\n"
+
+
+def initials(names: Iterable[str]) -> dict[str, str]:
+    """A letter for each name: the initial of its last word, or of an earlier one if another name has that."""
+    found: dict[str, str] = {}
+    for name in names:
+        letters = (word[0].upper() for word in reversed(name.split("_")))
+        found[name] = next((letter for letter in letters if letter not in found.values()), name)
+    return found
+
+
+@click.command()
+def presets() -> None:
+    """List the shipped precisions with the format of every quantity."""
+    from quant import QUANTITIES, SHADOWS, load_spec, preset_names
+    from quant.rounding import ROUNDINGS
+    specs = [load_spec(name) for name in preset_names()]
+    for spec in specs:
+        click.echo(f"{spec.name:<13} {spec.description}")
+    letter = initials(ROUNDINGS)
+    click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. " + ", ".join(f"{x}: {name}" for name, x in letter.items())
+               + "; w: wraps instead of saturating\n")
+    rows = [["quantity", *(spec.name for spec in specs)]]
+    for name in (*QUANTITIES, *SHADOWS):
+        formats = [spec.formats.get(name) for spec in specs]
+        if any(formats):
+            rows.append([name, *("-" if f is None else f"{'s' if f.signed else 'u'}{f.word_bits}.{f.frac_bits} {letter[f.rounding]}"
+                                 f"{'w' if f.overflow == 'wrap' else ''}" for f in formats)])
+    click.echo(text_table(rows))
+    click.echo("\nfloat32 and float64 are precisions, too; a path of a YAML file is one of your own.")
+
+
+@click.command()
+@config
+@change
+@click.option("--word-bits", type=int, default=16, show_default=True, help="Word length of weights, states, signals and coefficients.")
+@click.option("--accumulator-bits", type=int, default=31, show_default=True, help="Word length of sums over a trial.")
+@click.option("--headroom", type=click.IntRange(min=0), default=1, show_default=True, help="Bits of range beyond what was observed.")
+@click.option("--preset", default="q16", show_default=True, help="Where signs, roundings and ranges that do not occur come from.")
+@click.option("--minimise", "fewest", is_flag=True, help="Search the fewest bits of each quantity instead, from the configuration's precision.")
+@click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True, help="With --minimise: loss against float32 allowed.")
+@click.option("--seeds", type=Items(int), default="0,1,2", show_default=True, help="With --minimise: paired runs of each word length.")
+@click.option("--quantities", type=Items(), default="", help="With --minimise: only these.  [default: all]")
+@jobs("With --minimise: runs at a time")
+@out("Precision YAML to write; with --minimise the directory of the search.", required=True)
+@force
+@click.pass_context
+def calibrate(context: click.Context, config: str, changes: tuple[str, ...], word_bits: int, accumulator_bits: int, headroom: int, preset: str,
+              fewest: bool, margin: float, seeds: list, quantities: list, jobs: int, out: Path, force: bool) -> None:
+    """Find formats: ranges that a float32 training needs at a word length, or the fewest word bits that learn as well as float32."""
+    from fxsim.config import load_config
+    refuse_changes(changes, {"seed": "--seeds"} if fewest else {
+        "precision": "nothing: ranges are those of a float32 training", "formats": "nothing: ranges are those of a float32 training",
+        "evaluation.telemetry": "nothing: ranges are taken from it at every evaluation"})
+    settings = load_config(config, changes)
+    only = ("margin", "seeds", "quantities", "jobs") if not fewest else ("word_bits", "accumulator_bits", "headroom", "preset", "force")
+    for name in only:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise InputError("calibrate", f"--{name.replace('_', '-')}", f"it {'with' if fewest else 'without'} --minimise", "leave one of them out")
+    if fewest:
+        _minimise(settings, seeds, margin, quantities, jobs, out)
+        return
+    from fxsim.files.ownership import claim_file
+    from fxsim.files.writing import make_directory, write_atomic
+    from fxsim.study.calibration import calibrate as run_calibration
+    from fxsim.training.progress import terminal_progress
+    from quant.files import dump_yaml
+    make_directory(out.parent)
+    claim_file(out, lambda content: content.startswith(HEADER.encode()), force)
+    spec, fitted = run_calibration(settings, word_bits, accumulator_bits, headroom, preset, terminal_progress(settings.updates))
+    write_atomic(out, (HEADER + dump_yaml(spec.to_dict())).encode())
+    click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
+                           *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]
+                             for f in fitted)]))
+    click.echo(f"written: {out}")
+
+
+def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jobs: int, out: Path) -> None:
+    from fxsim.study.jobs import Workers
+    from fxsim.study.minimise import TOGETHER, minimise
+    from fxsim.training.progress import terminal_sweep_progress
+    from quant import PrecisionSpec
+    before = settings.resolved_precision()
+    spec, decided = minimise(settings, seeds, margin, out, Workers(jobs), terminal_sweep_progress(), click.echo, quantities)
+    assert isinstance(before, PrecisionSpec)        # minimise refuses floats
+    rows = [[name, str(fmt.word_bits), str(decided[name].word_bits) if name in decided else "", str(spec[name].word_bits),
+             f"{decided[name].difference:+.4f} +- {decided[name].half_interval:.4f}" if name in decided else "",
+             f"{decided[name].detectable:.4f}" if name in decided else ""]
+            for name, fmt in before.formats.items() if not quantities or name in quantities]
+    click.echo(text_table([["quantity", "bits", "enough alone", "enough together", "alone, against float32 (95 %)", "smallest loss seen"], *rows]))
+    together = decided[TOGETHER]
+    click.echo(f"{TOGETHER}: {together.difference:+.4f} +- {together.half_interval:.4f} (95 %) against float32, margin {margin}, seeds {seeds}")
+    click.echo(f"written: {out}")
+
+
+@click.command()
+@config
+@change
+@click.option("--precisions", type=Items(), default="float32,q24,q16,w8s16,w4s8,loihi2", show_default=True)
+def cost(config: str, changes: tuple[str, ...], precisions: list) -> None:
+    """Bits of memory and integer operations per step that CONFIG's network needs in each precision.
+
+    One trial; the work of a chip, not of this simulator. Operations count additions, products, shifts, comparisons, by the word that
+    holds their result. Not counted: the delivery of spikes (an addition per spike and synapse) and softmax.
+    """
+    from fxsim.config import load_config
+    from fxsim.study.cost import tables
+    refuse_changes(changes, {"precision": "--precisions"})
+    memory, operations = tables(load_config(config, changes), precisions)
+    click.echo(f"{text_table(memory)}\n\n{text_table(operations)}")

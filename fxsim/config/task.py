@@ -1,0 +1,49 @@
+"""What every section ``task`` has: the base class of a task's parameters."""
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, model_validator
+
+from .base import Count, Positive, Section, refuse
+
+
+class TaskSection(Section):
+    """Parameters of a task. A subclass narrows ``name`` to a Literal, says its length in ``steps``, and overrides what differs."""
+
+    populations: ClassVar[int] = 1          # of ``channels`` input channels each
+
+    name: str
+    channels: Positive = Field(description="input channels, of each population where there are several")
+    window: Count = Field(0, description="ls_avail: last steps with a learning signal; 0 = all")
+
+    @property
+    def steps(self) -> int:
+        """T, the longest trial in steps of 1 ms."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its steps")
+
+    @property
+    def inputs(self) -> int:
+        """m, input lines of the network."""
+        return self.channels * self.populations
+
+    @property
+    def outputs(self) -> int:
+        """K: classes, or values of a regression."""
+        return 2
+
+    @property
+    def classification(self) -> bool:
+        """Softmax and labels; else regression."""
+        return True
+
+    @property
+    def epoch(self) -> int:
+        """Training trials that one epoch goes through; 0 where there is no end of them, or none is known."""
+        return 0
+
+    @model_validator(mode="after")
+    def _window_fits(self) -> TaskSection:
+        if self.window > self.steps:
+            refuse("task.window", f"{self.window} ms", f"at most the trial's {self.steps} ms")
+        return self
