@@ -1,7 +1,7 @@
 """The configuration of a run, and the YAML that it is read from.
 
 base         kinds of numbers, refusals that name a field
-task, network, initial, learning, evaluation, formats        a file a section; tasks, dataset, registry: which tasks there are
+task, network, learning, evaluation, formats        a file a section; tasks, dataset, registry: which tasks there are
 schema       the whole: Config, and errors of pydantic as one line
 io           files, shipped names, ``a.b=value`` changes; shipped/: a YAML file for each task
 

@@ -18,9 +18,8 @@ from quant.errors import shown
 from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
-from .initial import InitialConfig, as_section
 from .learning import OPTIMIZERS, LearningConfig
-from .network import NetworkConfig
+from .network import InitialConfig, NetworkConfig, as_section
 from .registry import load_plugin, plugin_of, read_task, section_of
 from .task import TaskSection
 
