@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxsim.model.topology import build_network
+    from fxsim.training.arrays.simulator import Simulator
     from fxsim.training.evaluation import Evaluation
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
-    from fxsim.training.simulator import Simulator
 
     from .config import Config
 
     __version__: str
 
 
-_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology"}
+_LATE = {"Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology"}
 
 
 def __getattr__(name: str) -> Any:

@@ -47,6 +47,7 @@ from fxsim.config import Config, config_names, load_config
 from fxsim.config.base import Integer, Name, Section
 from fxsim.config.io import portable
 from fxsim.config.schema import one_line
+from fxsim.config.tasks import ADDED
 from fxsim.errors import InputError
 from fxsim.training.evaluation import plain
 from fxsim.training.initial import pinned
@@ -138,6 +139,7 @@ class Planned:
             del data["initial"]
         else:
             del data["initial"]["path"]     # its checksum counts
+        data["task"] = {field: value for field, value in data["task"].items() if field not in ADDED or value != ADDED[field]}
         numbers = c.resolved_precision()
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
         if self.source:

@@ -22,11 +22,11 @@ from fxsim.files.archive import Archive
 from fxsim.files.writing import write_npz
 from fxsim.model.arithmetic import WEIGHT_STREAM, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.training.metrics import measure
+from fxsim.training.optimizers import make_optimizer
 from quant import PrecisionSpec
 from quant.quantities import QUANTITIES
 
-from .metrics import measure
-from .optimizers import make_optimizer
 from .streaming import Stream
 
 NAMES = {"Esum": "eligibility_sum", **{q.symbol: q.name for q in QUANTITIES.values() if q.name != "eligibility_sum"}}
