@@ -45,7 +45,7 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
             evaluations.append(_labelled(found, {**labels, "trained": run.source.folder}))
     results = pd.DataFrame(rows)
     results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
-    for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS),
+    for name, table in zip(NAMES, (results, _concatenated(curves, ("run", *CURVE_COLUMNS)), _concatenated(telemetry, ("run", *TELEMETRY_COLUMNS)),
                                   _concatenated(evaluations, ()))):
         write_atomic(directory / f"{name}.parquet", to_parquet(table))
 

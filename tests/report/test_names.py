@@ -2,7 +2,6 @@
 import warnings
 
 import matplotlib
-import matplotlib.pyplot as plt
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from matplotlib.figure import Figure
@@ -33,7 +32,7 @@ def test_precisions_of_any_name_are_read_and_drawn(strange):
         warnings.simplefilter("error")      # a legend warns of what it leaves out
         assert len(draw_figures(comparison, strange / "figures")) == 4
     from fxsim.report.figures import _curves
-    legend = _curves(plt, comparison, "delayed_match").legends[0]
+    legend = _curves(comparison, "delayed_match").legends[0]
     names = [text.get_text().strip().replace(r"\$", "$") for text in legend.get_texts()]
     assert [name for name in names if not name.startswith("published")] == list(STRANGE)
 
