@@ -24,7 +24,8 @@ from typing import Callable
 
 import numpy as np
 
-from fxsim.config import Config, load_config
+from fxsim.config import Config
+from fxsim.config.io import load_run_config
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.model.network import LAYERS, Network
@@ -72,7 +73,7 @@ def network_in_file(path: Path, config: Config | None = None) -> tuple[Network, 
 
 def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Config]:
     """The network of a finished run directory with its ``final`` or ``initial`` weights. Raises InputError."""
-    config = load_config(directory / "config.yaml")
+    config = load_run_config(directory)
     with Archive(directory / "weights.npz") as archive:
         return _weighted(archive, network_in(archive, config), when), config
 
