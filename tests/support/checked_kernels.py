@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from fxsim.engine.cpu import compiler as _compiler, engine as cpu, updates as _updates  # noqa: F401   (before numba is replaced)
+from fxsim.engine.cpu import compiler as _compiler, engine as cpu  # noqa: F401   (before numba is replaced)
 from fxsim.engine.cpu.words import OPERATIONS
 
 
