@@ -17,13 +17,13 @@ from .cache import cache
 
 
 def kept(source: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """``numba.njit(**options)`` whose machine code later processes find.
+    """``numba.njit(**options)`` whose machine code later processes find, for functions that allocate nothing.
 
     source      what stands for all the text that the code is made of; code of another source is not found. See :func:`folder_digest`.
     """
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = nb.njit(**options)(function)
-        dispatcher._cache = MachineCode(function, source)
+        dispatcher = nb.njit(_nrt=False, **options)(function)
+        dispatcher._cache = MachineCode(function, f"{source} {options}")
         return dispatcher
     return decorate
 
@@ -43,7 +43,8 @@ class MachineCode(NullCache):
         self._function, self._source = function.__qualname__.replace("<locals>.", ""), source
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        target_context.refresh()
+        # Numba's own cache calls target_context.refresh() here, which imports all that can be compiled, SciPy's linear algebra among it: half
+        # of what a warm start takes. Code without Numba's runtime needs nothing of it; the compiler calls it when it compiles.
         data = cache().read(self._name(sig, target_context.codegen()))
         return None if data is None else CompileResult._rebuild(target_context, *pickle.loads(data))
 

@@ -68,6 +68,19 @@ def test_machine_code_is_found_by_its_source_and_types(tmp_path, monkeypatch):
         other(3)
 
 
+def test_code_that_is_found_starts_without_what_compiling_needs(tmp_path):
+    """Numba imports SciPy and much more where it compiles; that takes as long as the rest of a start."""
+    code = """
+import sys, numpy as np
+from fxsim.tasks.poisson import poisson_spikes
+spikes = poisson_spikes(7, np.arange(2, dtype=np.uint32), np.full((2, 1, 1), 200.0), np.zeros((2, 1)), np.full((2, 1), 50), 10, 50)
+print(spikes.sum(), "numba.np.linalg" in sys.modules)
+"""
+    spikes = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
+                             env={**os.environ, "FXSIM_CACHE_DIR": str(tmp_path)}).stdout.split() for _ in range(2)]
+    assert [where for _, where in spikes] == ["True", "False"] and spikes[0][0] == spikes[1][0] != "0"
+
+
 def _train(tmp_path, home, cached):
     changes = [part for change in (*SHORT, "engine=oracle", "iterations=1") for part in ("--set", change)]
     return subprocess.run([sys.executable, "-m", "fxsim", "train", "delayed_match", *changes, "--out", tmp_path / "run"], capture_output=True, text=True,
