@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import llvmlite
 import numba as nb
+import numpy as np
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
@@ -36,7 +37,7 @@ def folder_digest(file: str) -> str:
 class MachineCode(NullCache):
     """The versions of one function, in the place of Numba's own cache: that one writes beside the source, and takes what is damaged.
 
-    An entry is named by all that the code depends on, the processor included, so machines can share a directory.
+    An entry is named by all that the code depends on, the processor with its features included, so machines can share a directory.
     """
 
     def __init__(self, function: Callable[..., Any], source: str):
@@ -53,5 +54,5 @@ class MachineCode(NullCache):
         cache().write(self._name(sig, cres.codegen), dumps(cres._reduce()))
 
     def _name(self, sig: Any, codegen: Any) -> str:
-        key = repr((nb.__version__, llvmlite.__version__, sys.version_info[:2], self._source, str(sig), codegen.magic_tuple()))
+        key = repr((nb.__version__, llvmlite.__version__, np.__version__, sys.version_info[:2], self._source, str(sig), codegen.magic_tuple()))
         return f"{self._function}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.code"
