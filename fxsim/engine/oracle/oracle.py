@@ -260,7 +260,7 @@ class Oracle:
 
 
     def modulator(self, y: np.ndarray, trials: Trials) -> np.ndarray:
-        """(S, B, n_cells) stored M of the window's steps, from stored readouts y, (T, B, K): what a run that learns records, in a tenth of its time."""
+        """(S, B, n_cells) stored M of the window's steps, from stored readouts y, (T, B, K): those of a run that learns, in a tenth of its time."""
         ar, rule, T = self.arithmetic, self.learning, trials.steps
         numbers = Numbers(ar, self.seed)
         numbers.begin(trials.ids)
