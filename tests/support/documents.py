@@ -50,7 +50,8 @@ def understand(line):
         context = command.make_context(command.name, arguments, parent=context)
         if not isinstance(command, click.Group):
             return
-        _, command, arguments = command.resolve_command(context, [*context.protected_args, *context.args])
+        held = vars(context).get("_protected_args", vars(context).get("protected_args", []))       # click 8.2, click 8.1
+        _, command, arguments = command.resolve_command(context, [*held, *context.args])
 
 
 def run_command(line):
