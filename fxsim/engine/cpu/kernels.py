@@ -228,7 +228,7 @@ def record_step(t, k, step, learn, rule, net, s, h, rec):
                         rec.m[step, c, l] = s.grid[c * LANES + l]
 
 
-@inline
+@common
 def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel):
     """The chunk of steps from t0 on, of one block; rule: 0 e-prop, 1 diffusion, 2 diffusion on per-step tables."""
     n, m, n_out, steps = net.cell.size, net.ptr_in.size - 1, s.y.size // LANES, min(CHUNK, T - t0)
@@ -409,7 +409,7 @@ def count_steps(counters, row, keys, e, alif, window):
         put(counters, OF_G + row, counter_gradient(take_chunk(keys, 4 * CHUNK), e))
 
 
-@inline
+@common
 def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
@@ -466,7 +466,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
 
 
 # ---- trials ----------------------------------------------------------------------------------------------------------
-@inline
+@common
 def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
     """End of the trials: the regularisation joins the gradients; sums over the first `lanes` lanes are added to io.gsum, io.gout_sum."""
     n = net.cell.size
