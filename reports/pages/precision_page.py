@@ -197,9 +197,6 @@ def on_chip() -> Iterator[str]:
     assert max(rounding[-5]["floor"], rounding[-6]["floor"]) < 52 and best == -5
     yield (f"At log2 rate -6 steps are below half of it: rounding to nearest learns nothing ({rounding[-6]['nearest_even']}), stochastic rounding {rounding[-6]['stochastic']}. "
            f"At -5 both learn ({rounding[-5]['nearest_even']} and {rounding[-5]['stochastic']}). Floor learns nothing at either.")
-    shadow = table.query("block == 'shadow'").groupby(["log2 rate", "shadow bits"])["accuracy"].mean()
-    yield (f"shadows of 12, 16 or 24 bits change nothing that {seeds('onchip')} seeds show ({shadow.min():.1f} to {shadow.max():.1f}, "
-           f"without them {means['adamax'][[-6, -5, -4]].min()} to {means['adamax'].max()}).")
     assert table.query("block in ('batch_1', 'batch_8')").eval("updates").unique().tolist() == [600, 4800]
     yield (f"Single trials learn as well as batches of 32 from the same 4800 trials, at lower rates: {cell['batch_1', -6]} (batch 1, log2 rate -6), "
            f"{cell['batch_8', -6]} (batch 8, -6), {cell['adamax', -5]} (batch 32, -5).")

@@ -14,6 +14,8 @@ from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.topology import build_network, learning_of
 from fxsim.report.study_data import read_sweep
 from fxsim.study.outcome import LEVEL, TAIL, mean_of
+from fxsim.study.plan import load_study
+from quant import load_spec
 
 from measured_pages import markdown
 
@@ -48,8 +50,8 @@ def shadowed(block: str, rounding: str, rate: int) -> pd.Series:
 
 def shadows() -> list[str]:
     """Rounding of the stored weight and rate x without and with shadows."""
-    rows = [["stored weight", "log2 rate", "without", "with 24-bit shadows", "difference"]]
-    for rounding, rate in product(("nearest_even", "stochastic"), (-6, -5)):
+    rows = [["rounding of the stored weight", "log2 rate", "without shadows", "with", "difference"]]
+    for rounding, rate in product(("nearest_even", "stochastic"), sorted(settled("shadows")["log2 rate"].unique())):
         bare, wide = (shadowed(block, rounding, rate) for block in ("without", "shadow"))
         rows.append([rounding.replace("_even", ""), str(rate), interval(bare), interval(wide), interval(wide - bare, "+")])
     return markdown(rows)
@@ -80,7 +82,7 @@ def zeros(task: str, seeds: list[int]) -> float:
     return 100 * float(np.mean(np.concatenate(found)))
 
 
-TABLES = {"start": start}
+TABLES = {"shadows": shadows, "start": start}
 
 
 def start_text() -> Iterator[str]:
@@ -98,5 +100,21 @@ def start_text() -> Iterator[str]:
            "would have been found four times out of five, a smaller one less often.")
 
 
+def shadows_text() -> Iterator[str]:
+    table = settled("shadows")
+    yield (f"8-bit stored weights of loihi2 with and without 24-bit shadows, {table['seed'].nunique()} seeds, paired; means over the last {NUMBERS[TAIL]} evaluations "
+           f"with intervals of {100 * LEVEL:.0f} %:")
+    bare, wide, random = (shadowed(*key, -6) for key in (("without", "nearest_even"), ("shadow", "nearest_even"), ("without", "stochastic")))
+    for key in product(("nearest_even", "stochastic"), (-6, -5)):
+        found = mean_of(shadowed("shadow", *key) - shadowed("without", *key))
+        assert (found.low > 0) == (key == ("nearest_even", -6)) and found.high > 0
+    yield f"of the stored weight's last bit, log2 rate -6, shadows make {interval(wide - bare, '+')} points where stored weights are rounded to nearest, and so do"
+    yield f"random bits without any shadow, {interval(random - bare, '+')}."
+    yield "At -5 steps are large enough, and nothing here shows a difference."
+    stored = load_spec("loihi2")["weight_in"].word_bits
+    yield f"one costs {load_study(FOLDER / 'shadows.yaml')[0].blocks[1].set['shadow bits'] - stored} bits more a weight,"
+
+
 def sentences() -> Iterator[str]:
     yield from start_text()
+    yield from shadows_text()

@@ -9,7 +9,7 @@ from places import ROOT
 FOLDER = ROOT / "reports/precision"
 
 
-@pytest.mark.parametrize("name", ["bits", "cue_accumulation", "delayed_match", "onchip", "pattern_generation", "rules", "weights_by_state"])
+@pytest.mark.parametrize("name", ["bits", "cue_accumulation", "delayed_match", "onchip", "pattern_generation", "rules", "shadows", "weights_by_state"])
 def test_tables_hold_all_runs_of_the_committed_studies(name):
     study, text = load_study(FOLDER / f"{name}.yaml")
     table = pd.read_parquet(FOLDER / name / "results.parquet")
