@@ -15,7 +15,7 @@ import pandas as pd
 
 from fxsim.errors import InputError
 from fxsim.study.columns import QUALITIES, RESULTS
-from fxsim.study.outcome import mean_of, settled
+from fxsim.study.statistics.outcome import mean_of, settled
 from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
 from fxsim.study.store import read_store
 
@@ -43,7 +43,7 @@ class Sweep:
 
 
 def read_sweep(directory: Path) -> Sweep:
-    """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see :func:`fxsim.study.outcome.settled`."""
+    """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see :func:`fxsim.study.statistics.outcome.settled`."""
     study, _ = load_study(directory / "study.yaml")
     results, curves = read_store(directory, "results"), read_store(directory, "curves")
     return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves)

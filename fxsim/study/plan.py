@@ -20,6 +20,8 @@
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
         axes: {bits: [formats.membrane.word_bits]}                  # names for this block alone
+    statistics: {margin: 0.02}          # what is asked of paired runs, see fxsim.study.statistics.contrasts
+    training_every: 1                   # of the rows of training, tables keep those after every so many updates
     figures:                            # what fxsim report DIR draws; columns are those of the tables, see fxsim.study.store
       - {kind: curves, title: Learning, panels: [task, rule], lines: precision}
       - {kind: lines, title: Bits, where: {block: bits}, x: weight_bits, lines: rule, levels: {float32: {block: reference}}}
@@ -44,7 +46,7 @@ from typing import Any, Iterable, Iterator, Literal, Union
 from pydantic import Field, ValidationError
 
 from fxsim.config import Config, config_names, load_config
-from fxsim.config.base import Integer, Name, Section
+from fxsim.config.base import Integer, Name, Positive, Section
 from fxsim.config.io import portable
 from fxsim.config.schema import one_line
 from fxsim.config.tasks import ADDED
@@ -57,6 +59,7 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
+from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
@@ -108,6 +111,8 @@ class Study(Section):
     seeds: tuple[Integer, ...] = Field((0, 1, 2), min_length=1)
     axes: dict[Name, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
+    statistics: Statistics = Statistics()
+    training_every: Positive = 1
     figures: list[Figure] = []
 
 
@@ -162,7 +167,7 @@ def parse_study(data: object, source: str) -> Study:
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
-        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure}) from None
+        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure, "contrasts": Contrast}) from None
     for i, figure in enumerate(study.figures):
         for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
             if (figure.kind in kinds) != bool(getattr(figure, field)):

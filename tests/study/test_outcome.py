@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from fxsim.study.outcome import Crossing, crossing, holm, mean_of, p_value, pairing, pooled, settled
+from fxsim.study.statistics.outcome import Crossing, crossing, holm, mean_of, p_value, pairing, pooled, settled
 
 pytestmark = pytest.mark.core
 VALUES = np.array([0.71, 0.64, 0.80, 0.59, 0.77])

@@ -71,11 +71,15 @@ def p_value(differences: Numbers) -> float:
     return float(2 * t.sf(abs(x.mean()) / error, x.size - 1))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values, in the order given: those below 5 % hold together at 5 % (S. Holm, Scand. J. Statist. 6, 1979)."""
+def holm(p_values: Sequence[float], most: int | None = None) -> list[float]:
+    """Adjusted p values, in the order given: those below 5 % hold together at 5 % (S. Holm, Scand. J. Statist. 6, 1979).
+
+    most    how many of the hypotheses can be true at once, where some exclude one another; None: all
+    """
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    left = np.minimum(np.arange(p.size, 0, -1), p.size if most is None else most)
+    steps = np.maximum.accumulate(p[order] * left)
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted.tolist()
@@ -115,3 +119,10 @@ def crossing(x: Sequence[float], y: Sequence[float], goal: float) -> Crossing:
         return Crossing(float(xs[-1]), "above")
     i = int(np.argmax(best >= goal))
     return Crossing(float(np.interp(goal, best[i - 1:i + 1], xs[i - 1:i + 1])), "at")
+
+
+def area(evaluations: pd.DataFrame, column: str, end: int) -> float:
+    """Mean of a measure over the updates 0 to ``end``, by straight lines between evaluations; one that stopped before stays at its last value."""
+    rows = evaluations[evaluations["iteration"] <= end].sort_values("iteration")
+    x, y = np.append(rows["iteration"], end).astype(float), np.append(rows[column], rows[column].iloc[-1]).astype(float)
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) / end)
