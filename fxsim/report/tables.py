@@ -31,8 +31,8 @@ def learning_curve(comparison: Comparison, task: str, rule: str, precision: str,
 
 
 def final_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per task, rule and precision: what runs settled at (:mod:`fxsim.study.statistics.outcome`), its difference from float paired by seed, and the
-    p values of these differences, adjusted for all of a task."""
+    """One row per task, rule and precision: what runs settled at (:mod:`fxsim.study.statistics.outcome`), its difference from float paired by
+    seed, and the p values of these differences, adjusted for all of a task."""
     c, rows = comparison.curves, []
     labels, planned = ["task", "rule", "precision", "seed"], {task: comparison.facts(task)["iterations"] for task in comparison.tasks}
     ends = {task: updates if isinstance(updates, int) else 0 for task, updates in planned.items()}      # a manifest may hold anything

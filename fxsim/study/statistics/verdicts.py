@@ -3,8 +3,8 @@
 Two hypotheses stand for each question: that there is no difference (t test), and that there is one of the margin or more, in either
 direction (two one-sided tests, D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987). What rejects the second is equivalent, what rejects
 only the first is worse or better, and what rejects neither is undecided: that no difference was shown is not that there is none.
-No two of them can be true at once, so of 2 m hypotheses at most m are; Holm's steps over all 2 m count that (J. P. Shaffer, J. Am. Stat. Assoc. 81, 1986),
-and the chance of a single wrong verdict in the family is at most 5 %.
+No two of them can be true at once, so of 2 m hypotheses at most m are; Holm's steps over all 2 m count that (J. P. Shaffer, J. Am. Stat. Assoc. 81,
+1986), and the chance of a single wrong verdict in the family is at most 5 %.
 """
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Verdict:
 
 def p_equivalence(differences: Numbers, margin: float) -> float:
     """Of two one-sided t tests that the mean lies outside of -margin to margin; NaN for a single pair."""
-    from scipy.stats import t
+    from scipy.special import stdtr
     x = np.asarray(differences, float)
     if x.size < 2:
         return float("nan")
     error, inside = x.std(ddof=1) / np.sqrt(x.size), margin - abs(x.mean())
     if error == 0:
         return 0.0 if inside > 0 else 1.0
-    return float(t.sf(inside / error, x.size - 1))     # the larger of the two: that of the nearer end
+    return float(stdtr(x.size - 1, -inside / error))     # the larger of the two: that of the nearer end
 
 
 def verdicts(family: Sequence[Numbers], margin: float | None) -> list[Verdict]:
