@@ -51,6 +51,7 @@ from fxsim.config.io import portable
 from fxsim.config.schema import one_line
 from fxsim.config.tasks import ADDED
 from fxsim.errors import InputError
+from fxsim.training.checkpoints import FREE as NO_BITS
 from fxsim.training.evaluation import plain
 from fxsim.training.initial import pinned
 from quant import FLOATS, PrecisionSpec, load_spec
@@ -62,7 +63,7 @@ from .columns import OWN_COLUMNS, RESERVED
 from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
-FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
 Label = Union[Name, Literal[""]]
 SEED = "{seed}"         # in the path of an initial network
 Value = Union[bool, int, float, str, list, dict, None]
@@ -142,8 +143,11 @@ class Planned:
         data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
         if c.initial is None:
             del data["initial"]
-        else:
-            del data["initial"]["path"]     # its checksum counts
+        for *sections, field in (name.split(".") for name in NO_BITS):
+            place = data
+            for section in sections:
+                place = place.get(section, {})
+            place.pop(field, None)
         data["task"] = {field: value for field, value in data["task"].items() if field not in ADDED or value != ADDED[field]}
         numbers = c.resolved_precision()
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]

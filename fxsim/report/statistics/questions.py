@@ -63,8 +63,11 @@ def _answered(name: str, questions: list[Question], sweep: Sweep) -> Family:
 
 def _fixed(sweep: Sweep) -> list[Question]:
     """Each fixed precision against float, and all of them together where there are several."""
-    questions = []
+    questions, seen = [], list[set[str]]()
     for (*_, label), rows in conditions(sweep):
+        if set(rows["run"]) in seen:        # the same runs, in another block
+            continue
+        seen.append(set(rows["run"]))
         names = list(dict.fromkeys(rows["precision"]))
         reference = next((name for name in names if name in FLOAT_PRECISIONS), None)
         if reference is None:
