@@ -5,7 +5,7 @@ The results are plain data, one dictionary per chart or heat map, that both the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -20,7 +20,7 @@ from fxsim.study.statistics.outcome import mean_of, settled
 from fxsim.study.store import read_store
 
 from . import published as paper
-from .data import FLOAT_PRECISIONS, read_manifest
+from .data import FLOAT_PRECISIONS, read_manifest, read_published
 from .figures import COLOURS, DASHES, LABELS, title
 from .tables import standard_error
 
@@ -34,20 +34,23 @@ class Sweep:
     manifest: dict
     results: pd.DataFrame
     curves: pd.DataFrame
+    published: dict[str, pd.DataFrame] = field(default_factory=dict)    # task -> the authors' curves
 
     @cached_property
     def facts(self) -> dict[str, dict]:
         """run -> what :mod:`.published` has to know of it."""
-        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.updates}
+        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "k": p.config.learning.k,
+                           "iterations": p.config.updates}
                 for p in plan(self.study, str(self.path / "study.yaml"))}
 
 
-def read_sweep(directory: Path) -> Sweep:
+def read_sweep(directory: Path, published: Path | None = None) -> Sweep:
     """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see
     :func:`fxsim.study.statistics.outcome.settled`."""
     study, _ = load_study(directory / "study.yaml")
     results, curves = read_store(directory, "results"), read_store(directory, "curves")
-    return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves)
+    tables = read_published(published, list(dict.fromkeys(results["task"]))) if published else {}
+    return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves, tables)
 
 
 def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +95,7 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
                     "lines": title(figure.lines), "title": panel,
                     "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
                     "y": LABELS.get(figure.metric, figure.metric), "origin": figure.kind == "curves", "log": figure.metric == "nmse",
-                    "percent": figure.metric == "accuracy", "series": series, "points": _published(sweep, shown, figure), "band": None})
+                    "percent": figure.metric == "accuracy", "series": series, **_published(sweep, shown, figure)})
     return out
 
 
@@ -186,15 +189,18 @@ def _style(index: int) -> dict:
     return {"colour": COLOURS[index % len(COLOURS)], "dash": list(DASHES[index % len(DASHES)])}
 
 
-def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> list[tuple[int, float, float]]:
-    """Published accuracies beside the curves of one task and rule, where all runs are like the published ones."""
+def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> dict[str, Any]:
+    """Published accuracies, and what the authors' seeds span, beside the curves of one task and rule, where all runs are like the published ones."""
     kinds = set(zip(rows["task"], rows["rule"]))
-    if figure.kind != "curves" or figure.metric != "accuracy" or len(kinds) > 1:
-        return []
+    nothing: dict[str, Any] = {"points": [], "band": None}
+    if figure.kind != "curves" or len(kinds) > 1:
+        return nothing
     (task, rule), facts = next(iter(kinds)), [sweep.facts.get(run, {}) for run in dict.fromkeys(rows["run"])]
     if any(paper.obstacle(task, rule, fact) for fact in facts):
-        return []
-    return paper.points(task, rule, max(facts, key=lambda fact: fact["iterations"]))
+        return nothing
+    longest = max(facts, key=lambda fact: fact["iterations"])
+    return {"points": paper.points(task, rule, longest) if figure.metric == "accuracy" else [],
+            "band": paper.spread(sweep.published[task], task, rule, longest, figure.metric) if task in sweep.published else None}
 
 
 def summary(sweep: Sweep) -> list[dict]:

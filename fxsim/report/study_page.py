@@ -7,14 +7,15 @@ from pathlib import Path
 from .data import section
 from .page import provenance, render, with_error
 from .statistics.questions import families, times
-from .statistics.rows import family_tables, time_rows
+from .statistics.replication import against_published
+from .statistics.rows import family_tables, replication_rows, time_rows
 from .study_data import Sweep, charts, failed, heatmap, measure_of, read_sweep, summary
 from .study_figures import draw_study
 
 
-def build_study_report(directory: Path) -> Path:
+def build_study_report(directory: Path, published: Path | None = None) -> Path:
     """Write figures/ and report.html into a directory that ``fxsim sweep`` has filled; returns the page's path. Raises InputError."""
-    sweep = read_sweep(directory)
+    sweep = read_sweep(directory, published)
     drawn = [(figure, None if failed(sweep, i, figure) else heatmap(sweep, i, figure) if figure.kind == "heatmap" else charts(sweep, i, figure))
              for i, figure in enumerate(sweep.study.figures)]
     pictures = draw_study(drawn, directory / "figures")
@@ -22,6 +23,7 @@ def build_study_report(directory: Path) -> Path:
     return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=_header(sweep), figures=pictures,
                   drawn=[(figure, "none" if content is None else "chart" if isinstance(content, list) else "picture") for figure, content in drawn],
                   rows=_rows(sweep), families=family_tables(families(sweep), measure_of(sweep)), times=time_rows(times(sweep), measure_of(sweep)),
+                  replication=replication_rows(against_published(sweep)),
                   margin=_margin(sweep), measure=measure_of(sweep), open=bool((sweep.results["status"] == "open").any()))
 
 

@@ -10,7 +10,9 @@ import yaml
 
 from fxsim.errors import InputError
 from fxsim.report.build import build_report
+from fxsim.report.published import CONDITIONS, obstacle
 from fxsim.report.statistics.questions import FIXED, NAMED, families, times
+from fxsim.report.statistics.replication import against_published
 from fxsim.report.statistics.rows import family_tables, time_rows
 from fxsim.report.study_data import read_sweep
 from fxsim.study.plan import parse_study
@@ -111,3 +113,27 @@ def test_a_contrast_of_no_such_rows_is_one_line(made):
         (made / "study.yaml").write_text(yaml.safe_dump(study))
         with pytest.raises(InputError, match=re.escape(words)):
             build_report(made)
+
+
+def test_published_seeds_are_compared_with_where_runs_are_like_theirs(made):
+    """20 seeds of theirs, evaluated after one update more, with an accuracy of our mean: diffusion is theirs and e-prop 30 points above."""
+    rows = [("delayed_match", CONDITIONS["delayed_match", rule], seed, 25 * i + 1, 1.0, (0.5 if 25 * i < 125 else 0.75 + 0.05 * 25 * i / 500) + 0.01 * (seed % 2 - 0.5) + up, 0, 0)
+            for rule, up in (("diffusion", 0.0), ("eprop", 0.3)) for seed in range(20) for i in range(81)]
+    columns = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval", "loss_training", "accuracy_training")
+    (made / "theirs").mkdir()
+    pd.DataFrame(rows, columns=columns).to_csv(made / "theirs/delayed_match.csv", index=False)
+    found = {(r.label, r.measure): r for r in against_published(read_sweep(made, made / "theirs"))}
+    assert [key[0] for key in found] == ["diffusion", "diffusion", "e-prop", "e-prop"]      # none of BPTT's are there
+    same, above = found["diffusion", "accuracy"], found["e-prop", "accuracy"]
+    assert list(same.differences) == ["100", "250", "end"] and same.seeds == (5, 20)
+    assert same.differences["100"].mean == pytest.approx(0, abs=1e-9) and abs(same.differences["end"].mean) < same.differences["end"].half < 0.1
+    assert above.differences["100"].mean == pytest.approx(-0.3) and above.differences["end"].high < -0.3
+    html = build_report(made, made / "theirs").read_text()
+    assert "5 and 20" in html and re.search(r'<td class="number bad">−30.0 ± 0.2</td>', html)
+    with pytest.raises(InputError, match="no curves of these tasks"):
+        build_report(made, made)
+
+
+def test_published_runs_have_one_decay():
+    facts = {"paper_size": True, "c_reg": 0.01, "iterations": 2000}
+    assert obstacle("delayed_match", "diffusion", {**facts, "k": 0.75}) is None and "k 0.75, here 0.5" in obstacle("delayed_match", "diffusion", {**facts, "k": 0.5})

@@ -102,7 +102,7 @@ def demo(out: Path, jobs: int) -> None:
 
 @click.command()
 @click.argument("directory", type=PATH)
-@click.option("--published", type=PATH, help="Directory with the paper authors' curves (TASK.csv), drawn as a band.")
+@click.option("--published", type=PATH, help="Directory with the paper authors' curves (TASK.csv), drawn as a band; of a sweep, compared with, too.")
 def report(directory: Path, published: Path | None) -> None:
     """Write the report of a comparison or a sweep from its tables.
 

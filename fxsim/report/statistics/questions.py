@@ -55,10 +55,10 @@ def families(sweep: Sweep) -> list[Family]:
 
 def _answered(name: str, questions: list[Question], sweep: Sweep) -> Family:
     sign, margin = (1 if measure_of(sweep) == "accuracy" else -1), sweep.study.statistics.margin
-    others = [column for column in questions[0].differences if column != END]
+    others = [[column for column in q.differences if column != END] for q in questions]
     ends = verdicts([sign * q.differences[END].to_numpy() for q in questions], margin)
-    rest = iter(verdicts([sign * q.differences[column].to_numpy() for q in questions for column in others], margin))
-    return Family(name, [Answer(q, end, {column: next(rest) for column in others}) for q, end in zip(questions, ends)])
+    rest = iter(verdicts([sign * q.differences[column].to_numpy() for q, columns in zip(questions, others) for column in columns], margin))
+    return Family(name, [Answer(q, end, {column: next(rest) for column in columns}) for q, end, columns in zip(questions, ends, others)])
 
 
 def _fixed(sweep: Sweep) -> list[Question]:

@@ -5,24 +5,30 @@ import math
 from typing import Any
 
 from fxsim.report.page import with_error
-from fxsim.study.statistics.contrasts import AREA
+from fxsim.study.statistics.contrasts import AREA, END
 from fxsim.study.statistics.outcome import Mean
-from fxsim.study.statistics.verdicts import Verdict
 
-from .questions import Family
+from .questions import Answer, Family
+from .replication import Replication
 
 
 def family_tables(families: list[Family], measure: str) -> list[dict[str, Any]]:
     """name, columns (marks and area) and rows of each family; accuracies in points."""
-    return [{"name": family.name, "columns": [_column(name) for name in family.answers[0].others],
-             "rows": [_row(answer.question.name, answer.end, answer.others, len(answer.question.differences), answer.question.correlation, measure)
-                      for answer in family.answers]} for family in families]
+    tables = []
+    for family in families:
+        columns = max((list(answer.others) for answer in family.answers), key=len)
+        tables.append({"name": family.name, "columns": [_column(name) for name in columns],
+                       "rows": [_row(answer, columns, measure) for answer in family.answers]})
+    return tables
 
 
-def _row(name: str, end: Verdict, others: dict[str, Verdict], pairs: int, correlation: float, measure: str) -> dict[str, Any]:
-    return {"name": name, "end": difference(end.difference, measure), "word": end.word, "p_difference": _p(end.p_difference),
-            "p_equivalence": _p(end.p_equivalence), "pairs": pairs, "correlation": f"{correlation:.2f}" if math.isfinite(correlation) else "–",
-            "others": [f"{difference(verdict.difference, measure)} {verdict.word}" for verdict in others.values()]}
+def _row(answer: Answer, columns: list[str], measure: str) -> dict[str, Any]:
+    end, correlation = answer.end, answer.question.correlation
+    return {"name": answer.question.name, "end": difference(end.difference, measure), "word": end.word, "p_difference": _p(end.p_difference),
+            "p_equivalence": _p(end.p_equivalence), "pairs": len(answer.question.differences),
+            "correlation": f"{correlation:.2f}".replace("-", "−") if math.isfinite(correlation) else "–",
+            "others": [f"{difference(answer.others[name].difference, measure)} {answer.others[name].word}" if name in answer.others else "–"
+                       for name in columns]}
 
 
 def difference(better: Mean, measure: str) -> str:
@@ -32,11 +38,19 @@ def difference(better: Mean, measure: str) -> str:
 
 
 def _column(name: str) -> str:
-    return name if name == AREA else f"{name} updates"
+    return {AREA: AREA, END: "at the end"}.get(name, f"{name} updates")
 
 
 def _p(value: float) -> str:
     return "–" if not math.isfinite(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def replication_rows(found: list[Replication]) -> list[dict[str, Any]]:
+    """A row per rule and measure: ours minus theirs, and which of the differences leave zero outside of their interval."""
+    columns = max((list(r.differences) for r in found), key=len, default=[])
+    return [{"label": r.label, "measure": r.measure, "seeds": f"{r.seeds[0]} and {r.seeds[1]}",
+             "cells": {_column(name): (with_error(d.mean, d.half, r.measure == "accuracy", "+", ""), abs(d.mean) > d.half)
+                       if (d := r.differences.get(name)) else ("–", False) for name in columns}} for r in found]
 
 
 def time_rows(rows: list[dict[str, Any]], measure: str) -> list[dict[str, Any]]:

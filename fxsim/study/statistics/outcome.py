@@ -59,6 +59,19 @@ def mean_of(values: Numbers) -> Mean:
     return Mean(float(x.mean()), x.size, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
 
 
+def unpaired(a: Numbers, b: Numbers) -> Mean:
+    """Difference of the means of two independent samples, a - b, with Welch's interval. ``n``: of both together; NaN where one has a single value."""
+    from scipy.special import stdtrit
+    x, y = np.asarray(a, float), np.asarray(b, float)
+    if min(x.size, y.size) < 2:
+        return Mean(float(x.mean() - y.mean()) if min(x.size, y.size) else float("nan"), x.size + y.size, float("nan"), float("nan"))
+    of_x, of_y = x.var(ddof=1) / x.size, y.var(ddof=1) / y.size
+    error = np.sqrt(of_x + of_y)
+    free = (of_x + of_y) ** 2 / (of_x**2 / (x.size - 1) + of_y**2 / (y.size - 1)) if error else x.size + y.size - 2
+    two_sided = stdtrit(free, 0.5 + LEVEL / 2)
+    return Mean(float(x.mean() - y.mean()), x.size + y.size, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
+
+
 def p_value(differences: Numbers) -> float:
     """Of a two-sided t test that their mean is zero; NaN for a single one, 1 where all are zero."""
     from scipy.special import stdtr
