@@ -8,7 +8,7 @@ from fxsim.errors import InputError
 
 def build_report(directory: str | Path, published: str | Path | None = None) -> Path:
     """Write figures/ and report.html into a directory that :func:`fxsim.study.comparison.compare`, :func:`fxsim.study.sweep.sweep` or
-    :func:`fxsim.evaluate` has filled; returns the page's path.
+    :func:`fxsim.evaluate` has filled, or that has sweeps in folders called like shipped tasks; returns the page's path.
 
     published   a directory with the paper authors' curves (delayed_match.csv, ...): the range and quartiles of their seeds are drawn beside
                 runs like theirs, and a sweep's page has the differences of the means. Not of an evaluation
@@ -19,6 +19,9 @@ def build_report(directory: str | Path, published: str | Path | None = None) -> 
     if (Path(directory) / "study.yaml").exists():
         from .study_page import build_study_report
         return build_study_report(Path(directory), Path(published) if published else None)
+    from .paper.page import build_paper_report, folders
+    if folders(Path(directory)):
+        return build_paper_report(Path(directory), Path(published) if published else None)
     if (Path(directory) / "evaluation.csv").exists():
         if published:
             raise InputError(directory, "--published", published, "a comparison's directory (this is an evaluation's)")

@@ -20,21 +20,22 @@ def build_study_report(directory: Path, published: Path | None = None) -> Path:
              for i, figure in enumerate(sweep.study.figures)]
     pictures = draw_study(drawn, directory / "figures")
     all_charts = [chart for _, content in drawn if isinstance(content, list) for chart in content]
-    return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=_header(sweep), figures=pictures,
+    return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=header(sweep), figures=pictures,
                   drawn=[(figure, "none" if content is None else "chart" if isinstance(content, list) else "picture") for figure, content in drawn],
                   rows=_rows(sweep), families=family_tables(families(sweep), measure_of(sweep)), times=time_rows(times(sweep), measure_of(sweep)),
                   replication=replication_rows(against_published(sweep)),
-                  margin=_margin(sweep), measure=measure_of(sweep), open=bool((sweep.results["status"] == "open").any()))
+                  margin=margin(sweep), measure=measure_of(sweep), open=bool((sweep.results["status"] == "open").any()))
 
 
-def _header(sweep: Sweep) -> list[tuple[str, str]]:
+def header(sweep: Sweep) -> list[tuple[str, str]]:
+    """What was run, on what, and how far it is."""
     counts = {status: int((sweep.results["status"] == status).sum()) for status in ("done", "failed", "open")}
     words = [f"{counts['done']} done"] + [f"{counts['failed']} failed (see the table)"] * bool(counts["failed"])
     words += [f"{counts['open']} of {len(sweep.results)} not yet{_rest(sweep)}"] * bool(counts["open"])
     return provenance(sweep.manifest, [("Runs", ", ".join(words))])
 
 
-def _margin(sweep: Sweep) -> str:
+def margin(sweep: Sweep) -> str:
     """The margin that the study states, as text; empty where it states none."""
     margin = sweep.study.statistics.margin
     return "" if margin is None else f"{100 * margin:g} points" if measure_of(sweep) == "accuracy" else f"{margin:g}"
