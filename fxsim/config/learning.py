@@ -51,7 +51,7 @@ class AdaMaxConfig(Section):
 class Rule:
     """What a learning rule is to the rest of the program. Its signal is in the oracle, the kernels and the reference."""
 
-    number: Optional[int]           # of its signal in the kernels; None: gradients come from the PyTorch reference
+    number: Optional[int]           # of its signal in the kernels; None: backpropagation, which needs none
     diffuses: bool = False          # whether the error spreads over the grid
 
 

@@ -45,8 +45,8 @@ class Fitted:
 def observe(config: Config, progress: Progress | None = None) -> dict[str, float]:
     """quantity -> largest magnitude in scaled units during a float32 training of ``config``. InputError where nothing is counted."""
     training = Training(config.changed({"precision": "float32", "formats": {}, "evaluation.telemetry": "always"}))
-    if training.engine.name == "reference":
-        raise InputError(config.name, "engine", f"reference, which counts nothing (rule {config.learning.rule})",
+    if training.engine.name in ("reference", "bptt"):
+        raise InputError(config.name, "engine", f"{training.engine.name}, which counts nothing (rule {config.learning.rule})",
                          "engine auto, cpu, cuda or oracle, and another rule than bptt")
     largest: dict[str, float] = {}
 

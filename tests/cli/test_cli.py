@@ -101,7 +101,7 @@ def test_train_does_not_overwrite_another_run(run_directory):
     (["calibrate", "delayed_match", "--set", "seed=3", "--minimise", "--out", "{tmp}/x"], ["seed", "--seeds"]),
     (["cost", "delayed_match", "--set", "precision=q16"], ["precision", "--precisions"]),
     (["sweep", "study.yaml", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1", "--out", "{tmp}/x"], ["--jobs", "--scheduler"]),
-    (["bench", "iteration", "--rule", "bptt", "--engine", "cpu"], ["--engine", "reference"]),
+    (["bench", "iteration", "--rule", "bptt", "--engine", "cuda"], ["--engine", "reference"]),
     (["bench", "iteration", "--threads", "2", "--engine", "oracle"], ["--threads", "oracle"]),
     (["export", "lava", "run", "{tmp}/x", "--approximate"], ["--approximate", "--stock"]),
     (["verify", "backends", "--engines", "gpu"], ["gpu"]),

@@ -37,8 +37,6 @@ def test_fixed_point_goes_on_with_another_engine_and_other_threads(tmp_path, mon
 
 @pytest.mark.parametrize("change", ["precision=float32", "learning.optimizer={name: sgd, log2_rate: -6}", "learning.rule=bptt"])
 def test_other_precisions_optimizers_and_rules_go_on_too(change, tmp_path, monkeypatch):
-    if "bptt" in change:
-        pytest.importorskip("torch")
     config = quick(change, *(["precision=float32", "engine=auto"] if "bptt" in change else []), "iterations=5")
     fxsim.train(config, tmp_path / "straight")
     with monkeypatch.context() as patch:
