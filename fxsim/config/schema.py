@@ -63,6 +63,8 @@ class Config(Section):
             refuse("iterations", self.iterations, "a number of updates; epochs need task.trials, the trials in the training file of a data set")
         if self.learning.rule == "bptt":
             self._check_bptt()
+        elif self.learning.memory_mib is not None:
+            refuse("learning.memory_mib", f"{self.learning.memory_mib} with rule {self.learning.rule}", "null: only rule bptt keeps trials")
         elif self.engine == "reference" and self.precision not in FLOATS:
             refuse("precision", f"{self.precision} with engine reference", "float32 or float64")
         if self.formats:
@@ -85,6 +87,8 @@ class Config(Section):
             refuse("engine", f"{self.engine} with rule bptt", "auto, cpu or reference")
         if self.learning.optimizer.name != "adam":
             refuse("learning.optimizer.name", f"{self.learning.optimizer.name} with rule bptt", "adam")
+        if self.engine == "reference" and self.learning.memory_mib is not None:
+            refuse("learning.memory_mib", f"{self.learning.memory_mib} with engine reference", "null, or engine auto or cpu")
 
     def _check_memory(self) -> None:
         needed, there = self.memory_estimate(), _physical_memory()

@@ -55,7 +55,9 @@ class Arithmetic:
         onto_neurons, onto_readout = (1 - c.alpha) / c.threshold, 1 - c.kappa
         self.weight_scale = {"in": onto_neurons, "rec": onto_neurons, "out": onto_readout}      # scaled = model * scale
         eligibility = (1 - c.alpha) * (1 - c.kappa) * c.gamma / c.threshold
-        self.gradient_scale = {"in": eligibility, "rec": eligibility, "out": 1 - c.kappa}       # model = scaled * scale / S
+        self.backward = learning.rule == "bptt"     # gradients are floats, by scaled weights
+        self.gradient_scale = self.weight_scale if self.backward else {"in": eligibility, "rec": eligibility, "out": 1 - c.kappa}
+        # model = scaled * scale / S
         self.coefficients = self._coefficients(c)
 
     def _coefficients(self, c: Constants) -> Coefficients:
@@ -151,7 +153,7 @@ class Arithmetic:
     def gradient_to_model(self, raw_sum: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
         """Summed stored gradients of ``batch`` trials as the mean gradient in model units."""
         quantity = {"in": "gradient", "rec": "gradient", "out": "gradient_out"}
-        return {layer: self.to_scaled(quantity[layer], g) * (self.gradient_scale[layer] / self.learning.window / batch)
+        return {layer: (g if self.backward else self.to_scaled(quantity[layer], g)) * (self.gradient_scale[layer] / self.learning.window / batch)
                 for layer, g in raw_sum.items()}
 
 

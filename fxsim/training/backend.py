@@ -1,6 +1,6 @@
 """What one run computes with: an engine and the arithmetic of its weights, chosen by the configuration.
 
-The simulator's engines learn by e-prop, diffusion and the controls. BPTT has an engine of its own, in float; the PyTorch reference has all rules.
+All engines learn by e-prop, diffusion and the controls; by BPTT the CPU engine and the PyTorch reference do.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fxsim.model.network import LAYERS, Learning, Network, Trials
 
 
 class ModelUnits:
-    """The arithmetic of the reference and of BPTT: weights stay float64 in model units, gradients come as batch means."""
+    """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
 
     kind, spec, dtype = "float64", None, np.dtype(np.float64)
     weight_scale = dict.fromkeys(LAYERS, 1.0)
@@ -79,8 +79,6 @@ def make_backend(config: Config, network: Network, learning: Learning, steps: in
         if config.learning.optimizer.name != "adam":
             raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
         return Backend(Reference(network, learning, config.precision, config.seed), ModelUnits(config.precision))
-    if learning.rule == "bptt":
-        from fxsim.engine.bptt.engine import BpttEngine  # imports Numba
-        return Backend(BpttEngine(network, learning, config.precision, config.threads), ModelUnits(config.precision))
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
-    return Backend(make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads), arithmetic)
+    engine = make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
+    return Backend(engine, arithmetic)

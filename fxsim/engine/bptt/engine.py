@@ -1,63 +1,113 @@
-"""Backpropagation through time behind the interface of an engine. It counts and records nothing."""
+"""Backpropagation through time behind the interface of an engine: trials side by side in SIMD lanes, blocks of trials on threads."""
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
-from fxsim.engine.interface import Result
+from fxsim.engine.build.cache import load_module
+from fxsim.engine.build.module import module_text
+from fxsim.engine.cpu.block import Block
+from fxsim.engine.cpu.engine import FULL, CpuEngine
+from fxsim.engine.cpu.variant import Variant
+from fxsim.engine.interface import Result, require_steps
+from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
-from fxsim.model.wiring import row_pointer
 
-from .adjoint import run_trials
+from .block import KEPT, Passed, PassedBlock, tape_rows
+from .segments import segment_steps
+
+TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
+MANY = Variant(lanes=FULL, traces=False)
+FEW = Variant(lanes=8, side=2, traces=False)
 
 
 class BpttEngine:
-    """Weights and gradients are in model units, gradients are means over the batch: see :class:`fxsim.training.backend.ModelUnits`.
+    """See :class:`fxsim.engine.interface.Engine`. Forward everything is as in the CPU engine, which also runs what does not learn.
 
-    dtype       float32 or float64
-    threads     0 uses all cores. Results do not depend on it: a trial's gradients are its own, and are added in the order of the trials
+    threads     0 uses all cores. Results do not depend on it
+    memory_mib  for what is kept of the trials that run at once; longer ones run in segments, forward twice, with the same results. None: all is kept
     """
 
-    name = "bptt"
+    name = "cpu"
 
-    def __init__(self, network: Network, learning: Learning, dtype: str, threads: int = 0):
-        self.network, self.learning, self.dtype, self.threads = network, learning, np.dtype(dtype), threads or os.cpu_count() or 1
-        c = network.constants
-        self._constants = tuple(self.dtype.type(value) for value in (
-            c.threshold, c.gamma / c.threshold, c.alpha, 1 - c.alpha, c.rho, 1 - c.rho, c.kappa, 1 - c.kappa, learning.c_reg, learning.f_target))
-        self._order, self._wires = {}, {}
-        for layer in LAYERS:        # by presynaptic line: what a spike reaches
-            synapses = network.topology.synapses(layer)
-            order = self._order[layer] = np.lexsort((synapses.post, synapses.pre))
-            self._wires[layer] = row_pointer(synapses.pre, synapses.n_pre), synapses.post[order].astype(np.int64)
+    def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
+                 memory_mib: float | None = None, variant: Variant | None = None):
+        self.network, self.learning, self.arithmetic, self.memory_mib = network, learning, arithmetic, memory_mib
+        self.forward = CpuEngine(network, replace(learning, rule="eprop"), arithmetic, seed, threads)
+        self.threads, self._variant = self.forward.threads, variant
+        self.kind = np.dtype(arithmetic.kind)
+        self._modules: dict[Variant, tuple[ModuleType, tuple[np.ndarray, ...]]] = {}
+        self._blocks: dict[tuple, list[PassedBlock]] = {}
 
-    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True, telemetry: bool = False, record: bool = False) -> Result:
-        topo, B = self.network.topology, trials.size
-        wires = [array for layer in LAYERS for array in (*self._wires[layer], weights[layer][self._order[layer]].astype(self.dtype))]
-        readout = np.zeros(trials.target.shape, self.dtype)
-        counts = np.zeros((B, topo.n), np.int64)
-        gradients = [np.zeros((B if learn else 0, topo.synapses(layer).size), self.dtype) for layer in LAYERS]
+    def variant(self, trials: int) -> Variant:
+        """The build for so many trials."""
+        return self._variant or (FEW if trials <= FULL // 2 else MANY)
 
-        def part(begin: int, end: int) -> None:
-            room = np.zeros((trials.steps, topo.n), self.dtype), np.zeros((trials.steps, topo.n), np.uint8)
-            mine = slice(begin, end)
-            run_trials(trials.x[mine], trials.target[mine].astype(self.dtype), trials.duration[mine].astype(self.dtype), *wires,
-                       self.network.constants.beta.astype(self.dtype), self._constants, self.network.constants.refractory,
-                       self.learning.classification, learn, self.dtype.type(1 / B), *room, readout[mine], counts[mine], *(g[mine] for g in gradients))
-        ends = np.linspace(0, B, min(self.threads, B) + 1).astype(int)
-        if len(ends) == 2:
-            part(0, B)
-        else:
-            with ThreadPoolExecutor(len(ends) - 1, "fxsim") as pool:
-                list(pool.map(part, ends[:-1], ends[1:]))
-        return Result(readout.astype(np.float64), counts, self._sums(gradients) if learn else None, None, None)
+    def module(self, variant: Variant) -> tuple[ModuleType, tuple[np.ndarray, ...]]:
+        """The kernels, and the numbers that they are given."""
+        if variant not in self._modules:
+            source = module_text(self.arithmetic, self.network, variant, TEMPLATE, self.kind.name)
+            self._modules[variant] = load_module(source.text), () if source.numbers is None else (source.numbers,)
+        return self._modules[variant]
 
-    def _sums(self, gradients: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """layer -> (n_syn,) in the canonical order."""
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, "fxsim")
+
+    def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
+            telemetry: bool = False, record: bool = False) -> Result:
+        if not learn:
+            return self.forward.run(weights, trials, False, telemetry, record)
+        require_steps(trials, self.arithmetic.steps)
+        variant = self.variant(trials.size)
+        kernels, given = self.module(variant)
+        wires, shared = self.forward.wires(kernels, weights), self._shared(weights)
+        parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]
+        segment = self._segment(kernels, trials.steps, min(self.threads, len(parts)))
+
+        def run(part: Trials) -> Passed:
+            spare = self._blocks.setdefault((variant, part.size, part.steps, segment), [])
+            try:
+                block = spare.pop()
+            except IndexError:
+                block = PassedBlock(Block(self.forward.subject, kernels, given, part.size, part.steps, False, False), segment, self.kind)
+            passed = block.run(wires, shared, part)
+            spare.append(block)
+            return passed
+
+        passed = [run(part) for part in parts] if min(self.threads, len(parts)) == 1 else list(self._pool.map(run, parts))
+        if telemetry or record:     # of what goes forward
+            return replace(self.forward.run(weights, trials, False, telemetry, record), gradients=self._sums(passed))
+        return Result(np.concatenate([p.readout for p in passed]), np.concatenate([p.counts for p in passed]), self._sums(passed), None, None)
+
+    def _segment(self, kernels: ModuleType, steps: int, blocks: int) -> int:
+        """Steps of tape that fit the memory."""
+        n, types = self.network.topology.n, (kernels.DT_V, kernels.DT_A, kernels.DT_NUM, np.uint8, np.int32)
+        step = tape_rows(n, kernels.SIDE) * (1 + np.dtype(kernels.DT_H).itemsize)
+        state = n * sum(np.dtype(kind).itemsize for kind in types) + self.network.topology.n_out * np.dtype(kernels.DT_Y).itemsize
+        assert len(types) == len(KEPT) - 1      # the readout is of outputs
+        return segment_steps(steps, step * kernels.LANES, state * kernels.LANES, self.memory_mib, blocks)
+
+    def _shared(self, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the way back needs of network and weights, in floats."""
+        ar, co, order = self.arithmetic, self.arithmetic.coefficients, self.forward.tables.out
+        floats = {layer: ar.to_scaled(f"weight_{layer}", weights[layer])[order[layer][2]] for layer in ("rec", "out")}
+        keeps = [1 - float(ar.to_scaled("decay", leak)) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout)]
+        slope = self.network.constants.gamma * float(ar.to_scaled("pseudo_derivative", 1))
+        values = {"w_rec": floats["rec"], "w_out": floats["out"], "gain": ar.to_scaled("adaptation_gain", co.adaptation_gain),
+                  "keeps": np.array([*keeps, slope])}
+        return {name: np.asarray(v, self.kind) for name, v in values.items()}
+
+    def _sums(self, passed: list[Passed]) -> dict[str, np.ndarray]:
+        """layer -> (n_syn,) float64 in the canonical order. The order of blocks is fixed, so sums do not depend on threads."""
         out = {}
-        for layer, values in zip(LAYERS, gradients, strict=True):
-            out[layer] = np.empty(values.shape[1])
-            out[layer][self._order[layer]] = values.sum(0, dtype=np.float64)
+        for layer in LAYERS:
+            total = np.sum([p.gradients[layer] for p in passed], axis=0)
+            out[layer] = np.empty_like(total)
+            out[layer][self.forward.tables.out[layer][2]] = total
         return out

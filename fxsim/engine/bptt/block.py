@@ -1,0 +1,97 @@
+"""A block of trials forward and back."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fxsim.engine.cpu.block import WORDS, Block, aligned
+from fxsim.engine.cpu.interleave import interleave
+from fxsim.engine.cpu.state import State, Wires
+from fxsim.model.network import LAYERS, Learning, Trials
+
+from .state import Back, Tape
+
+KEPT = ("V", "a", "r", "z", "spikes", "y")      # of the state between two steps: all that the next one depends on
+
+
+class Passed(NamedTuple):
+    """What a block's trials gave. B trials."""
+
+    readout: np.ndarray                 # (B, S, K) in model units
+    counts: np.ndarray                  # (B, n) spikes
+    gradients: dict[str, np.ndarray]    # layer -> (n_syn,) float64, by presynaptic line, summed over the trials
+
+
+class PassedBlock:
+    """A block with its tape and what its way back works on; run, and run again with other trials of the same size.
+
+    segment     steps of the tape
+    """
+
+    def __init__(self, forward: Block, segment: int, kind: np.dtype):
+        self.forward, self.segment, self.kind = forward, segment, kind
+        topo, k, S = forward.subject.network.topology, forward.kernels, forward.subject.learning.window
+        n, K, rows = topo.n, topo.n_out, tape_rows(topo.n, k.SIDE)
+
+        def zeros(count: int) -> np.ndarray:
+            return aligned(count * k.LANES, kind.type)
+
+        z = aligned(segment * rows * k.LANES, np.uint8)
+        self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H))
+        none = np.zeros(0, kind)
+        self.back = Back(zeros(K), zeros(2 * n), zeros(n), zeros(S * K), zeros(n), none, none, none, none,
+                         *(zeros(topo.synapses(layer).size) for layer in LAYERS))
+
+    def run(self, wires: Wires, shared: dict[str, np.ndarray], trials: Trials) -> Passed:
+        """``shared``: fields of Back that are the same in all blocks."""
+        f, k, back = self.forward, self.forward.kernels, self.back._replace(**shared)
+        f.load(wires, trials)
+        begin = range(0, f.length, self.segment)
+        kept: list[dict[str, np.ndarray]] = []
+        for first in begin:
+            kept.append(kept_state(f.state) if first else {})
+            self._forward(first)
+        readout, counts = f.outcome().readout, f.state.spikes.reshape(-1, k.LANES)[:f.n, :f.size].T.astype(np.int64)
+        for values in (back.y, back.V, back.a, back.g_in, back.g_rec, back.g_out):
+            values.fill(0)
+        learning = f.subject.learning
+        interleave(readout_error(readout, trials.target, learning), back.err, k.LANES)
+        interleave(rate_adjoint(counts, trials.duration, learning), back.rate, k.LANES)
+        for first in reversed(begin):
+            if first != begin[-1]:
+                for name in KEPT:
+                    getattr(f.state, name)[:] = kept[first // self.segment].get(name, 0)
+                self._forward(first)
+            k.run_back(first, min(first + self.segment, f.length), *f.steps, wires, self.tape, back, f.io, *f.given)
+        sums = {layer: getattr(back, f"g_{layer}").reshape(-1, k.LANES).sum(1, dtype=np.float64) for layer in LAYERS}
+        return Passed(readout, counts, sums)
+
+    def _forward(self, first: int) -> None:
+        f = self.forward
+        refractory = f.subject.network.constants.refractory
+        f.kernels.run_forward(first, min(first + self.segment, f.length), *f.steps, refractory, f.wires, f.state, self.tape, f.io, *f.given)
+
+
+def tape_rows(n: int, side: int) -> int:
+    """Neurons of a step on the tape: whole SIDEs of them."""
+    return n + -n % side
+
+
+def kept_state(state: State) -> dict[str, np.ndarray]:
+    """Copies of all that the next step depends on."""
+    return {name: getattr(state, name).copy() for name in KEPT}
+
+
+def readout_error(readout: np.ndarray, target: np.ndarray, learning: Learning) -> np.ndarray:
+    """(B, S, K) derivative of the task loss, summed over window and trials, by the readout: softmax(y) - label, or y - target."""
+    if not learning.classification:
+        return readout - target
+    p = np.exp(readout - readout.max(-1, keepdims=True))
+    return p / p.sum(-1, keepdims=True) - target
+
+
+def rate_adjoint(counts: np.ndarray, duration: np.ndarray, learning: Learning) -> np.ndarray:
+    """(B, n) derivative of the firing-rate regularisation by a spike, in the same units: times S, as the task loss is a mean over the window."""
+    T = duration[:, None]
+    return learning.c_reg * learning.window * (counts / T - learning.f_target) / T
