@@ -8,7 +8,7 @@ import numpy as np
 from fxsim.engine.cpu.block import WORDS, Block, aligned
 from fxsim.engine.cpu.interleave import interleave
 from fxsim.engine.cpu.state import State, Wires
-from fxsim.model.network import LAYERS, Learning, Trials
+from fxsim.model.network import Learning, Trials
 
 from .state import Back, Tape
 
@@ -20,17 +20,20 @@ class Passed(NamedTuple):
 
     readout: np.ndarray                 # (B, S, K) in model units
     counts: np.ndarray                  # (B, n) spikes
-    gradients: dict[str, np.ndarray]    # layer -> (n_syn,) float64, by presynaptic line, summed over the trials
+    gradient: np.ndarray                # (synapses,) float64, summed over the trials, of those of Onward
+    gradient_in: np.ndarray             # (n_syn,) of input synapses, by presynaptic line
 
 
 class PassedBlock:
     """A block with its tape and what its way back works on; run, and run again with other trials of the same size.
 
     segment     steps of the tape
+    synapses    of Onward
+    kind        of floats
     """
 
-    def __init__(self, forward: Block, segment: int, kind: np.dtype):
-        self.forward, self.segment, self.kind = forward, segment, kind
+    def __init__(self, forward: Block, segment: int, synapses: int, kind: np.dtype):
+        self.forward, self.segment = forward, segment
         topo, k, S = forward.subject.network.topology, forward.kernels, forward.subject.learning.window
         n, K, rows = topo.n, topo.n_out, tape_rows(topo.n, k.SIDE)
 
@@ -39,13 +42,12 @@ class PassedBlock:
 
         z = aligned(segment * rows * k.LANES, np.uint8)
         self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H))
-        none = np.zeros(0, kind)
-        self.back = Back(zeros(K), zeros(2 * n), zeros(n), zeros(S * K), zeros(n), none, none, none, none,
-                         *(zeros(topo.synapses(layer).size) for layer in LAYERS))
+        self.own = {"adjoint": zeros(2 * (n + K)), "a": zeros(n), "err": zeros(S * K), "rate": zeros(n), "gradient": zeros(synapses),
+                    "gradient_in": zeros(topo.syn_in.size)}
 
     def run(self, wires: Wires, shared: dict[str, np.ndarray], trials: Trials) -> Passed:
         """``shared``: fields of Back that are the same in all blocks."""
-        f, k, back = self.forward, self.forward.kernels, self.back._replace(**shared)
+        f, k, back = self.forward, self.forward.kernels, Back(**self.own, **shared)
         f.load(wires, trials)
         begin = range(0, f.length, self.segment)
         kept: list[dict[str, np.ndarray]] = []
@@ -53,7 +55,7 @@ class PassedBlock:
             kept.append(kept_state(f.state) if first else {})
             self._forward(first)
         readout, counts = f.outcome().readout, f.state.spikes.reshape(-1, k.LANES)[:f.n, :f.size].T.astype(np.int64)
-        for values in (back.y, back.V, back.a, back.g_in, back.g_rec, back.g_out):
+        for values in (back.adjoint, back.a, back.gradient, back.gradient_in):
             values.fill(0)
         learning = f.subject.learning
         interleave(readout_error(readout, trials.target, learning), back.err, k.LANES)
@@ -64,8 +66,7 @@ class PassedBlock:
                     getattr(f.state, name)[:] = kept[first // self.segment].get(name, 0)
                 self._forward(first)
             k.run_back(first, min(first + self.segment, f.length), *f.steps, wires, self.tape, back, f.io, *f.given)
-        sums = {layer: getattr(back, f"g_{layer}").reshape(-1, k.LANES).sum(1, dtype=np.float64) for layer in LAYERS}
-        return Passed(readout, counts, sums)
+        return Passed(readout, counts, *(g.reshape(-1, k.LANES).sum(1, dtype=np.float64) for g in (back.gradient, back.gradient_in)))
 
     def _forward(self, first: int) -> None:
         f = self.forward

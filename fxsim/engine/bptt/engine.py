@@ -16,10 +16,11 @@ from fxsim.engine.cpu.engine import FULL, CpuEngine
 from fxsim.engine.cpu.variant import Variant
 from fxsim.engine.interface import Result, require_steps
 from fxsim.model.arithmetic import Arithmetic
-from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.model.network import Learning, Network, Trials
 
 from .block import KEPT, Passed, PassedBlock, tape_rows
 from .segments import segment_steps
+from .state import Onward
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
 MANY = Variant(lanes=FULL, traces=False)
@@ -40,7 +41,7 @@ class BpttEngine:
         self.network, self.learning, self.arithmetic, self.memory_mib = network, learning, arithmetic, memory_mib
         self.forward = CpuEngine(network, replace(learning, rule="eprop"), arithmetic, seed, threads)
         self.threads, self._variant = self.forward.threads, variant
-        self.kind = np.dtype(arithmetic.kind)
+        self.kind, self.onward = np.dtype(arithmetic.kind), Onward(network.topology)
         self._modules: dict[Variant, tuple[ModuleType, tuple[np.ndarray, ...]]] = {}
         self._blocks: dict[tuple, list[PassedBlock]] = {}
 
@@ -66,7 +67,7 @@ class BpttEngine:
         require_steps(trials, self.arithmetic.steps)
         variant = self.variant(trials.size)
         kernels, given = self.module(variant)
-        wires, shared = self.forward.wires(kernels, weights), self._shared(weights)
+        wires, shared = self.forward.wires(kernels, weights), self._shared(weights, variant.lanes)
         parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]
         segment = self._segment(kernels, trials.steps, min(self.threads, len(parts)))
 
@@ -75,7 +76,8 @@ class BpttEngine:
             try:
                 block = spare.pop()
             except IndexError:
-                block = PassedBlock(Block(self.forward.subject, kernels, given, part.size, part.steps, False, False), segment, self.kind)
+                forward = Block(self.forward.subject, kernels, given, part.size, part.steps, learn=False, record=False)
+                block = PassedBlock(forward, segment, self.onward.size, self.kind)
             passed = block.run(wires, shared, part)
             spare.append(block)
             return passed
@@ -93,21 +95,21 @@ class BpttEngine:
         assert len(types) == len(KEPT) - 1      # the readout is of outputs
         return segment_steps(steps, step * kernels.LANES, state * kernels.LANES, self.memory_mib, blocks)
 
-    def _shared(self, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _shared(self, weights: dict[str, np.ndarray], lanes: int) -> dict[str, np.ndarray]:
         """What the way back needs of network and weights, in floats."""
-        ar, co, order = self.arithmetic, self.arithmetic.coefficients, self.forward.tables.out
-        floats = {layer: ar.to_scaled(f"weight_{layer}", weights[layer])[order[layer][2]] for layer in ("rec", "out")}
+        ar, co, onward = self.arithmetic, self.arithmetic.coefficients, self.onward
+        weight = np.zeros(onward.size)
+        for layer, places in onward.places.items():
+            weight[places] = ar.to_scaled(f"weight_{layer}", weights[layer])
         keeps = [1 - float(ar.to_scaled("decay", leak)) for leak in (co.leak_membrane, co.leak_adaptation, co.leak_readout)]
         slope = self.network.constants.gamma * float(ar.to_scaled("pseudo_derivative", 1))
-        values = {"w_rec": floats["rec"], "w_out": floats["out"], "gain": ar.to_scaled("adaptation_gain", co.adaptation_gain),
-                  "keeps": np.array([*keeps, slope])}
-        return {name: np.asarray(v, self.kind) for name, v in values.items()}
+        floats = {"weight": weight, "gain": ar.to_scaled("adaptation_gain", co.adaptation_gain), "keeps": np.array([*keeps, slope])}
+        return {"ptr": onward.pointer, "at": (onward.post * lanes).astype(np.int32),
+                "at_in": (self.forward.tables.out["in"][1] * lanes).astype(np.int32), **{name: v.astype(self.kind) for name, v in floats.items()}}
 
     def _sums(self, passed: list[Passed]) -> dict[str, np.ndarray]:
         """layer -> (n_syn,) float64 in the canonical order. The order of blocks is fixed, so sums do not depend on threads."""
-        out = {}
-        for layer in LAYERS:
-            total = np.sum([p.gradients[layer] for p in passed], axis=0)
-            out[layer] = np.empty_like(total)
-            out[layer][self.forward.tables.out[layer][2]] = total
-        return out
+        total, by_line = np.sum([p.gradient for p in passed], axis=0), np.sum([p.gradient_in for p in passed], axis=0)
+        onto_neurons = np.empty_like(by_line)
+        onto_neurons[self.forward.tables.out["in"][2]] = by_line
+        return {"in": onto_neurons, **{layer: total[places] for layer, places in self.onward.places.items()}}

@@ -26,52 +26,51 @@ def run_forward(first, last, T, S, R, net, s, tape, io):
 
 
 @inline
-def weights_step(spikes, first, last, post, adjoint, from_, gradient):
+def weights_step(spikes, first, last, at, adjoint, from_, gradient):
     """One more step of the gradients of the synapses first .. last-1 of a line, in the lanes that spiked."""
     for e in range(first, last):
-        o = e * LANES
-        put(gradient, o, counted(take(gradient, o), spikes, take(adjoint, from_ + post[e & M] * LANES)))
+        put(gradient, e * LANES, counted(take(gradient, e * LANES), spikes, take(adjoint, from_ + at[e & M])))
 
 
 @inline
-def passed_step(sum, first, last, post, weight, adjoint, from_):
-    """What the synapses first .. last-1 of a neuron pass back to its spike; two sums, as one would wait for itself."""
-    other = none(adjoint)
-    for e in range(first, last - 1, 2):
-        sum = passed_back(sum, weight[e & M], take(adjoint, from_ + post[e & M] * LANES))
-        other = passed_back(other, weight[(e + 1) & M], take(adjoint, from_ + post[(e + 1) & M] * LANES))
-    if (last - first) % 2:
-        sum = passed_back(sum, weight[(last - 1) & M], take(adjoint, from_ + post[(last - 1) & M] * LANES))
-    return addFLT(sum, other)
+def passed_step(sum, first, last, at, weight, adjoint, from_):
+    """What the synapses first .. last-1 of a neuron pass back to its spike; four sums, as one would wait for itself."""
+    second, third, fourth = none(adjoint), none(adjoint), none(adjoint)
+    for e in range(first, last, 4):
+        sum = passed_back(sum, weight[e & M], take(adjoint, from_ + at[e & M]))
+        second = passed_back(second, weight[e + 1 & M], take(adjoint, from_ + at[e + 1 & M]))
+        third = passed_back(third, weight[e + 2 & M], take(adjoint, from_ + at[e + 2 & M]))
+        fourth = passed_back(fourth, weight[e + 3 & M], take(adjoint, from_ + at[e + 3 & M]))
+    return addFLT(addFLT(sum, second), addFLT(third, fourth))
 
 
 @compiled
 def run_back(first, last, T, S, net, tape, back, io):
-    """The steps last-1 to first, of which the tape tells; V(t+1) and V(t) change places from step to step."""
+    """The steps last-1 to first, of which the tape tells.
+
+    What is passed back to spikes of step t are V(t+1) and y(t), in one half of back.adjoint; V(t) goes to the other half, beside y(t+1).
+    """
     align_stack()
-    n, m, n_out, rows = net.cell.size, net.ptr_in.size - 1, back.y.size // LANES, tape.rows
+    n, m, n_out, rows = net.cell.size, net.ptr_in.size - 1, back.err.size // LANES // S, tape.rows
     keep_m, keep_a, keep_k, slope = back.keeps[0], back.keeps[1], back.keeps[2], back.keeps[3]
     for t in range(last - 1, first - 1, -1):
         p, step = (t - first) * rows * LANES, t - (T - S)
-        after, now = (t + 1) % 2 * n * LANES, t % 2 * n * LANES
-        for o in range(n_out):
-            err = none(back.err)
+        after, now = (t + 1) % 2 * (n + n_out) * LANES, t % 2 * (n + n_out) * LANES
+        for k in range(n_out):
+            o, err = (n + k) * LANES, none(back.err)
             if step >= 0:
-                err = take(back.err, (step * n_out + o) * LANES)
-            put(back.y, o * LANES, readout_adjoint(take(back.y, o * LANES), err, keep_k))
+                err = take(back.err, (step * n_out + k) * LANES)
+            put(back.adjoint, after + o, readout_adjoint(take(back.adjoint, now + o), err, keep_k))
         for j in range(n):
             o, q = j * LANES, p + j * LANES
             if any_spike(tape.z_words, q):
-                z = take(tape.z, q)
-                weights_step(z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, back.y, 0, back.g_out)
-                weights_step(z, net.ptr_rec[j], net.ptr_rec[j + 1], net.post_rec, back.V, after, back.g_rec)
-            sum = passed_step(take(back.rate, o), net.ptr_out[j], net.ptr_out[j + 1], net.post_out, back.w_out, back.y, 0)
-            sum = passed_step(sum, net.ptr_rec[j], net.ptr_rec[j + 1], net.post_rec, back.w_rec, back.V, after)
-            V, a = take(back.V, after + o), take(back.a, o)
+                weights_step(take(tape.z, q), back.ptr[j], back.ptr[j + 1], back.at, back.adjoint, after, back.gradient)
+            sum = passed_step(take(back.rate, o), back.ptr[j], back.ptr[j + 1], back.at, back.weight, back.adjoint, after)
+            V, a = take(back.adjoint, after + o), take(back.a, o)
             through = threshold_adjoint(spike_adjoint(sum, V, a), take(tape.h, q), slope)
-            put(back.V, now + o, membrane_adjoint(V, through, keep_m))
+            put(back.adjoint, now + o, membrane_adjoint(V, through, keep_m))
             put(back.a, o, adaptation_adjoint(a, through, back.gain[j], keep_a))
         for i in range(m):
             q = (t * m + i) * LANES
             if any_spike(io.x_words, q):
-                weights_step(take(io.x, q), net.ptr_in[i], net.ptr_in[i + 1], net.post_in, back.V, now, back.g_in)
+                weights_step(take(io.x, q), net.ptr_in[i], net.ptr_in[i + 1], back.at_in, back.adjoint, now, back.gradient_in)
