@@ -13,6 +13,9 @@ With ``x_`` = dloss/dx, for t = T-1 .. 0 and all zero after the last step:
 adds; the refractory period is no function of the weights, but H is zero in it. rate_j: of the firing-rate regularisation, the same at
 every step. Source: backpropagation through time as autograd does it on the same forward pass (:mod:`fxsim.reference`).
 
+In fixed point x(t) is rounded and clipped into its format. Roundings are passed straight through, clipping passes nothing: where the stored
+x(t) is at an end of its format, x_(t) is zero. Coefficients and weights are the stored ones.
+
 The functions are the single definition that kernels are built from; Python's operators, on numbers or arrays.
 """
 from __future__ import annotations
@@ -53,3 +56,8 @@ def membrane_adjoint(V: Any, through: Any, keep: Any) -> Any:
 def adaptation_adjoint(a: Any, through: Any, gain: Any, keep: Any) -> Any:
     """a(t), from a(t+1)."""
     return keep * a - gain * through
+
+
+def passed_through(adjoint: Any, open: Any) -> Any:
+    """What of an adjoint passes the clipping of a stored value: all (open = 1) or nothing (0)."""
+    return adjoint * open

@@ -104,12 +104,16 @@ class Arithmetic:
 
         Stored weights that went through model units (:meth:`weights_to_model`) come back as they were, whatever the rounding.
         """
+        return self.to_raw(quantity, self.weight_to_scaled(quantity, layer, weights), self.weight_random(quantity, step, np.size(weights)))
+
+    def weight_to_scaled(self, quantity: str, layer: str, weights: np.ndarray) -> np.ndarray:
+        """One layer's model weights in scaled units, float64; what was stored in the format of ``quantity`` is exactly that again."""
         scaled = np.asarray(weights) * self.weight_scale[layer]
         if self.spec:
             steps = scaled / self.spec[quantity].resolution         # exact: a power of two
             whole = np.rint(steps)
             scaled = np.where(np.abs(steps - whole) <= SAME * np.abs(whole), whole * self.spec[quantity].resolution, scaled)
-        return self.to_raw(quantity, scaled, self.weight_random(quantity, step, np.size(weights)))
+        return scaled
 
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
         """(size,) 31-bit words that round weight update number ``step``; none for floats."""

@@ -19,7 +19,7 @@ from fxsim.model.network import LAYERS, Learning, Network, Trials
 class ModelUnits:
     """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
 
-    kind, spec, dtype = "float64", None, np.dtype(np.float64)
+    kind, spec, dtype, backward = "float64", None, np.dtype(np.float64), False
     weight_scale = dict.fromkeys(LAYERS, 1.0)
 
     def __init__(self, name: str):

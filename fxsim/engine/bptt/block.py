@@ -40,8 +40,14 @@ class PassedBlock:
         def zeros(count: int) -> np.ndarray:
             return aligned(count * k.LANES, kind.type)
 
-        z = aligned(segment * rows * k.LANES, np.uint8)
-        self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H))
+        def bytes_(count: int) -> np.ndarray:
+            return aligned(segment * count * k.LANES, np.uint8)
+
+        z, spec = bytes_(rows), forward.subject.arithmetic.spec
+        ends = [np.repeat(np.array([spec[name].min_raw, spec[name].max_raw], kind), k.LANES) if spec else np.zeros(0, kind)
+                for name, kind in (("membrane", k.DT_V), ("adaptation", k.DT_A), ("readout", k.DT_Y))]
+        self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H),
+                         *(bytes_(count if spec else 0) for count in (rows, rows, K)), *ends)
         self.own = {"adjoint": zeros(2 * (n + K)), "a": zeros(n), "err": zeros(S * K), "rate": zeros(n), "gradient": zeros(synapses),
                     "gradient_in": zeros(topo.syn_in.size)}
 
@@ -58,7 +64,7 @@ class PassedBlock:
         for values in (back.adjoint, back.a, back.gradient, back.gradient_in):
             values.fill(0)
         learning = f.subject.learning
-        interleave(readout_error(readout, trials.target, learning), back.err, k.LANES)
+        interleave(readout_error(readout, self._target(trials), learning), back.err, k.LANES)
         interleave(rate_adjoint(counts, trials.duration, learning), back.rate, k.LANES)
         for first in reversed(begin):
             if first != begin[-1]:
@@ -67,6 +73,12 @@ class PassedBlock:
                 self._forward(first)
             k.run_back(first, min(first + self.segment, f.length), *f.steps, wires, self.tape, back, f.io, *f.given)
         return Passed(readout, counts, *(g.reshape(-1, k.LANES).sum(1, dtype=np.float64) for g in (back.gradient, back.gradient_in)))
+
+    def _target(self, trials: Trials) -> np.ndarray:
+        """(B, S, K) as stored: one-hot labels, or the regression target in the readout's format."""
+        subject = self.forward.subject
+        raw = subject.arithmetic.target_to_raw(trials.target)
+        return np.asarray(raw if subject.learning.classification else subject.arithmetic.to_scaled("readout", raw), np.float64)
 
     def _forward(self, first: int) -> None:
         f = self.forward

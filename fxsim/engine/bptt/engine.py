@@ -14,9 +14,10 @@ from fxsim.engine.build.module import module_text
 from fxsim.engine.cpu.block import Block
 from fxsim.engine.cpu.engine import FULL, CpuEngine
 from fxsim.engine.cpu.variant import Variant
-from fxsim.engine.interface import Result, require_steps
+from fxsim.engine.interface import Result, given, require_steps
+from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic
-from fxsim.model.network import Learning, Network, Trials
+from fxsim.model.network import LAYERS, Learning, Network, Trials
 
 from .block import KEPT, Passed, PassedBlock, tape_rows
 from .segments import segment_steps
@@ -24,6 +25,7 @@ from .state import Onward
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
 MANY = Variant(lanes=FULL, traces=False)
+CLIPPED = ("membrane", "adaptation", "readout")
 FEW = Variant(lanes=8, side=2, traces=False)
 
 
@@ -31,23 +33,26 @@ class BpttEngine:
     """See :class:`fxsim.engine.interface.Engine`. Forward everything is as in the CPU engine, which also runs what does not learn.
 
     threads     0 uses all cores. Results do not depend on it
+    kind        of the floats of the way back, where forward everything is in fixed point
     memory_mib  for what is kept of the trials that run at once; longer ones run in segments, forward twice, with the same results. None: all is kept
     """
 
     name = "cpu"
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
-                 memory_mib: float | None = None, variant: Variant | None = None):
+                 memory_mib: float | None = None, variant: Variant | None = None, kind: str = "float32"):
+        require_clipping(arithmetic)
         self.network, self.learning, self.arithmetic, self.memory_mib = network, learning, arithmetic, memory_mib
         self.forward = CpuEngine(network, replace(learning, rule="eprop"), arithmetic, seed, threads)
         self.threads, self._variant = self.forward.threads, variant
-        self.kind, self.onward = np.dtype(arithmetic.kind), Onward(network.topology)
+        self.kind, self.onward = np.dtype(kind if arithmetic.spec else arithmetic.kind), Onward(network.topology)
         self._modules: dict[Variant, tuple[ModuleType, tuple[np.ndarray, ...]]] = {}
         self._blocks: dict[tuple, list[PassedBlock]] = {}
 
     def variant(self, trials: int) -> Variant:
         """The build for so many trials."""
-        return self._variant or (FEW if trials <= FULL // 2 else MANY)
+        chosen = self._variant or (FEW if trials <= FULL // 2 else MANY)
+        return replace(chosen, unroll=1, general=True) if self.forward.general else chosen
 
     def module(self, variant: Variant) -> tuple[ModuleType, tuple[np.ndarray, ...]]:
         """The kernels, and the numbers that they are given."""
@@ -66,7 +71,7 @@ class BpttEngine:
             return self.forward.run(weights, trials, False, telemetry, record)
         require_steps(trials, self.arithmetic.steps)
         variant = self.variant(trials.size)
-        kernels, given = self.module(variant)
+        kernels, numbers = self.module(variant)
         wires, shared = self.forward.wires(kernels, weights), self._shared(weights, variant.lanes)
         parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]
         segment = self._segment(kernels, trials.steps, min(self.threads, len(parts)))
@@ -76,7 +81,7 @@ class BpttEngine:
             try:
                 block = spare.pop()
             except IndexError:
-                forward = Block(self.forward.subject, kernels, given, part.size, part.steps, learn=False, record=False)
+                forward = Block(self.forward.subject, kernels, numbers, part.size, part.steps, learn=False, record=False)
                 block = PassedBlock(forward, segment, self.onward.size, self.kind)
             passed = block.run(wires, shared, part)
             spare.append(block)
@@ -90,8 +95,9 @@ class BpttEngine:
     def _segment(self, kernels: ModuleType, steps: int, blocks: int) -> int:
         """Steps of tape that fit the memory."""
         n, types = self.network.topology.n, (kernels.DT_V, kernels.DT_A, kernels.DT_NUM, np.uint8, np.int32)
-        step = tape_rows(n, kernels.SIDE) * (1 + np.dtype(kernels.DT_H).itemsize)
-        state = n * sum(np.dtype(kind).itemsize for kind in types) + self.network.topology.n_out * np.dtype(kernels.DT_Y).itemsize
+        rows, outputs, masks = tape_rows(n, kernels.SIDE), self.network.topology.n_out, int(self.arithmetic.spec is not None)
+        step = rows * (1 + np.dtype(kernels.DT_H).itemsize) + masks * (2 * rows + outputs)
+        state = n * sum(np.dtype(kind).itemsize for kind in types) + outputs * np.dtype(kernels.DT_Y).itemsize
         assert len(types) == len(KEPT) - 1      # the readout is of outputs
         return segment_steps(steps, step * kernels.LANES, state * kernels.LANES, self.memory_mib, blocks)
 
@@ -113,3 +119,10 @@ class BpttEngine:
         onto_neurons = np.empty_like(by_line)
         onto_neurons[self.forward.tables.out["in"][2]] = by_line
         return {"in": onto_neurons, **{layer: total[places] for layer, places in self.onward.places.items()}}
+
+
+def require_clipping(arithmetic: Arithmetic) -> None:
+    """Raises InputError for formats that wrap where the way back takes values for clipped ones."""
+    for quantity in (*CLIPPED, *(f"weight_{layer}" for layer in LAYERS)) if arithmetic.spec else ():
+        if given(arithmetic.spec)[quantity].overflow != "saturate":
+            raise InputError(arithmetic.name, f"{quantity}.overflow", f"{given(arithmetic.spec)[quantity].overflow} with rule bptt", "saturate")

@@ -9,11 +9,18 @@ Arguments: net Wires, s State, io Trials of :mod:`fxsim.engine.cpu.state`; tape 
 from fxsim.engine.cpu.kernels import any_spike, lines_step, neuron_step, outputs_step
 
 
+@inline
+def within(values, o, ends):
+    """1 where the stored value is between the ends of its format; at an end it counts as clipped."""
+    value = take(values, o)
+    return and16(less(take(ends, 0), value), less(value, take(ends, LANES)))
+
+
 @compiled
 def run_forward(first, last, T, S, R, net, s, tape, io):
     """The steps first to last-1 of a block's trials; spikes and pseudo-derivatives of each are left on the tape."""
     align_stack()
-    n, rows = net.cell.size, tape.rows
+    n, rows, n_out = net.cell.size, tape.rows, s.y.size // LANES
     leak_m, leak_a, leak_k = COEFFICIENT(net.leaks[0]), COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for t in range(first, last):
         p = (t - first) * rows * LANES
@@ -22,7 +29,13 @@ def run_forward(first, last, T, S, R, net, s, tape, io):
             neuron_step(t, j, p + j * LANES, True, leak_m, leak_a, leak_k, NUM(R), net, s, tape)
         for j in range(n):
             put(tape.z, p + j * LANES, take(s.z, j * LANES))
+            if FIXED:
+                put(tape.open_v, p + j * LANES, within(s.V, j * LANES, tape.ends_v))
+                put(tape.open_a, p + j * LANES, within(s.a, j * LANES, tape.ends_a))
         outputs_step(t, t - (T - S), leak_k, net, s, io)
+        if FIXED:
+            for o in range(n_out):
+                put(tape.open_y, ((t - first) * n_out + o) * LANES, within(s.y, o * LANES, tape.ends_y))
 
 
 @inline
@@ -60,7 +73,10 @@ def run_back(first, last, T, S, net, tape, back, io):
             o, err = (n + k) * LANES, none(back.err)
             if step >= 0:
                 err = take(back.err, (step * n_out + k) * LANES)
-            put(back.adjoint, after + o, readout_adjoint(take(back.adjoint, now + o), err, keep_k))
+            y = readout_adjoint(take(back.adjoint, now + o), err, keep_k)
+            if FIXED:
+                y = passed_through(y, take(tape.open_y, ((t - first) * n_out + k) * LANES))
+            put(back.adjoint, after + o, y)
         for j in range(n):
             o, q = j * LANES, p + j * LANES
             if any_spike(tape.z_words, q):
@@ -68,8 +84,11 @@ def run_back(first, last, T, S, net, tape, back, io):
             sum = passed_step(take(back.rate, o), back.ptr[j], back.ptr[j + 1], back.at, back.weight, back.adjoint, after)
             V, a = take(back.adjoint, after + o), take(back.a, o)
             through = threshold_adjoint(spike_adjoint(sum, V, a), take(tape.h, q), slope)
-            put(back.adjoint, now + o, membrane_adjoint(V, through, keep_m))
-            put(back.a, o, adaptation_adjoint(a, through, back.gain[j], keep_a))
+            V, a = membrane_adjoint(V, through, keep_m), adaptation_adjoint(a, through, back.gain[j], keep_a)
+            if FIXED:
+                V, a = passed_through(V, take(tape.open_v, q)), passed_through(a, take(tape.open_a, q))
+            put(back.adjoint, now + o, V)
+            put(back.a, o, a)
         for i in range(m):
             q = (t * m + i) * LANES
             if any_spike(io.x_words, q):

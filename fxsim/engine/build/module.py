@@ -170,7 +170,8 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
-                 "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
+                 "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "FIXED": spec is not None,
+                 "MOST": quick.most if quick else 0, **build.constants()}
     floats = [f"FLT = nb.{adjoint or arithmetic.kind}"] if adjoint or not spec else []
     header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "", *floats,
               *(f"DT_{name} = np.{kind}" for name, kind in types.items()),

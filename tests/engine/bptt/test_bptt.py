@@ -114,7 +114,7 @@ def test_segments_fit_the_memory_or_are_refused_in_one_line():
     assert segment_steps(1000, 512, 4096, None, 2) == segment_steps(1000, 512, 4096, 1, 2) == 1000
     steps = segment_steps(1000, 512, 4096, 0.5, 2)
     assert steps == 500 and 2 * (steps * 512 + 4096) <= MIB / 2
-    with pytest.raises(InputError, match=r"learning.memory_mib.*0.01.*at least 0.168") as refused:
+    with pytest.raises(InputError, match=r"learning.memory_mib.*0.01.*at least 0.167") as refused:
         segment_steps(1000, 512, 4096, 0.01, 2)
     assert "\n" not in str(refused.value)
     assert segment_steps(1000, 512, 4096, 0.18, 2) < 100
