@@ -14,7 +14,7 @@ adds; the refractory period is no function of the weights, but H is zero in it. 
 every step. Source: backpropagation through time as autograd does it on the same forward pass (:mod:`fxsim.reference`).
 
 In fixed point x(t) is rounded and clipped into its format. Roundings are passed straight through, clipping passes nothing: where the stored
-x(t) is at an end of its format, x_(t) is zero. Coefficients and weights are the stored ones.
+x(t) is at an end of its format (of a, which is never negative, the upper one), x_(t) is zero. Coefficients and weights are the stored ones.
 
 The functions are the single definition that kernels are built from; Python's operators, on numbers or arrays.
 """

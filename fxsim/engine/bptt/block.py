@@ -12,6 +12,7 @@ from fxsim.model.network import Learning, Trials
 
 from .state import Back, Tape
 
+CLIPPED = ("membrane", "adaptation", "readout")
 KEPT = ("V", "a", "r", "z", "spikes", "y")      # of the state between two steps: all that the next one depends on
 
 
@@ -44,8 +45,8 @@ class PassedBlock:
             return aligned(segment * count * k.LANES, np.uint8)
 
         z, spec = bytes_(rows), forward.subject.arithmetic.spec
-        ends = [np.repeat(np.array([spec[name].min_raw, spec[name].max_raw], kind), k.LANES) if spec else np.zeros(0, kind)
-                for name, kind in (("membrane", k.DT_V), ("adaptation", k.DT_A), ("readout", k.DT_Y))]
+        v, a, y = (np.repeat(np.array([spec[name].min_raw, spec[name].max_raw]), k.LANES) if spec else np.zeros(0) for name in CLIPPED)
+        ends = v.astype(k.DT_V), a[k.LANES:].astype(k.DT_A), y.astype(k.DT_Y)
         self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H),
                          *(bytes_(count if spec else 0) for count in (rows, rows, K)), *ends)
         self.own = {"adjoint": zeros(2 * (n + K)), "a": zeros(n), "err": zeros(S * K), "rate": zeros(n), "gradient": zeros(synapses),

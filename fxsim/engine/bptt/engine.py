@@ -19,13 +19,12 @@ from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
 
-from .block import KEPT, Passed, PassedBlock, tape_rows
+from .block import CLIPPED, KEPT, Passed, PassedBlock, tape_rows
 from .segments import segment_steps
 from .state import Onward
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
 MANY = Variant(lanes=FULL, traces=False)
-CLIPPED = ("membrane", "adaptation", "readout")
 FEW = Variant(lanes=8, side=2, traces=False)
 
 

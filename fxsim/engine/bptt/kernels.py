@@ -31,7 +31,7 @@ def run_forward(first, last, T, S, R, net, s, tape, io):
             put(tape.z, p + j * LANES, take(s.z, j * LANES))
             if FIXED:
                 put(tape.open_v, p + j * LANES, within(s.V, j * LANES, tape.ends_v))
-                put(tape.open_a, p + j * LANES, within(s.a, j * LANES, tape.ends_a))
+                put(tape.open_a, p + j * LANES, less(take(s.a, j * LANES), take(tape.end_a, 0)))
         outputs_step(t, t - (T - S), leak_k, net, s, io)
         if FIXED:
             for o in range(n_out):

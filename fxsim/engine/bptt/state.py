@@ -39,10 +39,10 @@ class Tape(NamedTuple):
     z_words: np.ndarray         # the same memory
     h: np.ndarray               # (T, rows, L) pseudo-derivatives H
     open_v: np.ndarray          # (T, rows, L) bytes: whether the stored V is between the ends of its format; in fixed point only
-    open_a: np.ndarray
+    open_a: np.ndarray          # a is never negative: below the upper end
     open_y: np.ndarray          # (T, K, L)
     ends_v: np.ndarray          # (2, L) least and largest stored V
-    ends_a: np.ndarray
+    end_a: np.ndarray           # (L,) largest stored a
     ends_y: np.ndarray
 
 

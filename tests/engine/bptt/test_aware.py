@@ -20,7 +20,7 @@ TIGHT = {"membrane": {"word_bits": 9, "frac_bits": 8}, "adaptation": {"word_bits
 
 
 def drawn(number):
-    return random_case(np.random.default_rng(number), kind=Kind(trials=(1, 3, 5)))
+    return random_case(np.random.default_rng(number), kind=Kind(trials=(1, 3, 5), steps=(8, 50)))
 
 
 def run(case, precision, **how):
@@ -37,7 +37,8 @@ def recorded(case, arithmetic, raw):
     names = {"V": "membrane", "a": "adaptation", "H": "pseudo_derivative", "y": "readout"}
     by_trial = {name: np.moveaxis(result.record[name], 0, 1) for name in (*names, "z")}
     spec = arithmetic.spec
-    open_ = {name: (by_trial[name] > spec[names[name]].min_raw) & (by_trial[name] < spec[names[name]].max_raw) for name in ("V", "a", "y")}
+    open_ = {name: (by_trial[name] > spec[names[name]].min_raw) & (by_trial[name] < spec[names[name]].max_raw) for name in ("V", "y")}
+    open_["a"] = by_trial["a"] < spec["adaptation"].max_raw      # never negative
     scaled = {name: arithmetic.to_scaled(quantity, by_trial[name]) for name, quantity in names.items()}
     return {**scaled, "z": by_trial["z"].astype(float)}, open_, result
 
@@ -96,24 +97,20 @@ def test_the_gradient_is_that_of_the_integers_with_roundings_passed_straight_thr
     assert precision != "tight" or clipped > 100
 
 
-FINER = ("membrane", "adaptation", "readout", "pseudo_derivative", "decay", "adaptation_gain", "weight_in", "weight_rec", "weight_out")
-
-
+@needs_torch
 def test_with_more_bits_the_gradient_becomes_that_of_floats():
-    base = load_spec("q32")
-    specs = [base.changed({name: {"frac_bits": base[name].frac_bits - fewer} for name in FINER}) for fewer in (10, 5, 1)]     # as many bits: one build
-    errors = {spec: [] for spec in range(len(specs))}
-    for case in map(drawn, range(30)):
-        wide, floats, _ = run(case, "float64")
-        if wide.spike_counts.sum() == 0:
-            continue
-        exact = floats.gradient_to_model(wide.gradients, case.trials.size)["in"]
-        for number, spec in enumerate(specs):
-            result, arithmetic, _ = run(case, spec, kind="float64")
-            ours = arithmetic.gradient_to_model(result.gradients, case.trials.size)["in"]
-            errors[number].append(np.abs(ours - exact).max() / np.abs(exact).max())
-    coarse, finer, finest = (np.median(e) for e in errors.values())
-    assert len(errors[0]) >= 10 and coarse > 4 * finer > 16 * finest and finest < 1e-4, (coarse, finer, finest)
+    """By autograd on the oracle's integers, which the engine equals: no kernel to compile."""
+    from fxsim.reference import ReferenceEngine
+    errors = {"q16": [], "q24": [], "q32": []}
+    for case in map(drawn, range(12)):
+        learning = replace(case.learning, rule="bptt")
+        exact = ReferenceEngine(case.network, learning, "float64").run(case.network.weights, case.trials).gradients["in"]
+        for precision, found in errors.items():
+            arithmetic = make_arithmetic(precision, case.network, learning, case.trials.steps, case.seed)
+            sums = autograd(case, arithmetic, arithmetic.weights_to_raw(case.network.weights))
+            found.append(np.abs(arithmetic.gradient_to_model(sums, case.trials.size)["in"] - exact).max() / np.abs(exact).max(initial=1e-300))
+    q16, q24, q32 = (np.median(found) for found in errors.values())
+    assert q16 > 16 * q24 and q24 > 16 * q32 and q32 < 1e-5, (q16, q24, q32)
 
 
 def test_float32_goes_back_over_the_same_integers():
