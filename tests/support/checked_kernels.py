@@ -62,7 +62,7 @@ def _checked_memory() -> dict:
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "element": load, "number": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
             "take_signal": load, "take_low": load, "take_held": load, "take_held_side": load, "put_held": put,
-            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
+            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None, "bare": lambda arrays: arrays,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),
             "none": lambda array: 0, "none_all": lambda array: 0, "take_span": load, "none_span": lambda array: 0}

@@ -21,10 +21,17 @@ from .lanes import Kind
 
 
 class Part(JITCodeLibrary):
-    """Code that a kernel takes in whole: it is neither optimised nor translated by itself, which would take most of the time."""
+    """Code that a kernel takes in whole: it is neither optimised nor translated by itself, which would take most of the time.
+
+    Functions that are not forced into their callers stay functions: in one with all others LLVM's searches end before they find what may be
+    kept in registers, and pattern generation took up to 1.25 times as long.
+    """
 
     def _optimize_functions(self, ll_module: binding.ModuleRef) -> None:
         ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration and b"alwaysinline" not in b" ".join(function.attributes):
+                function.add_function_attribute("noinline")
 
     def _optimize_final_module(self) -> None:
         pass

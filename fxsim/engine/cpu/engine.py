@@ -135,14 +135,16 @@ class CpuEngine:
         out: dict[str, np.ndarray] = {}
         for layer, (pointer, post, _) in tables.out.items():
             out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": none}
-        n, side = self.network.topology.n, kernels.SIDE
+        topo, side = self.network.topology, kernels.SIDE
+        n = topo.n
         gain = np.pad(np.asarray(co.adaptation_gain).astype(kernels.DT_GAIN), (0, -n % side))
         feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
-        return Wires(**out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1),
+        return Wires(n=n, n_in=topo.n_in, n_out=topo.n_out, n_cells=topo.n_cells, n_syn=tables.wiring.size, n_syn_out=topo.syn_out.size,
+                     **out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1).astype(np.uint8),
                      number=np.repeat(np.arange(gain.size, dtype=np.uint32), kernels.LANES),
                      drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT),
                      element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
-                     feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
+                     feedback=feedback.ravel(), hears=((feedback != 0).any(1) | self.learning.diffuses).astype(np.uint8),
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE),
                      line=tables.wiring.line.astype(np.int64), place_ptr=tables.places(kernels.TOGETHER))
 
