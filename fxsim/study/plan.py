@@ -260,10 +260,11 @@ def _kept(name: str) -> str:
     return f"study.files/{where}{path.name}"
 
 
-def plan(study: Study, source: str, places: Places | None = None) -> list[Planned]:
+def plan(study: Study, source: str, places: Places | None = None, given: bool = True) -> list[Planned]:
     """All runs, seeds outermost, so that what is done at any time is paired. Raises InputError for the first run that cannot be.
 
-    ``places`` has then found, and holds, the files that the study names.
+    ``places`` has then found, and holds, the files that the study names. ``given``: whether networks that runs begin with are there; without
+    them such runs have no checksum, and so not the name of their directory.
     """
     counts: dict[str, int] = {}
     for b in study.blocks:
@@ -289,7 +290,7 @@ def plan(study: Study, source: str, places: Places | None = None) -> list[Planne
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
-            runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where))) for seed in block.seeds or study.seeds]
+            runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where, given))) for seed in block.seeds or study.seeds]
     require_distinct(source, {p.config.precision: (p.precision, load_spec(p.config.precision)) for _, p in runs
                               if p.config.precision not in FLOATS}.values())
     order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
@@ -311,12 +312,13 @@ def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], plac
         yield Planned(block.name, {**source.axes, **varied}, config, source)
 
 
-def _seeded(config: Config, seed: int, where: str) -> Config:
+def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
     """The run with this seed."""
     changes: dict[str, Any] = {"seed": seed}
     if config.initial is not None:
         changes["initial.path"] = config.initial.path.replace(SEED, str(seed))
-    return pinned(config.changed(changes, where))
+    seeded = config.changed(changes, where)
+    return pinned(seeded) if given else seeded
 
 
 def _combinations(block: Block) -> Iterator[dict[str, Value]]:

@@ -19,6 +19,7 @@ from fxsim.study.cost import ELIGIBILITY, FORWARD, WINDOW, memory, operations
 from fxsim.study.outcome import mean_of
 from fxsim.study.plan import load_study
 
+import weights_page
 from measured_pages import markdown
 
 FOLDER = Path(__file__).parents[1] / "precision"
@@ -84,12 +85,12 @@ def cost() -> list[str]:
     return ["    " + line if line else "" for line in printed.rstrip().splitlines()]
 
 
-TABLES = {"curves": curves, "minimal": minimal, "cost": cost}
+TABLES = {"curves": curves, "minimal": minimal, "cost": cost, **weights_page.TABLES}
 
 
 # ---- what the text says ----------------------------------------------------------------------------------------------
 def sentences() -> Iterator[str]:
-    for part in (learning_curves, two_rules, single_quantities, weights_by_state, on_chip, fewest_bits, memory_and_operations, accumulators):
+    for part in (learning_curves, two_rules, single_quantities, weights_by_state, on_chip, fewest_bits, memory_and_operations, accumulators, weights_page.sentences):
         yield from part()
 
 

@@ -15,3 +15,14 @@ def test_tables_hold_all_runs_of_the_committed_studies(name):
     table = pd.read_parquet(FOLDER / name / "results.parquet")
     assert text == (FOLDER / name / "study.yaml").read_text()
     assert [(p.block, p.folder) for p in plan(study, str(FOLDER / f"{name}.yaml"))] == list(zip(table["block"], table["run"]))
+
+
+def test_the_study_of_the_start_holds_its_runs_but_for_their_names():
+    """Which depend on the networks that it says how to make."""
+    study, text = load_study(FOLDER / "start.yaml")
+    table = pd.read_parquet(FOLDER / "start/results.parquet")
+    assert text == (FOLDER / "start/study.yaml").read_text() and set(table["status"]) == {"done"}
+    planned = plan(study, str(FOLDER / "start.yaml"), given=False)
+    assert [(p.block, p.config.seed, p.precision, p.config.updates) for p in planned] == list(zip(*(table[c] for c in ("block", "seed", "precision", "updates"))))
+    drawn = [(p.folder, run) for p, run in zip(planned, table["run"]) if p.config.initial is None]
+    assert len(drawn) == 16 and all(folder == run for folder, run in drawn)

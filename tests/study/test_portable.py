@@ -82,6 +82,19 @@ def test_what_a_sweep_keeps_is_what_it_was_made_from(study, tmp_path):
     assert (tmp_path / "out/study.yaml").read_bytes() == study.read_bytes()
 
 
+def test_a_sweep_is_reported_without_the_networks_that_its_runs_began_with(tmp_path):
+    train_in(tmp_path / "source", tiny(*QUICK))
+    (tmp_path / "base.yaml").write_text(dump_config(tiny(*QUICK)))
+    data = {"name": "s", "base": "base.yaml", "seeds": [1], "blocks": [{"name": "drawn"}, {"name": "given", "set": {"initial": "source"}}],
+            "figures": [{"kind": "curves", "title": "T", "panels": ["task"], "lines": "block", "metric": "loss"}]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(data))
+    invoked("sweep", tmp_path / "study.yaml", "--out", tmp_path / "out", "--jobs", 1)
+    shutil.rmtree(tmp_path / "source")
+    assert invoked("report", tmp_path / "out").startswith("report: ")
+    result = CliRunner().invoke(main, ["sweep", str(tmp_path / "out/study.yaml"), "--out", str(tmp_path / "again")])
+    assert result.exit_code == 2 and "source" in result.stderr      # but not made again
+
+
 def test_a_precision_file_is_compared_by_its_formats_not_by_its_place(tmp_path):
     text = "name: mine\nextends: q16\nquantities: {membrane: {word_bits: 14, frac_bits: 9}}\n"
     for name in ("a", "b"):
