@@ -134,6 +134,18 @@ def test_published_seeds_are_compared_with_where_runs_are_like_theirs(made):
         build_report(made, made)
 
 
+def test_runs_that_stand_in_two_blocks_are_asked_about_once(made):
+    for name in ("results", "curves"):
+        table = pd.read_parquet(made / f"{name}.parquet")
+        again = table[(table["rule"] == "eprop") & table["precision"].isin(["float32", "q16"])].assign(block="again")
+        pd.concat([table, again]).to_parquet(made / f"{name}.parquet")
+    study = yaml.safe_load((made / "study.yaml").read_text())
+    again = {"name": "again", "set": {"learning.rule": "eprop", "learning.c_reg": 0.1}, "grid": {"precision": ["float32", "q16"]}}
+    (made / "study.yaml").write_text(yaml.safe_dump({**study, "blocks": [*study["blocks"], again]}))
+    names = [answer.question.name for answer in families(read_sweep(made))[0].answers]
+    assert len(names) == 10 and not any(name.startswith("again") for name in names)
+
+
 def test_published_runs_have_one_decay():
     facts = {"paper_size": True, "c_reg": 0.01, "iterations": 2000}
     assert obstacle("delayed_match", "diffusion", {**facts, "k": 0.75}) is None and "k 0.75, here 0.5" in obstacle("delayed_match", "diffusion", {**facts, "k": 0.5})

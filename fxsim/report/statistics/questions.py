@@ -63,17 +63,19 @@ def _answered(name: str, questions: list[Question], sweep: Sweep) -> Family:
 
 def _fixed(sweep: Sweep) -> list[Question]:
     """Each fixed precision against float, and all of them together where there are several."""
-    questions, seen = [], list[set[str]]()
+    questions, seen = [], set[frozenset[str]]()
     for (*_, label), rows in conditions(sweep):
-        if set(rows["run"]) in seen:        # the same runs, in another block
-            continue
-        seen.append(set(rows["run"]))
         names = list(dict.fromkeys(rows["precision"]))
         reference = next((name for name in names if name in FLOAT_PRECISIONS), None)
         if reference is None:
             continue
         against = curves(sweep, rows[rows["precision"] == reference])
-        asked = [_question(f"{label}: {name}", curves(sweep, rows[rows["precision"] == name]), against, sweep) for name in names if name != reference]
+        asked = []
+        for name in names:
+            runs = frozenset(rows.loc[rows["precision"].isin([name, reference]), "run"])
+            if name != reference and runs not in seen:      # else the same runs, in another block
+                asked.append(_question(f"{label}: {name}", curves(sweep, rows[rows["precision"] == name]), against, sweep))
+                seen.add(runs)
         questions += asked
         if len(asked) > 1:
             columns = asked[0].differences.columns
