@@ -103,8 +103,8 @@ def test_the_oracle_trains_to_the_same_bits_as_the_cpu_engine():
 
 def test_bptt_trains_as_on_the_reference():
     pytest.importorskip("torch")
-    trainings = [run("iterations=3", "learning.rule=bptt", "precision=float64", f"engine={engine}") for engine in ("auto", "reference")]
-    assert [t.engine.name for t in trainings] == ["cpu", "reference"] and trainings[1].result.telemetry == []
+    trainings = [run("iterations=3", "learning.rule=bptt", "precision=float64", "evaluation.telemetry=off", f"engine={engine}") for engine in ("auto", "reference")]
+    assert [t.engine.name for t in trainings] == ["cpu", "reference"]
     ours, theirs = (t.result.weights for t in trainings)
     assert (ours["initial_rec"] != ours["final_rec"]).any()
     for name in ("initial_in", "final_in", "final_rec", "final_out"):
@@ -112,13 +112,13 @@ def test_bptt_trains_as_on_the_reference():
 
 
 def test_bptt_in_fixed_point_moves_float_copies_of_the_weights_and_runs_on_their_rounding():
-    training = run("iterations=3", "learning.rule=bptt", "precision=q16")
+    training = run("iterations=3", "learning.rule=bptt", "precision=q16", "evaluation.telemetry=off")
     assert training.engine.name == "cpu"
     masters, weights = training.optimizer.masters.raw, training.result.weights
     for layer, copy in masters.items():
         fmt = training.arithmetic.spec[f"weight_{layer}"]
         assert copy.dtype == np.float64 and (copy / fmt.resolution % 1 != 0).any() and fmt.min <= copy.min() <= copy.max() <= fmt.max
-        np.testing.assert_array_equal(weights[f"raw_final_{layer}"], fmt.quantize(copy))
+        assert (np.abs(weights[f"raw_final_{layer}"] - copy / fmt.resolution) < 1).all()       # rounded, at random in this precision
     assert (weights["initial_rec"] != weights["final_rec"]).any()
 
 

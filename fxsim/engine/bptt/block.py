@@ -46,9 +46,10 @@ class PassedBlock:
 
         z, spec = bytes_(rows), forward.subject.arithmetic.spec
         v, a, y = (np.repeat(np.array([spec[name].min_raw, spec[name].max_raw]), k.LANES) if spec else np.zeros(0) for name in CLIPPED)
-        ends = v.astype(k.DT_V), a[k.LANES:].astype(k.DT_A), y.astype(k.DT_Y)
-        self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H),
-                         *(bytes_(count if spec else 0) for count in (rows, rows, K)), *ends)
+        masked, outputs = (rows, K) if spec else (0, 0)
+        self.tape = Tape(rows, z, z.view(WORDS[k.LANES_PER_WORD]), aligned(segment * rows * k.LANES, k.DT_H), open_v=bytes_(masked),
+                         open_a=bytes_(masked), open_y=bytes_(outputs), ends_v=v.astype(k.DT_V), end_a=a[k.LANES:].astype(k.DT_A),
+                         ends_y=y.astype(k.DT_Y))
         self.own = {"adjoint": zeros(2 * (n + K)), "a": zeros(n), "err": zeros(S * K), "rate": zeros(n), "gradient": zeros(synapses),
                     "gradient_in": zeros(topo.syn_in.size)}
 
