@@ -38,10 +38,12 @@ class Sweep:
 
     @cached_property
     def facts(self) -> dict[str, dict]:
-        """run -> what :mod:`.published` has to know of it. Beside runs that begin with a given network nothing is published."""
-        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "k": p.config.learning.k,
-                           "iterations": p.config.updates}
-                for p in plan(self.study, str(self.path / "study.yaml"), given=False) if p.config.initial is None}
+        """run -> what :mod:`.published` has to know of it. Runs that began with a given network are not named by the study without it."""
+        ended = done(self.results).drop_duplicates("run").set_index("run")["updates"]
+        return {**{run: {"paper_size": False, "iterations": int(updates)} for run, updates in ended.items()},
+                **{p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "k": p.config.learning.k,
+                              "iterations": p.config.updates}
+                   for p in plan(self.study, str(self.path / "study.yaml"), given=False) if p.config.initial is None}}
 
 
 def read_sweep(directory: Path, published: Path | None = None) -> Sweep:
