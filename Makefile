@@ -51,6 +51,7 @@ bench: env
 	$(BIN)/fxsim bench twins
 	$(BIN)/fxsim bench profile
 	$(BIN)/fxsim bench latency
+	$(BIN)/fxsim bench run
 	$(BIN)/fxsim bench scaling --out reports/scaling
 	$(BIN)/fxsim bench compile
 
