@@ -8,7 +8,7 @@ import pandas as pd
 
 from fxsim.config import load_config
 from fxsim.report import published
-from fxsim.study.outcome import mean_of
+from fxsim.study.statistics.outcome import mean_of
 from fxsim.tasks import make_task
 
 from measured_pages import markdown, signed

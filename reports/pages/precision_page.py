@@ -16,8 +16,8 @@ from fxsim.config import load_config
 from fxsim.model.topology import build_network
 from fxsim.report import published
 from fxsim.study.cost import ELIGIBILITY, FORWARD, WINDOW, memory, operations
-from fxsim.study.outcome import mean_of
 from fxsim.study.plan import load_study
+from fxsim.study.statistics.outcome import mean_of
 
 import weights_page
 from measured_pages import markdown

@@ -13,8 +13,8 @@ from fxsim.config import load_config
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.topology import build_network, learning_of
 from fxsim.report.study_data import read_sweep
-from fxsim.study.outcome import LEVEL, TAIL, mean_of
 from fxsim.study.plan import load_study
+from fxsim.study.statistics.outcome import LEVEL, TAIL, mean_of
 from quant import load_spec
 
 from measured_pages import markdown
