@@ -9,7 +9,7 @@ from places import ROOT
 
 ALL = sorted({*pages.TABLES, *pages.SENTENCES, *pages.WHOLE})
 FIGURE = re.compile(r"(?<![\w.\-\[])[+-]?\d[\d.]*(?![\w-])")
-NAMES = re.compile(r"arXiv \[?\d+\.\d+|et al\. \d{4}|(?:Python|numba|Lava\] ~|Lava) [\d.]+(?:, [\d.]+)*(?: and [\d.]+)?|exit status \d\b|Zen \d|L2|\d{4}-\d\d-\d\d")
+NAMES = re.compile(r"arXiv \[?\d+\.\d+|et al\. \d{4}|(?:Python|numba|Lava\] ~|Lava) [\d.]+(?:, [\d.]+)*(?: and [\d.]+)?|exit status \d\b|[Ff]igure \d|Zen \d|L2|\d{4}-\d\d-\d\d")
 WITHOUT_DATA = "| you want | take |\n"       # tables of words
 
 
