@@ -54,8 +54,8 @@ def understand(line):
         _, command, arguments = command.resolve_command(context, [*held, *context.args])
 
 
-def run_command(line):
+def run_command(line, status=0):
     program, *arguments = shlex.split(line, comments=True)
     assert program == "fxsim", line
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, f"{line}\n{result.output}\n{result.stderr}"
+    assert result.exit_code == status, f"{line}\n{result.output}\n{result.stderr}"
