@@ -75,7 +75,7 @@ fuzz: env
 pages: env
 	$(BIN)/python reports/pages/pages.py
 
-# Deliberate faults, one after the other, and the tests that must fail; some ten minutes on two free cores. After make test.
+# Deliberate faults, one after the other, and the tests that must fail; less than an hour. After make test.
 mutants: env
 	$(ONE_THREAD) $(BIN)/python tests/mutants/mutants.py --out tests/mutants/score.md
 
