@@ -5,6 +5,7 @@ All engines learn by e-prop, diffusion and the controls; by BPTT the CPU engine 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,13 @@ from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.model.topology import learning_of
+from fxsim.tasks import Task, make_task
+
+from .initial import network_of
+
+if TYPE_CHECKING:
+    from fxsim.engine.cpu.engine import CpuEngine
 
 
 class ModelUnits:
@@ -71,6 +79,31 @@ class Reference:
         finally:
             torch.set_num_threads(before)
         return Result(result.readout, result.spike_counts, result.gradients, None, None)
+
+
+def kernels_of(config: Config) -> list[str]:
+    """What the CPU engine compiles for a run of this configuration, by name. Raises InputError."""
+    return _cpu_engine(config)[0].kernels(config.batch_size, config.evaluation.batch_size)
+
+
+def compile_kernels(config: Config) -> None:
+    """Compile all that a run of this configuration computes with on the CPU engine, or find it in the cache. Raises InputError."""
+    engine, weights, task = _cpu_engine(config)
+    batch = task.training_trials(0)
+    engine.run(weights, batch)
+    engine.run(weights, task.evaluation_trials(), learn=False)
+    engine.run(weights, batch.take(slice(1)), telemetry=True)
+
+
+def _cpu_engine(config: Config) -> tuple[CpuEngine, dict[str, np.ndarray], Task]:
+    """The engine, its first weights as stored, and the task."""
+    from fxsim.engine.cpu.engine import CpuEngine  # imports Numba
+    if config.learning.rule == "bptt" or config.engine not in ("auto", "cpu"):
+        raise InputError(config.name, "engine, learning.rule", f"{config.engine}, {config.learning.rule}",
+                         "what the CPU engine runs: auto or cpu, any rule but bptt")
+    network, learning, task = network_of(config), learning_of(config), make_task(config)
+    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, task.steps, config.seed)
+    return CpuEngine(network, learning, arithmetic, config.seed, config.threads), arithmetic.weights_to_raw(network.weights), task
 
 
 def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:

@@ -199,8 +199,11 @@ def snapshot(training: Training) -> dict[str, np.ndarray]:
         arithmetic = make_arithmetic(config.resolved_precision(), network, rule, trial.steps, config.seed)
         weights = arithmetic.weights_to_raw(model)
     # The oracle records one trial of any size; the fast engine's recording keeps whole blocks of trials in memory.
-    result = Oracle(network, rule, arithmetic, config.seed).run(weights, trial, learn=rule.diffuses, record=True)
+    oracle = Oracle(network, rule, arithmetic, config.seed)
+    result = oracle.run(weights, trial, learn=False, record=True)
     record = result.record or {}
-    modulator = arithmetic.to_scaled("modulator", record["M"][:, 0]) if rule.diffuses else np.zeros((0, network.topology.n_cells))
+    modulator = np.zeros((0, network.topology.n_cells))
+    if rule.diffuses:
+        modulator = arithmetic.to_scaled("modulator", oracle.modulator(record["y"], trial)[:, 0])
     return {"spikes": record["z"][:, 0].astype(np.uint8), "input": trial.x[0], "modulator": modulator.astype(np.float32),
             "readout": result.readout[0], "target": trial.target[0], "cell": network.topology.cell, "grid": np.array(network.topology.grid)}

@@ -88,6 +88,17 @@ def scaling(out: Path | None, force: bool) -> None:
 
 
 @bench.command()
+@task
+@precision
+@threads("Threads; 0: all cores.")
+@click.option("--updates", type=click.IntRange(min=1), default=400, show_default=True, help="Updates of the run.")
+def run(task: str | None, precision: str | None, threads: int, updates: int) -> None:
+    """A whole run, evaluations, telemetry and files included, against its updates alone."""
+    from fxsim.bench.whole_run import COLUMNS, whole_runs
+    _table(COLUMNS, whole_runs(task, precision, threads, updates, _show_row(COLUMNS)))
+
+
+@bench.command()
 def latency() -> None:
     """Seconds of import, and to the first iteration, with compiled kernels."""
     from fxsim.bench.latency import measure

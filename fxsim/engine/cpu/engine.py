@@ -80,6 +80,10 @@ class CpuEngine:
             self._given[variant] = () if source.numbers is None else (source.numbers,)
         return self._modules[variant]
 
+    def kernels(self, *sizes: int) -> list[str]:
+        """What stands for the machine code of batches of so many trials and of telemetry: equal names, equal code."""
+        return [self.module(variant).__name__ for variant in (*map(self.variant, sizes), WATCHING)]
+
     def given(self, variant: Variant) -> tuple[np.ndarray, ...]:
         """The numbers that those kernels are given: an array of them, or nothing."""
         self.module(variant)

@@ -13,6 +13,8 @@ from typing import Any, Callable, NamedTuple, Sequence
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.types.containers import NamedTuple as NamedTupleType
+from numba.core.types.misc import CPointer
 from numba.extending import intrinsic, models, register_model
 
 from . import lane_order
@@ -120,7 +122,7 @@ def word_of(dtype: Element) -> Element:
 # ---- memory ----------------------------------------------------------------------------------------------------------
 def address(context: Context, builder: ir.IRBuilder, kind: Kind, array: ir.Value, index: ir.Value) -> ir.Value:
     """Pointer to array[index], of an array or of what :func:`bare` leaves of it."""
-    data = array if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, array).data
+    data = array if isinstance(kind, CPointer) else context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index], inbounds=True)
 
 
@@ -147,7 +149,7 @@ def _wide(dtype: Element) -> bool:
 def bare(context: Context, arrays: Kind) -> Intrinsic:
     """A named tuple whose flat arrays are pointers to their first elements: an array is seven values, and to hand all of them from function
     to function took a third of the time that a kernel is compiled in."""
-    kind = types.NamedTuple([types.CPointer(field.dtype) if isinstance(field, types.Array) else field for field in arrays.types],
+    kind = NamedTupleType([CPointer(field.dtype) if isinstance(field, types.Array) else field for field in arrays.types],
                             arrays.instance_class)
 
     def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:

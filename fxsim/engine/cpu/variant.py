@@ -20,7 +20,7 @@ CPU = Dialect((
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'common = nb.njit(error_model="numpy", pipeline_class=Inlined)',
-    'compiled = kept(__name__, nogil=True, error_model="numpy", _nrt=False)',
+    'compiled = kept(__name__, nogil=True, error_model="numpy")',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), NAMES,
     signed="signed", unsigned="unsigned",
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
