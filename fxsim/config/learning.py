@@ -72,5 +72,5 @@ class LearningConfig(Section):
     c_reg: NonNegative = Field(0.01, description="strength of the firing-rate regularisation")
     f_target_hz: Rate = Field(10.0, description="target rate, Hz")
     memory_mib: Optional[PositiveReal] = Field(
-        None, description="rule bptt: MiB for what is kept of the trials that run at once; longer ones run forward twice; null: all is kept")
+        None, description="MiB for what rule bptt keeps of the trials that run at once; longer ones run forward twice; null: all is kept")
     optimizer: Optimizer = AdamConfig(name="adam")

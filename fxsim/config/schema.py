@@ -63,8 +63,6 @@ class Config(Section):
             refuse("iterations", self.iterations, "a number of updates; epochs need task.trials, the trials in the training file of a data set")
         if self.learning.rule == "bptt":
             self._check_bptt()
-        elif self.learning.memory_mib is not None:
-            refuse("learning.memory_mib", f"{self.learning.memory_mib} with rule {self.learning.rule}", "null: only rule bptt keeps trials")
         elif self.engine == "reference" and self.precision not in FLOATS:
             refuse("precision", f"{self.precision} with engine reference", "float32 or float64")
         if self.formats:

@@ -107,7 +107,7 @@ def evaluate(source: str | Path, precisions: Sequence[str], changes: Sequence[st
 def plain(config: Config) -> Config:
     """The configuration in the twin's precision, with a rule that engines know: nothing is learned."""
     changes: dict[str, Any] = {"precision": TWIN, "formats": {}, "engine": "auto" if config.engine == "reference" else config.engine}
-    return config.changed({**changes, "learning.rule": "eprop", "learning.memory_mib": None} if config.learning.rule == "bptt" else changes)
+    return config.changed({**changes, "learning.rule": "eprop"} if config.learning.rule == "bptt" else changes)
 
 
 def compared(source: str, network: Network, configs: Sequence[Config]) -> Evaluation:

@@ -85,7 +85,7 @@ def test_train_does_not_overwrite_another_run(run_directory):
     (["train", "delayed_match", "--set", "network.grid=[5, 5]"], ["network.grid"]),
     (["train", "delayed_match", "--set", "precision=q17"], ["q17"]),
     (["compare", "delayed_match", "--precisions", "q17", "--out", "{tmp}/x"], ["q17"]),
-    (["compare", "delayed_match", "--rules", "bptt,eprop", "--set", "learning.memory_mib=9", "--out", "{tmp}/x"], ["learning.memory_mib", "eprop", "bptt"]),
+    (["compare", "delayed_match", "--rules", "bptt,eprop", "--set", "engine=cuda", "--out", "{tmp}/x"], ["engine", "cuda", "bptt"]),
     (["compare", "delayed_match", "--rules", "", "--out", "{tmp}/x"], ["rules"]),
     (["compare", "delayed_match", "--seeds", "1,1", "--out", "{tmp}/x"], ["seeds"]),
     (["train", "delayed_match", "--out", "/proc/nowhere"], ["/proc/nowhere"]),

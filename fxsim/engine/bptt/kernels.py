@@ -43,7 +43,7 @@ def run_forward(first, last, T, S, R, net, s, tape, io):
 def weights_step(spikes, first, last, at, adjoint, from_, gradient):
     """One more step of the gradients of the synapses first .. last-1 of a line, in the lanes that spiked."""
     for e in range(first, last):
-        put(gradient, e * LANES, counted(take(gradient, e * LANES), spikes, take(adjoint, from_ + at[e & M])))
+        put(gradient, e * LANES, counted(take(gradient, e * LANES), spikes, take(adjoint, from_ + at[e])))
 
 
 @inline
@@ -51,10 +51,10 @@ def passed_step(sum, first, last, at, weight, adjoint, from_):
     """What the synapses first .. last-1 of a neuron pass back to its spike; four sums, as one would wait for itself."""
     second, third, fourth = none(adjoint), none(adjoint), none(adjoint)
     for e in range(first, last, 4):
-        sum = passed_back(sum, weight[e & M], take(adjoint, from_ + at[e & M]))
-        second = passed_back(second, weight[e + 1 & M], take(adjoint, from_ + at[e + 1 & M]))
-        third = passed_back(third, weight[e + 2 & M], take(adjoint, from_ + at[e + 2 & M]))
-        fourth = passed_back(fourth, weight[e + 3 & M], take(adjoint, from_ + at[e + 3 & M]))
+        sum = passed_back(sum, weight[e], take(adjoint, from_ + at[e]))
+        second = passed_back(second, weight[e + 1], take(adjoint, from_ + at[e + 1]))
+        third = passed_back(third, weight[e + 2], take(adjoint, from_ + at[e + 2]))
+        fourth = passed_back(fourth, weight[e + 3], take(adjoint, from_ + at[e + 3]))
     return addFLT(addFLT(sum, second), addFLT(third, fourth))
 
 
