@@ -1,7 +1,7 @@
 """fxsim: train recurrent spiking networks with e-prop and diffusing neuromodulators, in float and in fixed point.
 
 config/     what a run is, as validated YAML            model/      the network as data, and the equations written once
-tasks/      trials, drawn from a seed                   reference/  PyTorch: BPTT and the float anchor
+tasks/      trials, drawn from a seed                   reference/  PyTorch: the float anchor
 engine/     oracle, CPU, CUDA: one arithmetic           training/   the loop, optimizers, and what a run leaves on disk
 study/      many runs and their tables                  report/     the pages that show them
 verify/     exactness                                   bench/      speed

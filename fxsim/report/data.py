@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 import pandas as pd
@@ -80,11 +81,16 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
         if unknown := [name for name in dict.fromkeys(curves[column]) if name not in known]:
             raise InputError(directory / "curves.csv", column, str(unknown[0])[:80], "one of " + ", ".join(known))
     telemetry = read_table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
-    paths = {task: published / f"{task}.csv" for task in dict.fromkeys(curves["task"])} if published else {}
-    tables = {task: read_table(path, PUBLISHED_COLUMNS) for task, path in paths.items() if path.exists()}
-    if published and not tables:
-        raise InputError(published, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in paths))
+    tables = read_published(published, list(dict.fromkeys(curves["task"]))) if published else {}
     return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
+
+
+def read_published(directory: Path, tasks: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """task -> the authors' curves. InputError if there are none of these tasks."""
+    tables = {task: read_table(path, PUBLISHED_COLUMNS) for task in tasks if (path := directory / f"{task}.csv").exists()}
+    if not tables:
+        raise InputError(directory, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in tasks))
+    return tables
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -44,10 +44,11 @@ class Fitted:
 
 def observe(config: Config, progress: Progress | None = None) -> dict[str, float]:
     """quantity -> largest magnitude in scaled units during a float32 training of ``config``. InputError where nothing is counted."""
+    if config.learning.rule == "bptt":
+        raise InputError(config.name, "learning.rule", "bptt, which has no eligibility to count", "another rule")
     training = Training(config.changed({"precision": "float32", "formats": {}, "evaluation.telemetry": "always"}))
     if training.engine.name == "reference":
-        raise InputError(config.name, "engine", f"reference, which counts nothing (rule {config.learning.rule})",
-                         "engine auto, cpu, cuda or oracle, and another rule than bptt")
+        raise InputError(config.name, "engine", "reference, which counts nothing", "auto, cpu, cuda or oracle")
     largest: dict[str, float] = {}
 
     def note(quantity: str, values: ArrayLike) -> None:

@@ -169,6 +169,8 @@ def memory(config: Config, network: Network) -> Memory:
 
 def tables(config: Config, precisions: list[str]) -> tuple[list[list[str]], list[list[str]]]:
     """Rows of text, headed: memory of each precision, and operations of the fixed ones."""
+    if config.learning.rule == "bptt":
+        raise InputError(config.name, "learning.rule", "bptt, which no chip runs", "another rule")
     network = network_of(config)
     memories = [["precision", "bits of", *(field.name for field in fields(Kept)), "all"]]
     counts = [["precision", "phase", "operations", *(f"<= {w} bits" for w in WIDTHS), "bits of results", "roundings", "random words"]]

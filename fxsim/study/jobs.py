@@ -69,6 +69,14 @@ class Workers:
     threads: int = 0
     scheduler: str = ""
 
+    def side_by_side(self, runs: int) -> int:
+        """How many of so many runs go at a time on this machine."""
+        return max(1, min(self.jobs or os.cpu_count() or 1, runs))
+
+    def share(self, config: Config, jobs: int) -> int:
+        """Threads of a run of which ``jobs`` go at a time on this machine."""
+        return self.threads or config.threads or max(1, (os.cpu_count() or 1) // jobs)
+
 
 def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Generator[tuple[Run, Future], None, None]:
     """Train; yields each run with its done future, whose result is the last evaluation as a curve row, in the order of completion."""
@@ -134,11 +142,10 @@ def compile_all(configs: Sequence[Config], jobs: int, interrupts: Interrupts) ->
 
 @contextmanager
 def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int, Callable[[], None]]]:
-    cores = os.cpu_count() or 1
-    jobs = max(1, min(workers.jobs or cores, runs))
-    share = max(1, cores // jobs)
-    with processes(jobs, interrupts, dict.fromkeys(THREADS, str(workers.threads or share))) as submit:
-        yield lambda run: submit(train_one, run, workers.threads or run.config.threads or share), jobs, lambda: None
+    jobs = workers.side_by_side(runs)
+    share = workers.threads or max(1, (os.cpu_count() or 1) // jobs)
+    with processes(jobs, interrupts, dict.fromkeys(THREADS, str(share))) as submit:
+        yield lambda run: submit(train_one, run, workers.share(run.config, jobs)), jobs, lambda: None
 
 
 @contextmanager

@@ -20,6 +20,8 @@
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
         axes: {bits: [formats.membrane.word_bits]}                  # names for this block alone
+    statistics: {margin: 0.02}          # what is asked of paired runs, see fxsim.study.statistics.contrasts
+    training_every: 1                   # of the rows of training, tables keep those after every so many updates
     figures:                            # what fxsim report DIR draws; columns are those of the tables, see fxsim.study.store
       - {kind: curves, title: Learning, panels: [task, rule], lines: precision}
       - {kind: lines, title: Bits, where: {block: bits}, x: weight_bits, lines: rule, levels: {float32: {block: reference}}}
@@ -44,11 +46,12 @@ from typing import Any, Iterable, Iterator, Literal, Union
 from pydantic import Field, ValidationError
 
 from fxsim.config import Config, config_names, load_config
-from fxsim.config.base import Integer, Name, Section
+from fxsim.config.base import Integer, Name, Positive, Section
 from fxsim.config.io import portable
 from fxsim.config.schema import one_line
 from fxsim.config.tasks import ADDED
 from fxsim.errors import InputError
+from fxsim.training.checkpoints import FREE as NO_BITS
 from fxsim.training.evaluation import plain
 from fxsim.training.initial import pinned
 from quant import FLOATS, PrecisionSpec, load_spec
@@ -57,9 +60,10 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
+from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
-FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
 Label = Union[Name, Literal[""]]
 SEED = "{seed}"         # in the path of an initial network
 Value = Union[bool, int, float, str, list, dict, None]
@@ -108,6 +112,8 @@ class Study(Section):
     seeds: tuple[Integer, ...] = Field((0, 1, 2), min_length=1)
     axes: dict[Name, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
+    statistics: Statistics = Statistics()
+    training_every: Positive = 1
     figures: list[Figure] = []
 
 
@@ -137,8 +143,11 @@ class Planned:
         data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
         if c.initial is None:
             del data["initial"]
-        else:
-            del data["initial"]["path"]     # its checksum counts
+        for *sections, field in (name.split(".") for name in NO_BITS):
+            place = data
+            for section in sections:
+                place = place.get(section, {})
+            place.pop(field, None)
         data["task"] = {field: value for field, value in data["task"].items() if field not in ADDED or value != ADDED[field]}
         numbers = c.resolved_precision()
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
@@ -162,7 +171,7 @@ def parse_study(data: object, source: str) -> Study:
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
-        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure}) from None
+        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure, "contrasts": Contrast}) from None
     for i, figure in enumerate(study.figures):
         for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
             if (figure.kind in kinds) != bool(getattr(figure, field)):
@@ -251,10 +260,11 @@ def _kept(name: str) -> str:
     return f"study.files/{where}{path.name}"
 
 
-def plan(study: Study, source: str, places: Places | None = None) -> list[Planned]:
+def plan(study: Study, source: str, places: Places | None = None, given: bool = True) -> list[Planned]:
     """All runs, seeds outermost, so that what is done at any time is paired. Raises InputError for the first run that cannot be.
 
-    ``places`` has then found, and holds, the files that the study names.
+    ``places`` has then found, and holds, the files that the study names. ``given``: whether networks that runs begin with are there; without
+    them such runs have no checksum, and so not the name of their directory.
     """
     counts: dict[str, int] = {}
     for b in study.blocks:
@@ -280,7 +290,7 @@ def plan(study: Study, source: str, places: Places | None = None) -> list[Planne
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
-            runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where))) for seed in block.seeds or study.seeds]
+            runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where, given))) for seed in block.seeds or study.seeds]
     require_distinct(source, {p.config.precision: (p.precision, load_spec(p.config.precision)) for _, p in runs
                               if p.config.precision not in FLOATS}.values())
     order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
@@ -302,12 +312,13 @@ def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], plac
         yield Planned(block.name, {**source.axes, **varied}, config, source)
 
 
-def _seeded(config: Config, seed: int, where: str) -> Config:
+def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
     """The run with this seed."""
     changes: dict[str, Any] = {"seed": seed}
     if config.initial is not None:
         changes["initial.path"] = config.initial.path.replace(SEED, str(seed))
-    return pinned(config.changed(changes, where))
+    seeded = config.changed(changes, where)
+    return pinned(seeded) if given else seeded
 
 
 def _combinations(block: Block) -> Iterator[dict[str, Value]]:

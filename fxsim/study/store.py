@@ -1,8 +1,9 @@
 """The tables of a sweep: Parquet, tidy, equal to the byte for equal runs (nothing in them depends on when or where they ran).
 
-    results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done |
-                        failed), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation), best_accuracy, best_nmse
-    curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes
+    results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done | failed |
+                        open, which is not finished), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation),
+                        best_accuracy, best_nmse
+    curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes; of training those that the study keeps
     evaluations.parquet a row per run of the blocks that evaluate, with the columns of fxsim.training.evaluation; trained: the run of the weights
     telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes; where an axis is called rounding, say, the column of what was
                         counted is "counted rounding"
@@ -12,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -26,19 +27,25 @@ from .plan import Planned
 NAMES = ("results", "curves", "telemetry", "evaluations")
 
 
-def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:
-    """Write the tables of a sweep from its run directories. ``failures``: folder -> error."""
+def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str], unfinished: Collection[str] = (),
+                training_every: int = 1) -> None:
+    """Write the tables of a sweep from its run directories. ``failures``: folder -> error; ``unfinished``: folders of runs that are not done;
+    ``training_every``: see :class:`.plan.Study`."""
     rows, curves, telemetry, evaluations = [], [], [], []
     for run in planned:
         folder, labels = directory / "runs" / run.folder, {**_labels(run), **_axes(run)}
         if run.folder in failures:
             rows.append({**labels, "status": "failed", "error": failures[run.folder]})
             continue
+        if run.folder in unfinished:
+            rows.append({**labels, "status": "open", "error": ""})
+            continue
         manifest = json.loads((folder / "manifest.json").read_text())
         table = pd.read_csv(io.StringIO(read_csv_text(folder / "curves.csv")))
         rows.append({**labels, "status": "done", "error": "", "updates": manifest["updates"], "stopped_early": manifest["stopped_early"],
                      **_qualities(table)})
-        curves.append(_labelled(table.drop(columns="seconds"), labels))
+        kept = (table["split"] == "eval") | (table["iteration"] % training_every == 0)
+        curves.append(_labelled(table[kept].drop(columns="seconds"), labels))
         telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
         if run.source:
             found = pd.read_csv(io.StringIO(read_csv_text(folder / "evaluation.csv"))).drop(columns="precision")

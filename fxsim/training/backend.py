@@ -1,6 +1,6 @@
 """What one run computes with: an engine and the arithmetic of its weights, chosen by the configuration.
 
-The simulator's engines learn by e-prop, diffusion and the controls. BPTT runs on the PyTorch reference, in float.
+All engines learn by e-prop, diffusion and the controls; by BPTT the CPU engine and the PyTorch reference do.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class ModelUnits:
     """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
 
-    kind, spec, dtype = "float64", None, np.dtype(np.float64)
+    kind, spec, dtype, backward = "float64", None, np.dtype(np.float64), False
     weight_scale = dict.fromkeys(LAYERS, 1.0)
 
     def __init__(self, name: str):
@@ -108,9 +108,10 @@ def _cpu_engine(config: Config) -> tuple[CpuEngine, dict[str, np.ndarray], Task]
 
 def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:
     """The engine and arithmetic of a configuration. Raises InputError for formats and combinations that cannot work."""
-    if config.engine == "reference" or learning.rule == "bptt":
+    if config.engine == "reference":
         if config.learning.optimizer.name != "adam":
             raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
         return Backend(Reference(network, learning, config.precision, config.seed), ModelUnits(config.precision))
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
-    return Backend(make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads), arithmetic)
+    engine = make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
+    return Backend(engine, arithmetic)

@@ -50,6 +50,14 @@ def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt, 
     assert "mine: quantities." in str(error.value) and quantity in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("quantity, frac", [("membrane", 52), ("gradient", 42), ("eligibility", 42)])
+def test_63_bits_are_accepted_and_64_are_not(case, quantity, frac):
+    """One fraction bit decides."""
+    assert proof_for(_arithmetic(case, **{quantity: QFormat(32, frac)}), case.network)
+    with pytest.raises(InputError, match="intermediates need 64 bits, allowed: at most 63"):
+        proof_for(_arithmetic(case, **{quantity: QFormat(32, frac + 1)}), case.network)
+
+
 def test_an_engine_that_joined_is_held_to_the_same_proof(case, monkeypatch):
     """Whatever it is: the proof is made before its constructor is called."""
     monkeypatch.setattr("fxsim.engine.registry._constructor", lambda name: pytest.fail)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-from click.testing import CliRunner
+from studies import SMALL, STUDY, study, swept
 
-from fxsim.cli.main import main
 from fxsim.config import load_config
 from fxsim.errors import InputError
 from fxsim.study.columns import RESERVED
@@ -20,27 +18,12 @@ from fxsim.study.plan import load_study, parse_study, plan
 from fxsim.study.store import read_store
 
 from processes import alive, children, command, needs_proc, wait_until
-from tiny import SHORT, TINY
 
-SMALL = {field: yaml.safe_load(value) for field, value in (change.split("=", 1) for change in (*TINY, *SHORT, "evaluation.every=5", "engine=oracle"))}
-STUDY = {"name": "tiny", "base": "delayed_match", "set": {**SMALL, "iterations": 10}, "seeds": [3, 4],
-         "axes": {"state bits": ["formats.membrane.word_bits", "formats.readout.word_bits"]},
-         "blocks": [{"name": "float", "grid": {"precision": ["float64"], "learning.rule": ["eprop", "diffusion"]}},
-                    {"name": "bits", "set": {"precision": "q16"}, "grid": {"state bits": [10, 12]}}]}
 TABLES = ("results.parquet", "curves.parquet", "telemetry.parquet")
-
-
-def study(path, **changes):
-    path.write_text(yaml.safe_dump({**STUDY, **changes}))
-    return path
 
 
 def same_tables(first, second):
     assert [(first / name).read_bytes() == (second / name).read_bytes() for name in TABLES] == [True] * 3
-
-
-def swept(*arguments):
-    return CliRunner().invoke(main, ["sweep", *map(str, arguments)])
 
 
 # ---- studies ---------------------------------------------------------------------------------------------------------

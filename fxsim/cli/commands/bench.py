@@ -36,8 +36,8 @@ def iteration(task: str | None, rule: str | None, precision: str | None, engine:
     from fxsim.files.ownership import claim_file, json_with
     from fxsim.files.writing import make_directory, write_json
     from fxsim.training.runs import machine
-    if rule == "bptt" and engine not in (None, "reference"):
-        raise InputError("bench", "--engine", f"{engine} with rule bptt", "reference, which alone has it")
+    if rule == "bptt" and engine not in (None, "cpu", "reference"):
+        raise InputError("bench", "--engine", f"{engine} with rule bptt", "cpu or reference")
     if threads and engine not in (None, "cpu"):
         raise InputError("bench", "--threads", f"{threads} with engine {engine}", "no threads: they are the CPU engine's")
     rows = default_rows(task, rule, precision, engine)

@@ -11,7 +11,7 @@ import copy
 import textwrap
 from functools import lru_cache
 
-from fxsim.model import softmax, steps
+from fxsim.model import adjoint, softmax, steps
 from quant import PrecisionSpec, QFormat, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
@@ -267,6 +267,12 @@ def quick_gradient_functions(quick: QuickGradient | None) -> str:
             f"@update\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
             "@update\ndef room_left(total):\n"
             f"    return sub32(I32({quick.limit}), mul32(min32(total, I32({quick.limit // quick.slope + 1})), I32({quick.slope})))")
+
+
+def adjoint_functions(operators: dict[object, str]) -> str:
+    """The functions of :mod:`fxsim.model.adjoint` on floats."""
+    words = Words.always("FLT", operators)
+    return "\n\n".join("@update\n" + unparse(Wrap(words).visit(copy.deepcopy(node))) for node in functions(adjoint).values())
 
 
 def random_functions(operators: dict[object, str]) -> str:

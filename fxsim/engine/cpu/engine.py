@@ -51,13 +51,13 @@ class CpuEngine:
         self._given: dict[Variant, tuple[np.ndarray, ...]] = {}         # the numbers of the formats, for kernels that are given them
         self._wires: dict[ModuleType, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
-        self._general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
+        self.general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
         try:
             self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
         except InputError:
-            if not self._general:
+            if not self.general:
                 raise
-            self._general = False       # written out, sums are narrower
+            self.general = False       # written out, sums are narrower
             self.module(self.variant(PLAIN.lanes))
 
     def variant(self, trials: int) -> Variant:
@@ -70,7 +70,7 @@ class CpuEngine:
             chosen = FEW_NARROW if narrow else FEW
         else:
             chosen = NARROW if narrow else PLAIN
-        return replace(chosen, unroll=1, general=True) if self._general else chosen
+        return replace(chosen, unroll=1, general=True) if self.general else chosen
 
     def module(self, variant: Variant) -> ModuleType:
         """The kernels built for this arithmetic."""

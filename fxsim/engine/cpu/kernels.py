@@ -148,8 +148,8 @@ def gradient_out_step(t, net, s):
 
 # ---- neurons ---------------------------------------------------------------------------------------------------------
 @inline
-def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
-    """One step of the neurons from j on, SIDE of them side by side: a, V, spike, and for learning H and Z."""
+def neuron_step(t, j, p, learn, leak_m, leak_a, leak_k, R, net, s, h):
+    """One step of the neurons from j on, SIDE of them side by side: a, V, spike, and for learning H, kept at p, and Z."""
     o, who = j * LANES, j
     if SIDE > 1:
         who = take_side(net.number, o)
@@ -176,17 +176,17 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
         if learn:
             bits = bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), who))
             if WATCHED:     # what is clipped while a neuron is refractory is not counted
-                put_side(h.h, j * ROW + k * LANES, pseudo_derivative(above, ready, bits))
+                put_side(h.h, p, pseudo_derivative(above, ready, bits))
             else:
-                put_side(h.h, j * ROW + k * LANES, mul_H(pseudo_derivative(above, NUM(1), bits), ready))
+                put_side(h.h, p, mul_H(pseudo_derivative(above, NUM(1), bits), ready))
     else:
         over = distance_lif(V)
         spike = and16(ready, positive(over))
         if learn:
             bits = bits_pseudo_derivative_lif(stream, counter_pseudo_derivative_lif(step_pseudo_derivative_lif(t), who))
-            put_side(h.h, j * ROW + k * LANES, mul_H(pseudo_derivative_lif(over, bits), ready))
+            put_side(h.h, p, mul_H(pseudo_derivative_lif(over, bits), ready))
     put(s.z, o, spike)
-    if learn:
+    if TRACES and learn:
         put(s.Z, o, readout_trace(take_side(s.Z, o), spike, leak_k,
                                   bits_readout_trace(stream, counter_readout_trace(step_readout_trace(t), who))))
 
@@ -229,54 +229,69 @@ def record_step(t, k, step, learn, rule, net, s, h, rec):
                         rec.m[(step * net.n_cells + c) * LANES + l] = s.grid[c * LANES + l]
 
 
+@inline
+def lines_step(t, k, learn, leak_m, net, s, h, io):
+    """Spikes, of neurons at the step before and of inputs, reach the currents of their targets; for TRACES also X of all lines."""
+    n, m = net.n, net.n_in
+    for i in range(n):
+        q = i * LANES
+        z = take(s.z, q)
+        if TRACES and learn:
+            follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
+        if any_spike(s.z_words, q):
+            if TRACES:
+                s.lively[0] += 1 - s.heard[i]
+                s.heard[i] = 1
+            if JOINT:
+                deliver(s.current_in, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
+            else:
+                deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
+    for i in range(m):
+        q = (t * m + i) * LANES
+        x = take(io.x, q)
+        if TRACES and learn:
+            follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
+        if any_spike(io.x_words, q):
+            if TRACES:
+                s.lively[0] += 1 - s.heard[n + i]
+                s.heard[n + i] = 1
+            deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
+
+
+@inline
+def outputs_step(t, step, leak_k, net, s, io):
+    """Spikes are counted and reach the readout; it is kept from the window's first step on, ``step`` 0."""
+    n, n_out = net.n, net.n_out
+    for j in range(n):
+        if any_spike(s.z_words, j * LANES):
+            z = take(s.z, j * LANES)
+            put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
+            deliver(s.current_out, z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, net.w_out)
+    for o in range(n_out):
+        y = readout(take(s.y, o * LANES), take_held(s.current_out, o * LANES), leak_k,
+                    bits_readout(take(s.stream, 0), counter_readout(step_readout(t), o)))
+        put(s.y, o * LANES, y)
+        put_held(s.current_out, o * LANES, none(s.current_out))
+        if step >= 0:
+            put(io.y, (step * n_out + o) * LANES, take(s.y, o * LANES))
+
+
 @common
 def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel):
     """The chunk of steps from t0 on, of one block; rule: 0 e-prop, 1 diffusion, 2 diffusion on per-step tables."""
-    n, m, n_out, steps = net.n, net.n_in, net.n_out, min(CHUNK, T - t0)
+    n, n_out, steps = net.n, net.n_out, min(CHUNK, T - t0)
     leak_m, leak_a, leak_k = COEFFICIENT(net.leaks[0]), COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for k in range(steps):
         t = t0 + k
-        for i in range(n):
-            q = i * LANES
-            z = take(s.z, q)
-            if learn:
-                follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
-            if any_spike(s.z_words, q):
-                s.lively[0] += 1 - s.heard[i]
-                s.heard[i] = 1
-                if JOINT:
-                    deliver(s.current_in, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
-                else:
-                    deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
-        for i in range(m):
-            q = (t * m + i) * LANES
-            x = take(io.x, q)
-            if learn:
-                follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
-            if any_spike(io.x_words, q):
-                s.lively[0] += 1 - s.heard[n + i]
-                s.heard[n + i] = 1
-                deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
-        for j in range(0, n, SIDE):
-            neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
-        for j in range(n):
-            if any_spike(s.z_words, j * LANES):
-                z = take(s.z, j * LANES)
-                put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
-                deliver(s.current_out, z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, net.w_out)
-        for o in range(n_out):
-            y = readout(take(s.y, o * LANES), take_held(s.current_out, o * LANES), leak_k,
-                        bits_readout(take(s.stream, 0), counter_readout(step_readout(t), o)))
-            put(s.y, o * LANES, y)
-            put_held(s.current_out, o * LANES, none(s.current_out))
         step = t - (T - S)
-        if step >= 0:
-            for o in range(n_out):
-                put(io.y, (step * n_out + o) * LANES, take(s.y, o * LANES))
-            if learn:
-                error_step(t, s.y, io.target, step * n_out * LANES, s.err, n_out, classify, s.probability, s.stream)
-                signal_step(t, k, step, rule, COEFFICIENT(kd), net, s, h, io)
-                gradient_out_step(t, net, s)
+        lines_step(t, k, learn, leak_m, net, s, h, io)
+        for j in range(0, n, SIDE):
+            neuron_step(t, j, j * ROW + k * LANES, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
+        outputs_step(t, step, leak_k, net, s, io)
+        if learn and step >= 0:
+            error_step(t, s.y, io.target, step * n_out * LANES, s.err, n_out, classify, s.probability, s.stream)
+            signal_step(t, k, step, rule, COEFFICIENT(kd), net, s, h, io)
+            gradient_out_step(t, net, s)
         if WATCHED and recording(rec):
             record_step(t, k, step, learn, rule, net, s, h, rec)
     h.lively[0] = s.lively[0]

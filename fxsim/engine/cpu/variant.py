@@ -44,6 +44,7 @@ class Variant:
     unroll      steps of a visit written out, a power of two; divides chunk
     telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
     general     for all formats that differ in numbers only, see :mod:`fxsim.engine.build.given`
+    traces      of lines and neurons, for eligibility; without, rows of histories are beside each other
     """
 
     lanes: int = 16
@@ -53,6 +54,7 @@ class Variant:
     unroll: int = 4
     telemetry: bool = False
     general: bool = False
+    traces: bool = True
     dialect: ClassVar[Dialect] = CPU
 
     @property
@@ -74,6 +76,6 @@ class Variant:
         neuron's learning signal that are kept, a register full of 16-bit words; SPAN: lanes of gradients that are summed side by side."""
         width = group() or 16
         return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
-                "ROW": self.lanes * self.chunk + 32,
+                "ROW": self.lanes * self.chunk + 32 if self.traces else self.lanes, "TRACES": self.traces,
                 "WIDTH": self._lanes(width), "SPAN": self._lanes(2 * width), "M": (1 << 40) - 1,
                 "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry}

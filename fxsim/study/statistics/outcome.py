@@ -50,40 +50,57 @@ class Mean:
 
 def mean_of(values: Numbers) -> Mean:
     """Mean and interval of independent values, or of differences paired by seed."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
     x = np.asarray(values, float)
     if x.size < 2:
         return Mean(float(x.mean()) if x.size else float("nan"), x.size, float("nan"), float("nan"))
     error, free = x.std(ddof=1) / np.sqrt(x.size), x.size - 1
-    two_sided = t.ppf(0.5 + LEVEL / 2, free)
-    return Mean(float(x.mean()), x.size, float(two_sided * error), float((two_sided + t.ppf(POWER, free)) * error))
+    two_sided = stdtrit(free, 0.5 + LEVEL / 2)
+    return Mean(float(x.mean()), x.size, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
+
+
+def unpaired(a: Numbers, b: Numbers) -> Mean:
+    """Difference of the means of two independent samples, a - b, with Welch's interval. ``n``: of both together; NaN where one has a single value."""
+    from scipy.special import stdtrit
+    x, y = np.asarray(a, float), np.asarray(b, float)
+    if min(x.size, y.size) < 2:
+        return Mean(float(x.mean() - y.mean()) if min(x.size, y.size) else float("nan"), x.size + y.size, float("nan"), float("nan"))
+    of_x, of_y = x.var(ddof=1) / x.size, y.var(ddof=1) / y.size
+    error = np.sqrt(of_x + of_y)
+    free = (of_x + of_y) ** 2 / (of_x**2 / (x.size - 1) + of_y**2 / (y.size - 1)) if error else x.size + y.size - 2
+    two_sided = stdtrit(free, 0.5 + LEVEL / 2)
+    return Mean(float(x.mean() - y.mean()), x.size + y.size, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
 
 
 def p_value(differences: Numbers) -> float:
     """Of a two-sided t test that their mean is zero; NaN for a single one, 1 where all are zero."""
-    from scipy.stats import t
+    from scipy.special import stdtr
     x = np.asarray(differences, float)
     if x.size < 2:
         return float("nan")
     error = x.std(ddof=1) / np.sqrt(x.size)
     if error == 0:
         return 1.0 if x.mean() == 0 else 0.0
-    return float(2 * t.sf(abs(x.mean()) / error, x.size - 1))
+    return float(2 * stdtr(x.size - 1, -abs(x.mean()) / error))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values, in the order given: those below 5 % hold together at 5 % (S. Holm, Scand. J. Statist. 6, 1979)."""
+def holm(p_values: Sequence[float], most: int | None = None) -> list[float]:
+    """Adjusted p values, in the order given: those below 5 % hold together at 5 % (S. Holm, Scand. J. Statist. 6, 1979).
+
+    most    how many of the hypotheses can be true at once, where some exclude one another; None: all
+    """
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    left = np.minimum(np.arange(p.size, 0, -1), p.size if most is None else most)
+    steps = np.maximum.accumulate(p[order] * left)
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted.tolist()
 
 
-def pooled(differences: pd.DataFrame) -> Mean:
-    """One contrast over several conditions, word lengths say, instead of one for each: the mean of each row (a seed), then over rows."""
-    return mean_of(differences.mean(axis=1, skipna=False).dropna().to_numpy())
+def pooled(differences: pd.DataFrame) -> np.ndarray:
+    """One contrast over several conditions, word lengths say, instead of one for each: the mean of each row (a seed) that has them all."""
+    return differences.mean(axis=1, skipna=False).dropna().to_numpy()
 
 
 def pairing(a: Sequence[float], b: Sequence[float]) -> float:
@@ -115,3 +132,10 @@ def crossing(x: Sequence[float], y: Sequence[float], goal: float) -> Crossing:
         return Crossing(float(xs[-1]), "above")
     i = int(np.argmax(best >= goal))
     return Crossing(float(np.interp(goal, best[i - 1:i + 1], xs[i - 1:i + 1])), "at")
+
+
+def area(evaluations: pd.DataFrame, column: str, end: int) -> float:
+    """Mean of a measure over the updates 0 to ``end``, by straight lines between evaluations; one that stopped before stays at its last value."""
+    rows = evaluations[evaluations["iteration"] <= end].sort_values("iteration")
+    x, y = np.append(rows["iteration"], end).astype(float), np.append(rows[column], rows[column].iloc[-1]).astype(float)
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) / end)
