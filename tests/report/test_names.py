@@ -64,7 +64,7 @@ def test_names_that_are_more_than_text_are_refused(name, tmp_path):
 def test_a_precisions_name_leads_nowhere_else(name, tmp_path):
     (tmp_path / "mine.yaml").write_text(f"name: {name}\nextends: q16\n")
     (tmp_path / "other.yaml").write_text(f"name: {name.replace('/', ' ')}x\nextends: q16\n")
-    runs, _ = plan([load_config("delayed_match")], ["eprop"], [str(tmp_path / "mine.yaml"), str(tmp_path / "other.yaml")], [1], tmp_path / "out")
+    runs = plan([load_config("delayed_match")], ["eprop"], [str(tmp_path / "mine.yaml"), str(tmp_path / "other.yaml")], [1], tmp_path / "out")
     assert {run.directory.parent for run in runs} == {tmp_path / "out/runs"} and len({run.directory for run in runs}) == 2
     assert all(len(run.directory.name) < 200 for run in runs)
 
