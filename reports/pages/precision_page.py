@@ -192,7 +192,7 @@ def on_chip() -> Iterator[str]:
            f"`adam` on the host had {host['delayed_match']} and {host['cue_accumulation']}, at its smaller rate. What decides, on the reduced task with {seeds('onchip')} seeds:")
     best = means["adamax"].idxmax()
     yield f"stays at chance at every rate ({means['sgd'].min()} to {means['sgd'].max()}):"
-    yield f"`adamax` has {cell['adamax', best]} at its best rate; `adam` on the host {adam}."
+    yield f"`adamax` has {cell['adamax', best]} at the best of the rates that were tried with it; `adam` on the host, at the only rate that it was given, {adam}."
     rounding = table.query("block == 'rounding'").groupby(["log2 rate", "weights.rounding"])["accuracy"].mean().round(1)
     assert max(rounding[-5]["floor"], rounding[-6]["floor"]) < 52 and best == -5
     yield (f"At log2 rate -6 steps are below half of it: rounding to nearest learns nothing ({rounding[-6]['nearest_even']}), stochastic rounding {rounding[-6]['stochastic']}. "
