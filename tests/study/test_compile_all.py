@@ -75,7 +75,7 @@ def test_what_has_no_kernels_is_refused():
 
 
 def test_runs_that_start_together_have_different_kernels(tmp_path):
-    runs, _ = plan([tiny()], ["eprop", "diffusion"], ["float32", "q16", "w8s16"], [0, 1], tmp_path)
+    runs = plan([tiny()], ["eprop", "diffusion"], ["float32", "q16", "w8s16"], [0, 1], tmp_path)
     order = _apart(runs)
     assert [run.config.precision for run in order] == ["float32", "q16", "w8s16"] * 4 and Counter(map(str, order)) == Counter(map(str, runs))
     assert {run.config.seed for run in order[:6]} == {0}        # what is done at any time is paired, still

@@ -65,8 +65,7 @@ def test_holm_rejects_as_its_steps_do(ps):
 
 def test_contrasts_are_pooled_by_seed_and_pairs_correlate():
     table = pd.DataFrame({4: [0.1, 0.2, 0.0], 6: [0.3, 0.2, 0.2]})
-    assert pooled(table).mean() == pytest.approx(1 / 6) and pooled(table).size == 3
-    assert pooled(table).half == pytest.approx(mean_of([0.2, 0.2, 0.1]).half)
+    assert pooled(table) == pytest.approx([0.2, 0.2, 0.1])
     assert pairing([1, 2, 3], [2, 4, 6]) == pytest.approx(1) and np.isnan(pairing([1, 1], [1, 2]))
 
 
