@@ -92,7 +92,8 @@ def test_hostile_json_ends_in_one_line_or_the_checkpoint_before(copy, training):
     data, rng, ends, found = files(copy)[0].read_bytes(), random.Random(2), {}, []
     rewritten(data, lambda meta: found.extend(places(meta)) or meta)
     free = {("config", "threads"), ("config", "checkpoint"), ("config", "checkpoint", "every"), ("config", "engine"), ("engine",), ("seconds",),
-            ("config", "iterations"), *(("config", "task", field) for field in ADDED), ("config", "initial"), ("data",)}
+            ("config", "iterations"), *(("config", "task", field) for field in ADDED), ("config", "initial"), ("config", "learning", "memory_mib"),
+                ("data",)}
     for path in found:
         for value in rng.sample(HOSTILE, 3):
             end = harmless(copy, rewritten(data, lambda meta: replaced(meta, path, value)), training)       # noqa: B023 (called at once)
