@@ -46,8 +46,9 @@ def _rest(sweep: Sweep) -> str:
     known = {name: float(value) for name, value in section(sweep.manifest, "seconds").items() if isinstance(value, (int, float))}
     if not known:
         return ""
-    left = sweep.results.loc[sweep.results["status"] == "open", "block"].map(lambda block: known.get(block, sum(known.values()) / len(known)))
-    return f": about {left.sum() / 3600:.2g} hours, one after the other, at the pace of those that are"
+    mean = sum(known.values()) / len(known)
+    left = sum(known.get(block, mean) for block in sweep.results.loc[sweep.results["status"] == "open", "block"])
+    return f": about {left / 3600:.2g} hours, one after the other, at the pace of those that are"
 
 
 def _rows(sweep: Sweep) -> list[dict]:
