@@ -34,6 +34,7 @@ def whole_runs(task: str | None = None, precision: str | None = None, threads: i
 def measure_whole_run(task: str, precision: str, threads: int, updates: int) -> dict:
     """One row, in this process."""
     from fxsim.config import load_config
+    from fxsim.training.backend import warm_up
     from fxsim.training.checkpoints import Checkpoints
     from fxsim.training.interrupts import Interrupts
     from fxsim.training.loop import Training
@@ -41,11 +42,8 @@ def measure_whole_run(task: str, precision: str, threads: int, updates: int) -> 
     from fxsim.training.runs import save
     config = load_config(task).changed({"precision": precision, "threads": threads, "engine": "cpu", "iterations": updates})
     whole, alone = Training(config), Training(config)
-    for training in (whole, alone):         # compiles and loads
-        batch = training.task.training_trials(0)
-        training.engine.run(training.optimizer.weights, batch)
-        training.engine.run(training.optimizer.weights, training.task.evaluation_trials(), learn=False)
-        training.engine.run(training.optimizer.weights, batch.take(slice(1)), telemetry=True)
+    for training in (whole, alone):
+        warm_up(training.engine, training.optimizer.weights, training.task)
     seconds = paused = 0.0
     with tempfile.TemporaryDirectory() as directory:
         checkpoints = Checkpoints(Path(directory), config.checkpoint.every, Interrupts())

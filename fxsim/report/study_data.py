@@ -24,6 +24,8 @@ from .data import FLOAT_PRECISIONS, read_manifest, read_published
 from .figures import COLOURS, DASHES, LABELS, title
 from .tables import standard_error
 
+NOTHING: dict[str, Any] = {"points": [], "band": None}      # published beside a chart
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -93,11 +95,12 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
             mean, sem = float(numbers.mean()), standard_error(numbers)
             series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
                            "mean": [mean] * 2, "sem": [sem] * 2, "n": [len(numbers)] * 2})
+        beside = published_beside(sweep, shown, figure.metric) if figure.kind == "curves" else NOTHING
         out.append({"root": f"figure-{number}", "id": f"figure-{number}-{len(out)}", "group": f"figure-{number}",
                     "lines": title(figure.lines), "title": panel,
                     "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
                     "y": LABELS.get(figure.metric, figure.metric), "origin": figure.kind == "curves", "log": figure.metric == "nmse",
-                    "percent": figure.metric == "accuracy", "series": series, **_published(sweep, shown, figure)})
+                    "percent": figure.metric == "accuracy", "series": series, **beside})
     return out
 
 
@@ -151,6 +154,17 @@ class Rows:
             yield ", ".join(title(str(value)) for value in key), rows
 
 
+def evaluations(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
+    """The evaluations of these rows of the results; a run that stands in several blocks has its own once."""
+    table = sweep.curves
+    return table[(table["split"] == "eval") & table["run"].isin(runs["run"])].drop_duplicates(["run", "iteration"])
+
+
+def planned_updates(sweep: Sweep, runs: pd.DataFrame) -> int:
+    """How many updates these rows' runs were to make, the longest of them."""
+    return max(int(sweep.facts[run]["iterations"]) for run in runs["run"])
+
+
 def done(results: pd.DataFrame) -> pd.DataFrame:
     """The rows of runs that are finished."""
     return results[results["status"] == "done"]
@@ -191,18 +205,17 @@ def _style(index: int) -> dict:
     return {"colour": COLOURS[index % len(COLOURS)], "dash": list(DASHES[index % len(DASHES)])}
 
 
-def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> dict[str, Any]:
+def published_beside(sweep: Sweep, rows: pd.DataFrame, measure: str) -> dict[str, Any]:
     """Published accuracies, and what the authors' seeds span, beside the curves of one task and rule, where all runs are like the published ones."""
     kinds = set(zip(rows["task"], rows["rule"]))
-    nothing: dict[str, Any] = {"points": [], "band": None}
-    if figure.kind != "curves" or len(kinds) > 1:
-        return nothing
+    if len(kinds) != 1:
+        return NOTHING
     (task, rule), facts = next(iter(kinds)), [sweep.facts.get(run, {}) for run in dict.fromkeys(rows["run"])]
     if any(paper.obstacle(task, rule, fact) for fact in facts):
-        return nothing
+        return NOTHING
     longest = max(facts, key=lambda fact: fact["iterations"])
-    return {"points": paper.points(task, rule, longest) if figure.metric == "accuracy" else [],
-            "band": paper.spread(sweep.published[task], task, rule, longest, figure.metric) if task in sweep.published else None}
+    return {"points": paper.points(task, rule, longest) if measure == "accuracy" else [],
+            "band": paper.spread(sweep.published[task], task, rule, longest, measure) if task in sweep.published else None}
 
 
 def summary(sweep: Sweep) -> list[dict]:

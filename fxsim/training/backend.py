@@ -88,7 +88,11 @@ def kernels_of(config: Config) -> list[str]:
 
 def compile_kernels(config: Config) -> None:
     """Compile all that a run of this configuration computes with on the CPU engine, or find it in the cache. Raises InputError."""
-    engine, weights, task = _cpu_engine(config)
+    warm_up(*_cpu_engine(config))
+
+
+def warm_up(engine: Engine, weights: dict[str, np.ndarray], task: Task) -> None:
+    """Each kind of call that a run makes, once: an update, an evaluation, telemetry. Kernels are compiled, or loaded, then."""
     batch = task.training_trials(0)
     engine.run(weights, batch)
     engine.run(weights, task.evaluation_trials(), learn=False)

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from fxsim.files.pictures import panels, style
 from fxsim.report.build import build_report
+from fxsim.report.figures import STYLE
 from fxsim.report.paper.answer import RULES, sentences
+from fxsim.report.paper.figure import _curves
 from fxsim.report.paper.page import folders
 from fxsim.report.statistics.questions import families
 from fxsim.report.study_data import read_sweep
@@ -59,3 +62,23 @@ def test_charts_have_places_of_their_own_and_nothing_is_fetched(page):
     assert all(html.count(f'<div id="{root}" class="charts">') == 1 for root in {chart["root"] for chart in charts})
     assert "http://" not in re.sub(r'xmlns="[^"]*"|"http://www.w3.org/[^"]*"', "", html) and "<img alt=\"A trial of each task" in html
     assert all(f'href="{task}/report.html"' in html for task in TASKS) and (folder / "figures/figure_2.svg").stat().st_size > 1000
+
+
+def test_published_points_stand_only_beside_runs_like_theirs(page):
+    folder, _ = page
+    sweep = read_sweep(folder / "delayed_match")
+
+    def labels():
+        with style(STYLE):
+            _, ax = panels(figsize=(4, 3))
+            _curves(ax, sweep, "delayed_match")
+            return [label for label in ax.get_legend_handles_labels()[1] if "published" in label]
+    blocks = {rule: sweep.results["rule"] == rule for rule in ("eprop", "diffusion")}
+    for rule, rows in blocks.items():
+        sweep.results.loc[rows, "block"] = rule
+    facts, said = sweep.facts, [f"{rule}, published" for rule in ("BPTT", "diffusion", "e-prop")]
+    assert labels() == said
+    sweep.__dict__["facts"] = {run: {**fact, "k": 0.5} for run, fact in facts.items()}
+    assert labels() == [said[0], said[2]]       # of another decay only what does not diffuse
+    sweep.__dict__["facts"] = {run: {**fact, "paper_size": False} for run, fact in facts.items()}
+    assert labels() == []

@@ -57,7 +57,7 @@ class BpttEngine:
         """The kernels, and the numbers that they are given."""
         if variant not in self._modules:
             source = module_text(self.arithmetic, self.network, variant, TEMPLATE, self.kind.name)
-            self._modules[variant] = load_module(source.text), () if source.numbers is None else (source.numbers,)
+            self._modules[variant] = load_module(source.text), source.given
         return self._modules[variant]
 
     @cached_property

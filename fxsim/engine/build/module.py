@@ -151,6 +151,11 @@ class Source(NamedTuple):
     text: str
     numbers: np.ndarray | None
 
+    @property
+    def given(self) -> tuple[np.ndarray, ...]:
+        """What kernels are given behind their other arguments."""
+        return () if self.numbers is None else (self.numbers,)
+
 
 def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path, adjoint: str = "") -> Source:
     """Source of the kernel module for one arithmetic and template. ``adjoint``: the float type of :mod:`fxsim.model.adjoint`, where that is used."""

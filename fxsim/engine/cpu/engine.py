@@ -77,7 +77,7 @@ class CpuEngine:
         if variant not in self._modules:
             source = module_text(self.arithmetic, self.network, variant, TEMPLATE)
             self._modules[variant] = load_module(source.text)
-            self._given[variant] = () if source.numbers is None else (source.numbers,)
+            self._given[variant] = source.given
         return self._modules[variant]
 
     def kernels(self, *sizes: int) -> list[str]:

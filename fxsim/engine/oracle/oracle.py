@@ -258,7 +258,6 @@ class Oracle:
         counters = Counters(numbers.counters, ar.spec).report() if numbers.counters is not None else None
         return Result(out, somata.count, gradients, counters, recorder.stacked() if recorder else None)
 
-
     def modulator(self, y: np.ndarray, trials: Trials) -> np.ndarray:
         """(S, B, n_cells) stored M of the window's steps, from stored readouts y, (T, B, K): those of a run that learns, in a tenth of its time."""
         ar, rule, T = self.arithmetic, self.learning, trials.steps

@@ -8,9 +8,8 @@ import numpy as np
 
 from fxsim.config import load_config
 from fxsim.files.pictures import panels, save_picture, style
-from fxsim.report import published as paper
 from fxsim.report.figures import COLOURS, DASHES, LABELS, PUBLISHED, STYLE, title
-from fxsim.report.study_data import Sweep, done, measure_of
+from fxsim.report.study_data import Sweep, done, evaluations, measure_of, published_beside
 from fxsim.report.study_figures import seeds
 from fxsim.report.tables import standard_error
 from fxsim.tasks import make_task
@@ -69,23 +68,22 @@ def _curves(ax: Axes, sweep: Sweep, task: str) -> set[int]:
     """Mean and standard error over seeds of each rule; returns how many seeds there are."""
     from matplotlib.ticker import PercentFormatter
     measure, results, counts = measure_of(sweep), done(sweep.results), set[int]()
-    table = sweep.curves[sweep.curves["split"] == "eval"]
     for i, (rule, marker) in enumerate(RULES.items()):
         for precision, dashes, width in (("float32", (None, None), 1.8), ("loihi2", DASHES[2], 1.1)):
-            runs = set(results.loc[(results["block"] == rule) & (results["precision"] == precision), "run"])
-            grouped = table[table["run"].isin(runs)].drop_duplicates(["run", "iteration"]).groupby("iteration")[measure]
-            if not runs:
+            runs = results[(results["block"] == rule) & (results["precision"] == precision)]
+            if runs.empty:
                 continue
+            grouped = evaluations(sweep, runs).groupby("iteration")[measure]
             mean, x = grouped.mean().to_numpy(), np.array(list(grouped.groups))
             sem = np.nan_to_num([standard_error(values.to_numpy()) for _, values in grouped])
             ax.plot(x, mean, marker, color=COLOURS[i + 1], ls="-", dashes=dashes, lw=width, ms=3.5, markevery=max(1, len(x) // 6),
                     label=f"{title(rule)}, {precision}")
             ax.fill_between(x, mean - sem, mean + sem, color=COLOURS[i + 1], alpha=0.15, lw=0)
             counts.add(len(runs))
-        facts = {"paper_size": True, "c_reg": paper.C_REG.get((task, rule)), "iterations": max(paper.UPDATES)}
-        if band := task in sweep.published and paper.spread(sweep.published[task], task, rule, facts, measure):
+        beside = published_beside(sweep, results[(results["block"] == rule) & (results["precision"] == "float32")], measure)
+        if band := beside["band"]:
             ax.fill_between(band["x"], band["lower"], band["upper"], color=PUBLISHED["quartiles"], lw=0, zorder=-1, label="published quartiles")
-        if points := paper.points(task, rule, facts) if measure == "accuracy" else []:
+        if points := beside["points"]:
             updates, level, error = zip(*points)
             ax.errorbar(updates, level, error, fmt=marker, color=COLOURS[i + 1], mfc="white", ms=5, capsize=2, label=f"{title(rule)}, published")
     if measure == "accuracy":

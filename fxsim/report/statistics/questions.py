@@ -12,7 +12,7 @@ import pandas as pd
 
 from fxsim.report.data import FLOAT_PRECISIONS
 from fxsim.report.figures import title
-from fxsim.report.study_data import Rows, Sweep, done, measure_of, shown_axes
+from fxsim.report.study_data import Rows, Sweep, done, evaluations, measure_of, planned_updates, shown_axes
 from fxsim.study.columns import RESULTS
 from fxsim.study.statistics.contrasts import END, Curves, median_time, paired
 from fxsim.study.statistics.outcome import pairing, pooled
@@ -117,10 +117,8 @@ def conditions(sweep: Sweep) -> list[tuple[tuple[str, str, str], pd.DataFrame]]:
 
 def curves(sweep: Sweep, rows: pd.DataFrame) -> Curves:
     """The evaluations of these runs."""
-    runs = rows.drop_duplicates("run")
     measure = measure_of(sweep)
-    table = sweep.curves[(sweep.curves["split"] == "eval") & sweep.curves["run"].isin(runs["run"])].drop_duplicates(["run", "iteration"])
-    return Curves(table[["seed", "iteration", measure]], measure, max(sweep.facts[run]["iterations"] for run in runs["run"]))
+    return Curves(evaluations(sweep, rows)[["seed", "iteration", measure]], measure, planned_updates(sweep, rows))
 
 
 def times(sweep: Sweep) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fxsim.report import published as paper
-from fxsim.report.study_data import Sweep, done
+from fxsim.report.study_data import Sweep, evaluations, planned_updates
 from fxsim.study.statistics.contrasts import END, Curves
 from fxsim.study.statistics.outcome import Mean, unpaired
 
@@ -25,18 +25,18 @@ def against_published(sweep: Sweep) -> list[Replication]:
     """Every rule whose float32 runs are like published ones; empty without the authors' curves."""
     found, seen = [], list[set[str]]()
     for (_, rule, label), rows in conditions(sweep) if sweep.published else []:
-        runs = done(rows[rows["precision"] == "float32"])
+        runs = rows[rows["precision"] == "float32"]
         task = rows["task"].iloc[0]
         if runs.empty or task not in sweep.published or any(paper.obstacle(task, rule, sweep.facts[run]) for run in runs["run"]):
             continue
         if set(runs["run"]) in seen:        # the same runs, in another block
             continue
         seen.append(set(runs["run"]))
-        ours = sweep.curves[(sweep.curves["split"] == "eval") & sweep.curves["run"].isin(runs["run"])].drop_duplicates(["run", "iteration"])
+        ours = evaluations(sweep, runs)
         theirs = paper.seeds(sweep.published[task], task, rule)
         if theirs.empty:
             continue
-        end = max(sweep.facts[run]["iterations"] for run in runs["run"])
+        end = planned_updates(sweep, runs)
         marks = [mark for mark in sweep.study.statistics.marks if mark < end]
         for measure in paper.COLUMNS:
             a, b = (Curves(table[table["iteration"] <= end], measure, end).outcomes(marks) for table in (ours, theirs))

@@ -50,26 +50,28 @@ class Mean:
 
 def mean_of(values: Numbers) -> Mean:
     """Mean and interval of independent values, or of differences paired by seed."""
-    from scipy.special import stdtrit
     x = np.asarray(values, float)
     if x.size < 2:
         return Mean(float(x.mean()) if x.size else float("nan"), x.size, float("nan"), float("nan"))
-    error, free = x.std(ddof=1) / np.sqrt(x.size), x.size - 1
+    return _mean(x.mean(), x.size, x.std(ddof=1) / np.sqrt(x.size), x.size - 1)
+
+
+def _mean(mean: float, n: int, error: float, free: float) -> Mean:
+    """By Student's t, from a standard error with so many degrees of freedom."""
+    from scipy.special import stdtrit
     two_sided = stdtrit(free, 0.5 + LEVEL / 2)
-    return Mean(float(x.mean()), x.size, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
+    return Mean(float(mean), n, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
 
 
 def unpaired(a: Numbers, b: Numbers) -> Mean:
     """Difference of the means of two independent samples, a - b, with Welch's interval. ``n``: of both together; NaN where one has a single value."""
-    from scipy.special import stdtrit
     x, y = np.asarray(a, float), np.asarray(b, float)
     if min(x.size, y.size) < 2:
         return Mean(float(x.mean() - y.mean()) if min(x.size, y.size) else float("nan"), x.size + y.size, float("nan"), float("nan"))
     of_x, of_y = x.var(ddof=1) / x.size, y.var(ddof=1) / y.size
     error = np.sqrt(of_x + of_y)
     free = (of_x + of_y) ** 2 / (of_x**2 / (x.size - 1) + of_y**2 / (y.size - 1)) if error else x.size + y.size - 2
-    two_sided = stdtrit(free, 0.5 + LEVEL / 2)
-    return Mean(float(x.mean() - y.mean()), x.size + y.size, float(two_sided * error), float((two_sided + stdtrit(free, POWER)) * error))
+    return _mean(x.mean() - y.mean(), x.size + y.size, error, free)
 
 
 def p_value(differences: Numbers) -> float:
