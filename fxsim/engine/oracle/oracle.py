@@ -57,6 +57,11 @@ class Somata:
         current_in = (self.w_in * number(x.take(self.pre_in, -1))).scatter(self.onto_in)
         return self.integrate(current_in, current_rec)
 
+    def drive(self, z: np.ndarray) -> np.ndarray:
+        """Spikes z(t), (B, n), in place of those of the last step."""
+        self.count, self.z = self.count - self.z + z, z
+        return z
+
     def integrate(self, current_in: Exact, current_rec: Exact) -> np.ndarray:
         """The currents that arrive, (B, n) each, to spikes z(t)."""
         store, before = self.numbers.store, self.z
@@ -210,7 +215,9 @@ class Oracle:
         return Somata(numbers, self.network), Readout(numbers, self.network, self.learning)
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
-            telemetry: bool = False, record: bool = False) -> Result:
+            telemetry: bool = False, record: bool = False, driven: np.ndarray | None = None) -> Result:
+        """``driven``: (B, T, n) spikes that neurons have in place of their own. All else goes on as they say: resets and refractory periods,
+        adaptation, what reaches synapses and readout. Membrane potentials may then lie above the threshold of a neuron that is told to be silent."""
         net, topo, ar, rule = self.network, self.network.topology, self.arithmetic, self.learning
         T, S = trials.steps, rule.window
         numbers = Numbers(ar, self.seed)
@@ -229,6 +236,8 @@ class Oracle:
             numbers.t, s, err = t, t - (T - S), None
             x = trials.x[:, t].astype(np.int64)
             z = somata.step(x)
+            if driven is not None:
+                z = somata.drive(driven[:, t].astype(np.int64))
             y = readout.step(z)
             if s >= 0:
                 out[:, s] = ar.to_scaled("readout", y.raw)
