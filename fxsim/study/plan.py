@@ -143,6 +143,8 @@ class Planned:
         data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
         if c.initial is None:
             del data["initial"]
+        if c.evaluation.alignment is None:
+            del data["evaluation"]["alignment"]
         for *sections, field in (name.split(".") for name in NO_BITS):
             place = data
             for section in sections:

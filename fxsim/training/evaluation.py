@@ -21,17 +21,17 @@ import numpy as np
 from fxsim.config import Config, dump_config, load_config
 from fxsim.config.io import override
 from fxsim.engine.interface import Engine, Result, given
-from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
-from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
 from quant import FLOATS
 from quant.files import read_text
 
+from .backend import simulator
 from .initial import checksum, fitted, network_in_file, network_of_run
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .metrics import accuracy, cross_entropy, measure, require_finite, squared_error
@@ -126,12 +126,10 @@ def label(config: Config) -> str:
 
 
 def engine_of(config: Config, network: Network, steps: int) -> tuple[Engine, Arithmetic]:
-    """An engine to evaluate with, whatever rule the weights came from. The PyTorch reference records nothing: "auto" in its place."""
+    """An engine to evaluate with, whatever rule the weights came from. The PyTorch reference records nothing."""
     learning = learning_of(config)
     learning = replace(learning, rule="eprop") if learning.rule == "bptt" else learning
-    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
-    name = "auto" if config.engine == "reference" else config.engine
-    return make_engine(name, network, learning, arithmetic, config.seed, config.threads), arithmetic
+    return simulator(config, network, learning, config.resolved_precision(), steps)
 
 
 def run(config: Config, network: Network, trials: Trials) -> Outcome:

@@ -4,6 +4,7 @@
     manifest.json   versions, command, seed, engine, machine, date, duration, formats; written last: "finished": true
     curves.csv      fxsim.training.CURVE_COLUMNS
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
+    alignment.csv   fxsim.training.ALIGNMENT_COLUMNS, where the configuration asks for it
     weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.stored)
     snapshot.npz    one evaluation trial after training, see snapshot()
     checkpoints/    the state of training, see fxsim.training.checkpoints
@@ -40,11 +41,11 @@ from .backend import ModelUnits
 from .checkpoints import FOLDER as CHECKPOINTS, Checkpoints, OtherRun, require_same
 from .initial import pinned
 from .interrupts import interruptible
-from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
+from .loop import ALIGNMENT_COLUMNS, CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
 from .metrics import require_finite
 from .progress import Progress
 
-FILES = ("config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "weights.npz", "snapshot.npz")
+FILES = ("config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "alignment.csv", "weights.npz", "snapshot.npz")
 
 
 # ---- what a run was ------------------------------------------------------------------------------------------------
@@ -109,6 +110,8 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
     require_finite(config.name, {**result.weights, **shown}, "at the end")
     write_csv(directory / "curves.csv", CURVE_COLUMNS, result.curves)
     write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, result.telemetry)
+    if config.evaluation.alignment:
+        write_csv(directory / "alignment.csv", ALIGNMENT_COLUMNS, result.alignment)
     write_npz(directory / "weights.npz", {**result.weights, **network_arrays(training.network)})
     if shown:
         write_npz(directory / "snapshot.npz", shown)
