@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxsim.model.topology import build_network
+    from fxsim.study.formats.align import Alignment
     from fxsim.training.arrays.simulator import Simulator
     from fxsim.training.evaluation import Evaluation
     from fxsim.training.loop import TrainingResult
@@ -119,4 +120,22 @@ def evaluate(source: str | Path, precisions: list[str], changes: list[str] | tup
     return found
 
 
-__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "evaluate", "load_config", "load_plugin", "train"]
+def align(source: str | Path | Config, rules: list[str], precisions: list[str], every: int = 50, batches: list[int] | tuple[int, ...] = (1,),
+          driven: bool = False, floor: bool = True, changes: list[str] | tuple[str, ...] = (), config: Config | None = None,
+          out: str | Path | None = None) -> Alignment:
+    """Gradients of rules and precisions against BPTT's and against float64's, along a training or at given weights; with ``out`` also as a table and a page.
+
+    See :func:`fxsim.study.formats.align.align`.
+    """
+    from pathlib import Path
+
+    from fxsim.study.formats.align import align, save
+    found = align(source, rules, precisions, every, batches, driven, floor, changes, config)
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, Path(out), source if isinstance(source, (str, Path)) else source.name, changes)
+        build_report(out)
+    return found
+
+
+__all__ = ["InputError", "Simulator", "__version__", "align", "build_network", "compare", "evaluate", "load_config", "load_plugin", "train"]

@@ -27,6 +27,11 @@ def build_report(directory: str | Path, published: str | Path | None = None) -> 
             raise InputError(directory, "--published", published, "a comparison's directory (this is an evaluation's)")
         from .evaluation_page import build_evaluation_report
         return build_evaluation_report(Path(directory))
+    if (Path(directory) / "alignment.csv").exists() and not (Path(directory) / "curves.csv").exists():
+        if published:
+            raise InputError(directory, "--published", published, "a comparison's directory (this is an alignment's)")
+        from .formats.alignment_page import build_alignment_report
+        return build_alignment_report(Path(directory))
     from .data import read_comparison
     from .figures import draw_figures
     from .page import write_page

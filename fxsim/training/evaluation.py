@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
@@ -35,7 +34,7 @@ from .backend import simulator
 from .initial import checksum, fitted, network_in_file, network_of_run
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .metrics import accuracy, cross_entropy, measure, require_finite, squared_error
-from .runs import command_line, machine, versions
+from .runs import command_line, machine, provenance, versions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -90,18 +89,29 @@ def evaluate(source: str | Path, precisions: Sequence[str], changes: Sequence[st
 
     Raises InputError.
     """
-    if not precisions or len(set(precisions)) < len(precisions):
-        raise InputError("evaluate", "precisions", ", ".join(precisions) or "nothing", "at least one, each only once")
     network, own = network_in_file(Path(source), config)
-    formats = [change for change in changes if change.startswith("formats")]
-    base = override(plain(own), [change for change in changes if change not in formats], str(source))
+    formats, others = of_formats(changes)
+    base = override(plain(own), others, str(source))
     if trials is not None:
         field = "evaluation.batch_size" if base.task.classification else "batch_size"      # a regression is evaluated on its training trials
         base = base.changed({field: trials})
+    return compared(str(source), network, in_precisions("evaluate", base, precisions, formats, str(source)))
+
+
+def of_formats(changes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The changes of ``formats``, which hold for precisions in fixed point, and all others."""
+    formats = [change for change in changes if change.startswith("formats")]
+    return formats, [change for change in changes if change not in formats]
+
+
+def in_precisions(command: str, base: Config, precisions: Sequence[str], formats: Sequence[str], source: str) -> list[Config]:
+    """The configuration, of a float, in each precision, with changes of ``formats``. Raises InputError."""
+    if not precisions or len(set(precisions)) < len(precisions):
+        raise InputError(command, "precisions", ", ".join(precisions) or "nothing", "at least one, each only once")
     chosen = [base.changed({"precision": precision}) for precision in precisions]
     if formats and all(c.precision in FLOATS for c in chosen):
-        raise InputError("evaluate", formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
-    return compared(str(source), network, [c if c.precision in FLOATS else override(c, formats, str(source)) for c in chosen])
+        raise InputError(command, formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
+    return [c if c.precision in FLOATS else override(c, formats, source) for c in chosen]
 
 
 def plain(config: Config) -> Config:
@@ -224,8 +234,7 @@ def save(evaluation: Evaluation, directory: Path, source: str | Path, changes: S
     write_csv(directory / "counts.csv", COUNTED, evaluation.counts)
     c = evaluation.config
     write_json(directory / "manifest.json", {
-        KIND: str(source), "task": c.task.name, "trials": evaluation.rows[0]["trials"], "changes": list(changes), "command": command_line(),
-        "versions": versions(), "machine": machine(), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+        KIND: str(source), "task": c.task.name, "trials": evaluation.rows[0]["trials"], "changes": list(changes), **provenance()})
 
 
 def evaluate_in(directory: Path, config: Config, source: Path) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
         return
     from fxsim.files.ownership import claim_file
     from fxsim.files.writing import make_directory, write_atomic
-    from fxsim.study.calibration import calibrate as run_calibration
+    from fxsim.study.formats.calibration import calibrate as run_calibration
     from fxsim.training.progress import terminal_progress
     from quant.files import dump_yaml
     make_directory(out.parent)
@@ -94,7 +94,7 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
 
 def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jobs: int, out: Path) -> None:
     from fxsim.study.jobs import Workers
-    from fxsim.study.minimise import TOGETHER, minimise
+    from fxsim.study.formats.minimise import TOGETHER, minimise
     from fxsim.training.progress import terminal_sweep_progress
     from quant import PrecisionSpec
     before = settings.resolved_precision()

@@ -1,0 +1,44 @@
+"""``fxsim align``: what formats and rules do to gradients."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fxsim.cli.options import Items, change, force, out, refuse_changes
+from fxsim.cli.tables import cells, text_table
+
+SHOWN = ("iteration", "gradient", "numbers", "reference", "way", "batches", "cosine", "cosine_low", "cosine_high", "angle", "ratio", "signs", "bias")
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CONFIG")
+@change
+@click.option("--rules", type=Items(), default="eprop,diffusion,shuffled_fixed,shuffled_per_step", show_default=True)
+@click.option("--precisions", type=Items(), default="float32,q16,w8s16,loihi2", show_default=True, help="Beside float64.")
+@click.option("--every", type=click.IntRange(min=1), default=50, show_default=True, help="Of a CONFIG: updates between measurements.")
+@click.option("--batches", type=Items(int), default="1", show_default=True, help="Mean gradients over so many training batches; several, one after the other.")
+@click.option("--driven", is_flag=True, help="Each precision also with the spikes of its float64 twin: what is lost in learning alone.")
+@click.option("--floor/--no-floor", default=True, show_default=True, help="float64 also with weights moved by a millionth: what chaos loses.")
+@click.option("--config", "name", help="Task and network, for weights without a configuration of their own.")
+@out("Directory of table and page.  [default: none are written]")
+@force
+def align(source: str, changes: tuple[str, ...], rules: list, precisions: list, every: int, batches: list, driven: bool, floor: bool,
+          name: str | None, out: Path | None, force: bool) -> None:
+    """Hold the gradients of rules and precisions against BPTT's and against float64's, at the same weights and trials.
+
+    A CONFIG is trained, and measured on the way. Of a RUN directory its first and its last weights are taken, of a file of weights these.
+    What is printed is of all weights as one vector; layers are in the table that --out writes. docs/alignment.md says what answers which question.
+    """
+    from fxsim.config import load_config
+    from fxsim.study.formats.align import align as run_alignment, save
+    from fxsim.training.alignment.rows import ALL
+    from fxsim.training.progress import terminal_progress
+    refuse_changes(changes, {"evaluation.alignment": "the options of this command"})
+    found = run_alignment(source, rules, precisions, every, batches, driven, floor, changes, load_config(name) if name is not None else None,
+                          terminal_progress)
+    click.echo(text_table(cells([{column: row[column] for column in SHOWN} for row in found.rows if row["layer"] == ALL])))
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, out, source, changes, force)
+        click.echo(f"report: {build_report(out)}")
