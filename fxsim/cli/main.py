@@ -58,8 +58,8 @@ def main() -> None:
 
 
 for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate,
-                precision.evaluate, bits.align, precision.cost, verify.verify, bench.bench, compiled.build, compiled.cache, doctor.doctor, exchange.export,
-                exchange.import_, lava.lava):
+                precision.evaluate, precision.cost, bits.align, verify.verify, bench.bench, compiled.build, compiled.cache, doctor.doctor,
+                exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
 for command in (train.train, study.compare, study.sweep, study.report, precision.calibrate, bits.align, precision.cost, compiled.build,
                 *exchange.export.commands.values(),

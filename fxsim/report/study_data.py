@@ -71,7 +71,9 @@ def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
-    """True if there are runs that a figure would show and all of them failed, or are open."""
+    """True if there are runs that a figure would show and all of them failed, or are open. Of alignments: if no run has any."""
+    if figure.metric in ALIGNMENT:
+        return _source(sweep, figure).empty
     rows = Rows(sweep, f"figures.{number}").chosen(sweep.results, figure.where)
     return done(rows).empty
 

@@ -40,7 +40,8 @@ FOLDER = "checkpoints"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
 FREE = ("threads", "learning.memory_mib", "checkpoint.every", "initial.path")      # of a given network the checksum counts
-TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding", "gradient", "numbers", "reference", "way", "layer")     # columns of text; the others hold numbers
+TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding",       # columns of text; the others hold numbers
+         "gradient", "numbers", "reference", "way", "layer")
 
 
 class OtherRun(InputError):

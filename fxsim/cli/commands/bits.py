@@ -17,7 +17,7 @@ SHOWN = ("iteration", "gradient", "numbers", "reference", "way", "batches", "cos
 @click.option("--rules", type=Items(), default="eprop,diffusion,shuffled_fixed,shuffled_per_step", show_default=True)
 @click.option("--precisions", type=Items(), default="float32,q16,w8s16,loihi2", show_default=True, help="Beside float64.")
 @click.option("--every", type=click.IntRange(min=1), default=50, show_default=True, help="Of a CONFIG: updates between measurements.")
-@click.option("--batches", type=Items(int), default="1", show_default=True, help="Mean gradients over so many training batches; several, one after the other.")
+@click.option("--batches", type=Items(int), default="1", show_default=True, help="Training batches of a mean gradient.")
 @click.option("--driven", is_flag=True, help="Each precision also with the spikes of its float64 twin: what is lost in learning alone.")
 @click.option("--floor/--no-floor", default=True, show_default=True, help="float64 also with weights moved by a millionth: what chaos loses.")
 @click.option("--config", "name", help="Task and network, for weights without a configuration of their own.")

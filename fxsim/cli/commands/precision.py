@@ -93,8 +93,8 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
 
 
 def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jobs: int, out: Path) -> None:
-    from fxsim.study.jobs import Workers
     from fxsim.study.formats.minimise import TOGETHER, minimise
+    from fxsim.study.jobs import Workers
     from fxsim.training.progress import terminal_sweep_progress
     from quant import PrecisionSpec
     before = settings.resolved_precision()

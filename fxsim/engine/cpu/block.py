@@ -97,7 +97,8 @@ class Block:
         cell = k.DT_L if unpacked(k.LANES) else k.DT_NINE       # as it is summed, unless wide words have another order than their sums
         return State(
             stream=zeros(1, np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A), r=zeros(n, k.DT_NUM), z=z,
-            z_words=z.view(WORDS[k.LANES_PER_WORD]), driven=zeros(self.length * n if k.DRIVEN else 0, np.uint8), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
+            z_words=z.view(WORDS[k.LANES_PER_WORD]), driven=zeros(self.length * n if k.DRIVEN else 0, np.uint8),
+            spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
             current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, cell), new=zeros(topo.n_cells, cell), nine=zeros(1, k.DT_NINE),

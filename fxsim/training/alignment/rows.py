@@ -26,7 +26,8 @@ ALL = "all"
 GROUPS = 16         # of trials, at least, from which intervals are taken; as many as there are trials where those are fewer
 
 
-def align(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, np.ndarray], batch: Callable[[int], Trials], iteration: int) -> list[dict]:
+def align(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, np.ndarray], batch: Callable[[int], Trials],
+          iteration: int) -> list[dict]:
     """Rows with COLUMNS at these weights, layer -> (n_syn,) in model units. ``batch``: training trials by the number of their update.
 
     norm: of the gradient in model units.

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from fxsim.cli.main import main
 from fxsim.errors import InputError
 from fxsim.study.formats.calibration import ACCUMULATORS, calibrate, fit, observe
-from fxsim.study.jobs import Workers
 from fxsim.study.formats.minimise import START, TOGETHER, Search, Tried, minimise
+from fxsim.study.jobs import Workers
 from fxsim.training.loop import Training
 from fxsim.training.progress import SweepProgress
 from quant import QUANTITIES, load_spec

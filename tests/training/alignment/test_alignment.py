@@ -164,7 +164,6 @@ def test_a_configuration_is_trained_and_its_page_shows_it(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Against BPTT" in page and "Against the float64 twin" in page and "w4s8" in page and "data:image/png" in page
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["aligned"].endswith("config.yaml")
-    assert CliRunner().invoke(main, ["report", str(tmp_path / "out")]).exit_code == 0
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "manifest.json").write_text("{}")
     refused = CliRunner().invoke(main, [*arguments[:-1], str(tmp_path / "other")])
