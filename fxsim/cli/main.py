@@ -58,10 +58,10 @@ def main() -> None:
 
 
 for command in (train.train, new.new, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate,
-                precision.evaluate, precision.cost, bits.align, verify.verify, bench.bench, compiled.build, compiled.cache, doctor.doctor,
-                exchange.export, exchange.import_, lava.lava):
+                precision.evaluate, precision.cost, bits.align, bits.ranges, verify.verify, bench.bench, compiled.build, compiled.cache,
+                doctor.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
-for command in (train.train, study.compare, study.sweep, study.report, precision.calibrate, bits.align, precision.cost, compiled.build,
+for command in (train.train, study.compare, study.sweep, study.report, precision.calibrate, bits.align, bits.ranges, precision.cost, compiled.build,
                 *exchange.export.commands.values(),
                 *exchange.import_.commands.values(), *lava.lava.commands.values()):       # whatever reads configurations
     plugin(command)

@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from fxsim.config import Config, dump_config, load_config
 from fxsim.config.io import override
-from fxsim.engine.interface import Engine, Result, given
+from fxsim.engine.interface import Engine, given
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
@@ -152,10 +152,10 @@ def run(config: Config, network: Network, trials: Trials) -> Outcome:
         spikes.append(np.packbits(given(result.record)["z"].astype(bool)))
         results.append(replace(result, record=None))
     return Outcome(np.concatenate([r.readout for r in results]), np.concatenate([r.spike_counts for r in results]), spikes,
-                   {**_clipped_weights(arithmetic, network), **_summed(results)})
+                   {**clipped_weights(arithmetic, network), **summed([given(result.telemetry) for result in results])})
 
 
-def _clipped_weights(arithmetic: Arithmetic, network: Network) -> dict[str, dict[str, float]]:
+def clipped_weights(arithmetic: Arithmetic, network: Network) -> dict[str, dict[str, float]]:
     """Counters of the weights, as engines count what they store."""
     if arithmetic.spec is None:
         return {}
@@ -170,10 +170,11 @@ def _clipped_weights(arithmetic: Arithmetic, network: Network) -> dict[str, dict
     return found
 
 
-def _summed(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+def summed(tables: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Counters of several runs together, quantity -> counters."""
     total: dict[str, dict[str, float]] = {}
-    for result in results:
-        for name, counts in given(result.telemetry).items():
+    for table in tables:
+        for name, counts in table.items():
             before = total.get(name, dict.fromkeys(counts, 0))
             total[name] = {key: max(before[key], value) if key == "max_abs" else before[key] + value for key, value in counts.items()}
     return total

@@ -1,4 +1,4 @@
-"""``fxsim align``: what formats and rules do to gradients."""
+"""``fxsim align`` and ``ranges``: what formats and rules do to gradients, and which magnitudes formats have to hold."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -38,6 +38,32 @@ def align(source: str, changes: tuple[str, ...], rules: list, precisions: list, 
     found = run_alignment(source, rules, precisions, every, batches, driven, floor, changes, load_config(name) if name is not None else None,
                           terminal_progress)
     click.echo(text_table(cells([{column: row[column] for column in SHOWN} for row in found.rows if row["layer"] == ALL])))
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, out, source, changes, force)
+        click.echo(f"report: {build_report(out)}")
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CONFIG")
+@change
+@click.option("--precisions", type=Items(), default="q16,w8s16,loihi2", show_default=True, help="Beside float32.")
+@click.option("--trials", type=click.IntRange(min=1), default=4, show_default=True, help="Evaluation trials; they hold millions of values.")
+@click.option("--config", "name", help="Task and network, for weights without a configuration of their own.")
+@out("Directory of tables and page.  [default: none are written]")
+@force
+def ranges(source: str, changes: tuple[str, ...], precisions: list, trials: int, name: str | None, out: Path | None, force: bool) -> None:
+    """Show which magnitudes each quantity takes, in float32 and as stored, beside what its format can hold.
+
+    A CONFIG is trained in float32, and looked at on the way. Of a RUN directory its first and its last weights are taken, of a file of weights these.
+    smallest, largest, last_bit, end: powers of two, in the simulator's scaled units. spare: bits at the top that no value of float32 needed;
+    below: share of float32's values that are less than the last bit.
+    """
+    from fxsim.config import load_config
+    from fxsim.study.formats.ranges import ranges as run_ranges, save
+    from fxsim.training.progress import terminal_progress
+    found = run_ranges(source, precisions, trials, changes, load_config(name) if name is not None else None, terminal_progress)
+    click.echo(text_table(cells(found.summary)))
     if out is not None:
         from fxsim.report.build import build_report
         save(found, out, source, changes, force)

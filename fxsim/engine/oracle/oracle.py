@@ -22,7 +22,7 @@ from fxsim.model.telemetry import Counters
 from fxsim.model.wiring import eligibility_wiring, neighbour_tables
 from quant.quantities import INDEX
 
-from .exact import Exact, Groups, Numbers, Real
+from .exact import Exact, Groups, Numbers, Real, Watch
 
 
 class Somata:
@@ -207,6 +207,7 @@ class Oracle:
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
+        self.watch: Watch | None = None     # see exact.Numbers
         if arithmetic.spec:
             proof_for(arithmetic, network)      # what the kernels refuse is no specification either
 
@@ -222,6 +223,7 @@ class Oracle:
         T, S = trials.steps, rule.window
         numbers = Numbers(ar, self.seed)
         numbers.counters = np.zeros((len(INDEX), Counters.WIDTH), np.float64 if ar.spec is None else np.int64) if telemetry else None
+        numbers.watch = self.watch
         numbers.begin(trials.ids)
         somata, readout = self.neurons(numbers)
         signal, synapses = Signal(numbers, net, rule), Eligibility(numbers, net)

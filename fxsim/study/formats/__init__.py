@@ -1,6 +1,7 @@
 """What formats do to gradients and need of bits.
 
 align           how gradients agree, along a training or at its ends
+histograms      of the magnitudes of all stored values;     ranges      of a network, in several precisions
 calibration     formats from observed ranges        minimise    the fewest bits
 
 Read align.

@@ -32,6 +32,7 @@ from quant.files import read_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+Updates = Callable[[int], Progress]
 FILES, KIND = ("alignment.csv", "manifest.json"), "aligned"
 
 
@@ -51,7 +52,7 @@ class Alignment:
 
 def align(source: str | Path | Config, rules: Sequence[str], precisions: Sequence[str], every: int = 50, batches: Sequence[int] = (1,),
           driven: bool = False, floor: bool = True, changes: Sequence[str] = (), config: Config | None = None,
-          progress: Callable[[int], Progress] | None = None) -> Alignment:
+          progress: Updates | None = None) -> Alignment:
     """Gradients by each rule in each precision against BPTT's and against their float64 twins'.
 
     source      a configuration, its name or the path of its YAML: it is trained, and measured every ``every`` updates and at the end;
@@ -67,7 +68,7 @@ def align(source: str | Path | Config, rules: Sequence[str], precisions: Sequenc
     """
     asked = _asked({"rules": tuple(rules), "every": every, "batches": tuple(batches), "driven": driven, "floor": floor})
     formats, others = of_formats(changes)
-    if (trained := _configuration(source)) is not None:
+    if (trained := configuration_of(source)) is not None:
         trained = override(trained, others, trained.name)
         training = Training(trained)
         gradients = Gradients(trained, training.network, _numbers(trained, precisions, formats), training.task.steps)
@@ -80,7 +81,7 @@ def align(source: str | Path | Config, rules: Sequence[str], precisions: Sequenc
         training.run(progress and progress(trained.updates), between)
         return Alignment(trained, rows)
     assert not isinstance(source, Config)
-    found, own = _weights(Path(source), config)
+    found, own = weights_of(Path(source), config)
     own = override(own, others, str(source))
     task, numbers = make_task(own), _numbers(own, precisions, formats)
     networks = {update: fitted(str(source), network, own) for update, network in found.items()}
@@ -96,7 +97,7 @@ def _asked(fields: Mapping[str, Any]) -> AlignmentConfig:
         raise one_line(error.errors(include_url=False)[0], "align", AlignmentConfig) from None
 
 
-def _configuration(source: str | Path | Config) -> Config | None:
+def configuration_of(source: str | Path | Config) -> Config | None:
     """What is to be trained; None for what has weights."""
     if isinstance(source, Config):
         return source
@@ -110,7 +111,7 @@ def _numbers(config: Config, precisions: Sequence[str], formats: Sequence[str]) 
     return {label(c): c.resolved_precision() for c in in_precisions("align", plain(config), precisions, formats, config.name)}
 
 
-def _weights(source: Path, config: Config | None) -> tuple[dict[int, Network], Config]:
+def weights_of(source: Path, config: Config | None) -> tuple[dict[int, Network], Config]:
     """Updates done -> the network with its weights then."""
     if not source.is_dir():
         network, own = network_in_file(source, config)

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from fxsim.cli.main import main
 from fxsim.errors import InputError
-from fxsim.study.formats.calibration import ACCUMULATORS, calibrate, fit, observe
+from fxsim.study.formats.calibration import ACCUMULATORS, calibrate, fit
+from fxsim.study.formats.histograms import observe
 from fxsim.study.formats.minimise import START, TOGETHER, Search, Tried, minimise
 from fxsim.study.jobs import Workers
 from fxsim.training.loop import Training
@@ -27,7 +28,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def largest(config):
-    return observe(config)
+    return observe(config, {"float32": "float32"})["float32"].largest
 
 
 def test_a_fitted_run_saturates_nothing_and_one_range_bit_less_does(config, largest):
