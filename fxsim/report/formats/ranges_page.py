@@ -52,7 +52,7 @@ def _figure(table: pd.DataFrame, name: str, summary: list[dict[str, Any]]) -> Fi
     """A panel for each quantity: float32's values in grey, stored ones as a line; left of the last bit and right of the range shaded."""
     rows = math.ceil(len(summary) / BESIDE)
     figure, axes = panels(rows, BESIDE, figsize=(3.1 * BESIDE, 1.9 * rows), squeeze=False)
-    figure.subplots_adjust(hspace=0.75, wspace=0.12)
+    figure.subplots_adjust(hspace=0.75, wspace=0.12, top=0.95)
     for ax in axes.flat[len(summary):]:
         ax.set_axis_off()
     for ax, row in zip(axes.flat, summary):
@@ -74,7 +74,7 @@ def _figure(table: pd.DataFrame, name: str, summary: list[dict[str, Any]]) -> Fi
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     figure.legend([Patch(color="0.75"), Line2D([], [], color=COLOURS[1]), Patch(color=COLOURS[2], alpha=0.4), Patch(color=COLOURS[3], alpha=0.4)],
-                  [FLOAT, plain(name), "below the last bit", "beyond the range"], loc="upper center", ncols=4, frameon=False, fontsize=8)
+                  [FLOAT, plain(name), "below the last bit", "beyond the range"], loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=4, frameon=False, fontsize=8)
     return figure
 
 
