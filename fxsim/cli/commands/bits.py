@@ -1,11 +1,11 @@
-"""``fxsim align`` and ``ranges``: what formats and rules do to gradients, and which magnitudes formats have to hold."""
+"""``fxsim align``, ``ranges`` and ``sensitivity``: what formats and rules do to gradients, and what formats have to hold."""
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
 
-from fxsim.cli.options import Items, change, force, out, refuse_changes
+from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
 from fxsim.cli.tables import cells, text_table
 
 SHOWN = ("iteration", "gradient", "numbers", "reference", "way", "batches", "cosine", "cosine_low", "cosine_high", "angle", "ratio", "signs", "bias")
@@ -68,3 +68,33 @@ def ranges(source: str, changes: tuple[str, ...], precisions: list, trials: int,
         from fxsim.report.build import build_report
         save(found, out, source, changes, force)
         click.echo(f"report: {build_report(out)}")
+
+
+@click.command()
+@config
+@change
+@click.option("--base", default="q24", show_default=True, help="Precision of all quantities but the one that is looked at.")
+@click.option("--rules", type=Items(), default="eprop,diffusion", show_default=True)
+@click.option("--seeds", type=Items(int), default="1", show_default=True)
+@click.option("--bits", type=Items(int), default=",".join(map(str, range(2, 17))), show_default=True, help="Word lengths; fewer bits keep the range.")
+@click.option("--roundings", type=Items(), default="floor,toward_zero,nearest_even,nearest_up,stochastic", show_default=True)
+@click.option("--quantities", type=Items(), default="", help="Only these.  [default: all that a rule uses]")
+@click.option("--ways", type=Items(), default="run,driven", show_default=True, help="As the network runs; driven by its float64 twin's spikes.")
+@jobs("Processes")
+@out("Directory of tables and page.", required=True)
+def sensitivity(config: str, changes: tuple[str, ...], base: str, rules: list, seeds: list, bits: list, roundings: list, quantities: list, ways: list,
+                jobs: int, out: Path) -> None:
+    """Find how many bits each quantity needs: one at a time in every word length and rounding, its gradients against float64's.
+
+    CONFIG is trained in float32; gradients are of its weights at the start, the middle and the end. What is measured is not repeated: an interrupted
+    sensitivity goes on with the same command, also with more rules, seeds or quantities.
+    """
+    from fxsim.config import load_config
+    from fxsim.report.build import build_report
+    from fxsim.study.formats.sensitivity import sensitivity as run_sensitivity
+    from fxsim.study.jobs import Workers
+    from fxsim.training.progress import terminal_sweep_progress
+    refuse_changes(changes, {"precision": "--base", "learning.rule": "--rules", "seed": "--seeds"})
+    settings = load_config(config, [f"precision={base}", *changes])
+    run_sensitivity(settings, out, rules, seeds, bits, roundings, quantities, ways, Workers(jobs), terminal_sweep_progress())
+    click.echo(f"report: {build_report(out)}")

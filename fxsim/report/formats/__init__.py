@@ -2,6 +2,7 @@
 
 alignment_page      how gradients agree
 ranges_page         histograms of magnitudes
+sensitivity_page    bits that each quantity needs
 
 Read alignment_page.
 """

@@ -74,7 +74,8 @@ def _figure(table: pd.DataFrame, name: str, summary: list[dict[str, Any]]) -> Fi
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     figure.legend([Patch(color="0.75"), Line2D([], [], color=COLOURS[1]), Patch(color=COLOURS[2], alpha=0.4), Patch(color=COLOURS[3], alpha=0.4)],
-                  [FLOAT, plain(name), "below the last bit", "beyond the range"], loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=4, frameon=False, fontsize=8)
+                  [FLOAT, plain(name), "below the last bit", "beyond the range"], loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=4,
+                  frameon=False, fontsize=8)
     return figure
 
 

@@ -37,8 +37,8 @@ def align(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, np
         groups = [part for i in range(count) for part in grouped(batch(iteration + i), -(-GROUPS // count))]
         for keys, a, b in _pairs(gradients, asked, weights, groups):
             for layer in (*LAYERS, ALL):
-                rows.append({**dict(zip(KEYS, (iteration, *keys, count, layer))), **measures.compared(_layer(a, layer), _layer(b, layer)),
-                             "norm": float(np.linalg.norm(_layer(a, layer).mean(0)))})
+                rows.append({**dict(zip(KEYS, (iteration, *keys, count, layer))), **measures.compared(layer_of(a, layer), layer_of(b, layer)),
+                             "norm": float(np.linalg.norm(layer_of(a, layer).mean(0)))})
     return rows
 
 
@@ -68,6 +68,6 @@ def _pairs(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, n
                     yield (rule, precision, "twin", "driven"), gradients.of(rule, precision, weights, groups, spikes), twin
 
 
-def _layer(gradient: Gradient, layer: str) -> np.ndarray:
+def layer_of(gradient: Gradient, layer: str) -> np.ndarray:
     """(groups, weights) of one layer or of all."""
     return np.concatenate([gradient[name] for name in LAYERS], 1) if layer == ALL else gradient[layer]
