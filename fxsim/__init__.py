@@ -122,7 +122,7 @@ def evaluate(source: str | Path, precisions: list[str], changes: list[str] | tup
 
 
 def align(source: str | Path | Config, rules: list[str], precisions: list[str], every: int = 50, batches: list[int] | tuple[int, ...] = (1,),
-          driven: bool = False, floor: bool = True, changes: list[str] | tuple[str, ...] = (), config: Config | None = None,
+          driven: bool = False, floor: float = 1e-6, changes: list[str] | tuple[str, ...] = (), config: Config | None = None,
           out: str | Path | None = None) -> Alignment:
     """Gradients of rules and precisions against BPTT's and float64's, along a training or at given weights; with ``out`` also as a table and a page.
 

@@ -24,7 +24,7 @@ class AlignmentConfig(Section):
         (), description=f"in which, beside float64: float32, a preset, or {OWN}, the run's with its formats; each is held against float64, too")
     batches: tuple[Positive, ...] = Field((1,), min_length=1, description="mean gradients over the next so many training batches")
     driven: Flag = Field(False, description="each precision also with the spikes of its float64 twin")
-    floor: Flag = Field(True, description="float64 also with weights moved by a millionth")
+    floor: Chance = Field(1e-6, description="float64 also with weights moved by so much of themselves; 0: not")
 
     @model_validator(mode="after")
     def _known(self) -> AlignmentConfig:

@@ -19,11 +19,11 @@ SHOWN = ("iteration", "gradient", "numbers", "reference", "way", "batches", "cos
 @click.option("--every", type=click.IntRange(min=1), default=50, show_default=True, help="Of a CONFIG: updates between measurements.")
 @click.option("--batches", type=Items(int), default="1", show_default=True, help="Training batches of a mean gradient.")
 @click.option("--driven", is_flag=True, help="Each precision also with the spikes of its float64 twin: what is lost in learning alone.")
-@click.option("--floor/--no-floor", default=True, show_default=True, help="float64 also with weights moved by a millionth: what chaos loses.")
+@click.option("--floor", type=click.FloatRange(0, 1), default=1e-6, show_default=True, help="float64 also with weights moved by this share.")
 @click.option("--config", "name", help="Task and network, for weights without a configuration of their own.")
 @out("Directory of table and page.  [default: none are written]")
 @force
-def align(source: str, changes: tuple[str, ...], rules: list, precisions: list, every: int, batches: list, driven: bool, floor: bool,
+def align(source: str, changes: tuple[str, ...], rules: list, precisions: list, every: int, batches: list, driven: bool, floor: float,
           name: str | None, out: Path | None, force: bool) -> None:
     """Hold the gradients of rules and precisions against BPTT's and against float64's, at the same weights and trials.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REFERENCES = {"bptt": "Against BPTT", "twin": "Against the float64 twin"}
 LAYER_NAMES = {ALL: "all weights", "in": "input", "rec": "recurrent", "out": "readout"}
-WAYS = {"run": "", "driven": "driven by its spikes", "floor": "weights moved by a millionth"}
+WAYS = {"run": "", "driven": "driven by its spikes", "floor": "moved weights"}
 DRAWN = ("cosine", "bias")
 
 

@@ -51,7 +51,7 @@ class Alignment:
 
 
 def align(source: str | Path | Config, rules: Sequence[str], precisions: Sequence[str], every: int = 50, batches: Sequence[int] = (1,),
-          driven: bool = False, floor: bool = True, changes: Sequence[str] = (), config: Config | None = None,
+          driven: bool = False, floor: float = 1e-6, changes: Sequence[str] = (), config: Config | None = None,
           progress: Updates | None = None) -> Alignment:
     """Gradients by each rule in each precision against BPTT's and against their float64 twins'.
 
@@ -59,7 +59,7 @@ def align(source: str | Path | Config, rules: Sequence[str], precisions: Sequenc
                 a run directory: its initial and its final weights;  a file of weights: these
     batches     over how many training batches gradients are means; several: one after the other
     driven      precisions also with the spikes of their twins
-    floor       float64 also with weights moved by a millionth
+    floor       float64 also with weights moved by this share of themselves; 0: not
     changes     ``field=value`` of the configuration; those of ``formats`` hold for precisions in fixed point
     config      task and network, where a file has no configuration of its own
     progress    of a training, by its number of updates

@@ -20,7 +20,6 @@ from quant import PrecisionSpec
 from ..backend import simulator
 
 TWIN = "float64"
-MOVED = 1e-6        # relative, of weights: less than any format's last bit, and enough to show what chaos alone makes of a gradient
 Gradient = dict[str, np.ndarray]        # layer -> (groups, n_syn), model units: the mean over groups is the mean gradient
 
 
@@ -65,9 +64,9 @@ class Gradients:
         rng = generator(self.config.seed, "moved weights")
         return {layer: rng.standard_normal(self.network.topology.synapses(layer).size) for layer in LAYERS}
 
-    def moved(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The weights, each by a normal random number of parts in 1/MOVED elsewhere."""
-        return {layer: w * (1 + MOVED * self._directions[layer]) for layer, w in weights.items()}
+    def moved(self, weights: Mapping[str, np.ndarray], share: float) -> dict[str, np.ndarray]:
+        """The weights, each moved by a normal random number times this share of itself."""
+        return {layer: w * (1 + share * self._directions[layer]) for layer, w in weights.items()}
 
     def _engine(self, rule: str, precision: str, driven: bool) -> tuple[Engine, Arithmetic]:
         if (rule, precision, driven) not in self._engines:

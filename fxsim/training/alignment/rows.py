@@ -3,7 +3,7 @@
     iteration           weight updates done when the weights were those
     gradient, numbers   the rule and the precision of the gradient that is looked at
     reference           bptt: BPTT's in float64;  twin: the same rule's in float64
-    way                 run: as the network runs;  driven: with the spikes of the float64 network;  floor: float64, weights moved by a millionth
+    way                 run: as the network runs;  driven: with the spikes of the float64 network;  floor: float64, moved weights
     batches             training batches over which both gradients are means
     layer               in, rec, out; all: the three as one vector
     ...                 see .measures
@@ -58,7 +58,7 @@ def _pairs(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, n
         if rule != "bptt":
             yield (rule, TWIN, "bptt", "run"), twin, bptt
         if asked.floor:
-            yield (rule, TWIN, "twin", "floor"), gradients.of(rule, TWIN, gradients.moved(weights), groups), twin
+            yield (rule, TWIN, "twin", "floor"), gradients.of(rule, TWIN, gradients.moved(weights, asked.floor), groups), twin
         for precision in others:
             found = gradients.of(rule, precision, weights, groups)
             yield (rule, precision, "twin", "run"), found, twin

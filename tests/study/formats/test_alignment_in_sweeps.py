@@ -8,7 +8,7 @@ from fxsim.study.plan import load_study, parse_study, plan
 from fxsim.study.store import read_store
 
 pytestmark = pytest.mark.core
-ASKED = {"every": 2, "rules": ["eprop", "diffusion"], "precisions": ["own"], "floor": False}
+ASKED = {"every": 2, "rules": ["eprop", "diffusion"], "precisions": ["own"], "floor": 0}
 FIGURE = {"kind": "curves", "title": "Agreement", "metric": "cosine", "lines": "gradient", "where": {"reference": "bptt", "numbers": "float64"}, "panels": ["layer"]}
 STUDY = {"set": {**SMALL, "iterations": 2, "network.gains": {"input": 8}}, "seeds": [3], "axes": {},
          "blocks": [{"name": "measured", "set": {"evaluation.alignment": ASKED}, "runs": [{"precision": "q16"}]}, {"name": "plain", "runs": [{"precision": "float64"}]}]}
