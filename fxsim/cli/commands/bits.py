@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from fxsim.cli.kept import keep
 from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
 from fxsim.cli.tables import cells, text_table
 
@@ -38,10 +39,7 @@ def align(source: str, changes: tuple[str, ...], rules: list, precisions: list, 
     found = run_alignment(source, rules, precisions, every, batches, driven, floor, changes, load_config(name) if name is not None else None,
                           terminal_progress)
     click.echo(text_table(cells([{column: row[column] for column in SHOWN} for row in found.rows if row["layer"] == ALL])))
-    if out is not None:
-        from fxsim.report.build import build_report
-        save(found, out, source, changes, force)
-        click.echo(f"report: {build_report(out)}")
+    keep(save, found, out, source, changes, force)
 
 
 @click.command()
@@ -64,10 +62,7 @@ def ranges(source: str, changes: tuple[str, ...], precisions: list, trials: int,
     from fxsim.training.progress import terminal_progress
     found = run_ranges(source, precisions, trials, changes, load_config(name) if name is not None else None, terminal_progress)
     click.echo(text_table(cells(found.summary)))
-    if out is not None:
-        from fxsim.report.build import build_report
-        save(found, out, source, changes, force)
-        click.echo(f"report: {build_report(out)}")
+    keep(save, found, out, source, changes, force)
 
 
 @click.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Iterable
 
 import click
 
+from fxsim.cli.kept import keep
 from fxsim.cli.options import PATH, Items, change, config, force, jobs, out, refuse_changes
 from fxsim.cli.tables import cells, text_table
 from fxsim.errors import InputError
@@ -129,10 +130,7 @@ def evaluate(source: Path, changes: tuple[str, ...], precisions: list, trials: i
     found = run_evaluation(source, precisions, changes, trials, load_config(name) if name is not None else None)
     shown = [column for column in found.rows[0] if any(row[column] not in (None, "") for row in found.rows)]
     click.echo(text_table(cells([{column: row[column] for column in shown} for row in found.rows])))
-    if out is not None:
-        from fxsim.report.build import build_report
-        save(found, out, source, changes, force)
-        click.echo(f"report: {build_report(out)}")
+    keep(save, found, out, source, changes, force)
 
 
 @click.command()

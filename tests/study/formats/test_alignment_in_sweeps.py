@@ -7,6 +7,8 @@ from fxsim.report.build import build_report
 from fxsim.study.plan import load_study, parse_study, plan
 from fxsim.study.store import read_store
 
+from places import ROOT
+
 pytestmark = pytest.mark.core
 ASKED = {"every": 2, "rules": ["eprop", "diffusion"], "precisions": ["own"], "floor": 0}
 FIGURE = {"kind": "curves", "title": "Agreement", "metric": "cosine", "lines": "gradient", "where": {"reference": "bptt", "numbers": "float64"}, "panels": ["layer"]}
@@ -39,3 +41,13 @@ def test_alignments_are_drawn_as_curves_alone():
     with pytest.raises(InputError, match="figures.0.metric: found cosine with kind lines"):
         parse_study({"name": "s", "base": "delayed_match", "blocks": [{"name": "a"}],
                      "figures": [{"kind": "lines", "title": "t", "x": "seed", "metric": "cosine"}]}, "s.yaml")
+
+
+@pytest.mark.parametrize("name, runs", [("authors", 30), ("chaos", 6)])
+def test_the_studies_of_the_reports_can_be_made(name, runs):
+    path = ROOT / "reports/alignment" / f"{name}.yaml"
+    planned = plan(load_study(path)[0], str(path))
+    assert len(planned) == runs and all(p.config.evaluation.alignment for p in planned)
+    if name == "authors":
+        assert {(p.config.learning.rule, p.config.learning.c_reg, p.config.iterations, p.config.batch_size) for p in planned if p.block != "pattern_generation"} == {
+            ("bptt", 0, 1051, 64)}
