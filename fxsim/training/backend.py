@@ -17,6 +17,7 @@ from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import Task, make_task
+from quant import PrecisionSpec
 
 from .initial import network_of
 
@@ -108,6 +109,13 @@ def _cpu_engine(config: Config) -> tuple[CpuEngine, dict[str, np.ndarray], Task]
     network, learning, task = network_of(config), learning_of(config), make_task(config)
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, task.steps, config.seed)
     return CpuEngine(network, learning, arithmetic, config.seed, config.threads), arithmetic.weights_to_raw(network.weights), task
+
+
+def simulator(config: Config, network: Network, learning: Learning, precision: str | PrecisionSpec, steps: int) -> tuple[Engine, Arithmetic]:
+    """An engine of the simulator for another rule or precision than the run's own. The PyTorch reference, and for BPTT what has none: "auto"."""
+    arithmetic = make_arithmetic(precision, network, learning, steps, config.seed)
+    name = "auto" if config.engine == "reference" or learning.rule == "bptt" else config.engine
+    return make_engine(name, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib), arithmetic
 
 
 def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:
