@@ -27,13 +27,18 @@ def initials(names: Iterable[str]) -> dict[str, str]:
 
 
 @click.command()
-def presets() -> None:
-    """List the shipped precisions with the format of every quantity."""
+@click.argument("names", nargs=-1, metavar="[PRECISION]...")
+def presets(names: tuple[str, ...]) -> None:
+    """List the shipped precisions with the format of every quantity; of PRECISION, a name or a file, also where its words come from."""
     from quant import QUANTITIES, SHADOWS, load_spec, preset_names
     from quant.rounding import ROUNDINGS
-    specs = [load_spec(name) for name in preset_names()]
+    specs = [load_spec(name) for name in names or preset_names()]
     for spec in specs:
         click.echo(f"{spec.name:<13} {spec.description}")
+        if names:
+            for word, texts in (("source", spec.sources), ("leaves out", spec.leaves_out)):
+                for text in texts:
+                    click.echo(f"{'':<13} {word}: {text}")
     letter = initials(ROUNDINGS)
     click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. " + ", ".join(f"{x}: {name}" for name, x in letter.items())
                + "; w: wraps instead of saturating\n")
