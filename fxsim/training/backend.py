@@ -83,7 +83,8 @@ class Reference:
 
 
 def require_learning(source: str, spec: PrecisionSpec | None, rule: str) -> None:
-    """InputError for a rule that learns on the chip in a precision whose hardware only infers. BPTT happens off the chip, forward as the chip does."""
+    """InputError for a rule that learns on the chip in a precision whose hardware only infers. BPTT happens off the chip, forward as the chip
+    does."""
     if spec is not None and not spec.learns and rule != "bptt":
         raise InputError(source, "precision", f"{spec.name}, whose hardware does not learn, with rule {rule}",
                          f"learning.rule=bptt, which trains off the chip; fxsim evaluate RUN --precisions {spec.name}; or a precision that learns")
