@@ -12,7 +12,22 @@ from fxsim.errors import InputError
 from fxsim.hardware.activity import evaluation_trials, measure_activity
 from fxsim.hardware.cost import cost, delivery, estimates
 from fxsim.hardware.energy import Energy, access, addition, computing, moving, price, product, table
-from fxsim.hardware.operations import ADD, DIVIDE, FORWARD, MULTIPLY, WIRES, Counted, Operation, count, weight_updates
+from fxsim.hardware.operations import (
+    ADD,
+    DIVIDE,
+    ELIGIBILITY,
+    END,
+    FORWARD,
+    MULTIPLY,
+    WINDOW,
+    WIRES,
+    Counted,
+    Operation,
+    batch_sums,
+    count,
+    onto_adapting,
+    weight_updates,
+)
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.network import LAYERS
 from fxsim.model.topology import build_network, learning_of
@@ -66,21 +81,43 @@ def test_kinds_of_operations_have_their_prices():
 
 
 def test_products_have_the_bits_of_their_operands():
-    """The leak of the potential: a 16-bit word and a sign by the leak's; kinds are told apart."""
+    """q16, words with a sign: the leak's 15 bits are 16, adaptation's unsigned 16 bits 17, its gain's 12 bits 13."""
     config = tiny("precision=q16")
-    (forward, *_), network = count(config, build_network(config)), build_network(config)
-    products = [o for o in forward.operations if o.kind == MULTIPLY and o.count == network.topology.n]
-    assert any(o.bits[-1] == 16 or o.bits[0] in (16, 17) for o in products) and {o.kind for o in forward.operations} == {ADD, MULTIPLY, WIRES}
+    network = build_network(config)
+    forward, eligibility, *_ = count(config, network)
+    products = {phase: [(o.bits, o.result, o.count) for o in phase_.operations if o.kind == MULTIPLY] for phase, phase_ in ((1, forward), (2, eligibility))}
+    assert ((16, 17), 32, 6) in products[1] and ((13, 17), 29, 6) in products[1] and ((16, 16), 31, 12) in products[1]      # leak a, gain a, leak V
+    assert ((18, 13), 30, onto_adapting(network)) in products[2]                                         # drive E: proved to be less than E's word
+    assert {o.kind for o in forward.operations} == {ADD, MULTIPLY, WIRES}
     (floats, *_) = count(tiny("precision=float32"), network)
     assert all(o.bits == (32,) * len(o.bits) and o.result == 32 for o in floats.operations) and not floats.rounded
     assert sum(o.count for o in floats.operations if o.kind == MULTIPLY) == sum(o.count for o in forward.operations if o.kind == MULTIPLY)
 
 
-def test_accesses_of_a_step_are_the_words_of_neurons_and_readouts():
-    config = tiny("precision=q16")
+def bits_moved(counted):
+    return sum(bits * times for bits, times in counted.words)
+
+
+@pytest.mark.parametrize("rule", ["eprop", "diffusion"])
+def test_accesses_are_the_words_of_each_phase(rule):
+    """q16: words of 16 bits, of 15 those of traces and U, of 31 those of sums."""
+    config = tiny("precision=q16", f"learning.rule={rule}", "batch_size=4", SGD)
     network = build_network(config)
-    forward = {c.phase: c for c in count(config, network)}[FORWARD]
-    assert sum(bits * times for bits, times in forward.words) == 2 * (12 * (16 + 3) + 6 * 16 + 2 * 16)      # V and refractory count; a; y
+    t, moved = network.topology, {c.phase: bits_moved(c) for c in count(config, network)}
+    n, m, K, adapting, synapses, out = 12, t.n_in, 2, 6, t.syn_in.size + t.syn_rec.size, t.syn_out.size
+    onto = sum(int((t.synapses(layer).post >= 6).sum()) for layer in ("in", "rec"))
+    assert moved[FORWARD] == 2 * (n * (16 + 3) + adapting * 16 + K * 16)                                # V and the refractory count; a; y
+    assert moved[ELIGIBILITY] == 3 * 15 * (n + m) + 2 * 15 * n + 16 * (n + synapses) + 2 * (16 + 31) * synapses + 2 * 15 * onto    # X; Z; H; F and S; U
+    signal = 10 * 16 * t.n_cells if rule == "diffusion" else 16 * n
+    assert moved[WINDOW] == 16 * n * K + signal + 16 * synapses + 16 * synapses + 2 * 31 * synapses + 15 * n + 2 * 31 * out         # B; M or L; L; F; G; Z; Gout
+    assert moved[END] == 16 * (n + synapses) + 31 * synapses + 2 * 31 * synapses                         # D; S; G
+    assert bits_moved(batch_sums(config, network)) == (2 * 33 + 31) * (synapses + out)                   # a sum of four is 2 bits longer
+    assert bits_moved(weight_updates(config, network)) == (33 + 2 * 16) * (synapses + out)
+    adamax = config.changed({"learning.optimizer": {"name": "adamax", "log2_rate": -6}})
+    moments = 33 + adamax.learning.optimizer.beta1_shift + 32
+    assert bits_moved(weight_updates(adamax, network)) == (33 + 4 * (moments // 2) + 2 * 16) * (synapses + out)
+    unregularised = {c.phase: c for c in count(config.changed({"learning.c_reg": 0}), network)}[END]
+    assert not unregularised.operations and not unregularised.words
 
 
 # ---- what was measured -----------------------------------------------------------------------------------------------------
@@ -116,7 +153,9 @@ def test_energies_are_the_sums_of_their_parts():
     inference, learning, update = estimates(config, network, activity, 8192.0)
     phases = count(config, network)
     sent = delivery(config, network, activity)
-    assert sum(o.count for o in sent.operations) == pytest.approx(sum(activity.delivered.values())) and len(sent.words) == 2 * len(LAYERS)
+    assert sum(o.count for o in sent.operations) == pytest.approx(sum(activity.delivered.values()))
+    fan_in = {layer: round(network.topology.synapses(layer).size / network.topology.synapses(layer).n_post) for layer in LAYERS}
+    assert bits_moved(sent) == pytest.approx(sum(activity.delivered[layer] * (16 + 2 * (16 + fan_in[layer].bit_length())) for layer in LAYERS))
     near(inference.energy, *[getattr((computing(phases[0], False) + moving(phases[0], 8192)) * activity.steps + computing(sent, False) + moving(sent, 8192), end)
                              for end in ("low", "high")])
     assert inference.memory.low < inference.energy.low < inference.energy.high < learning.energy.low

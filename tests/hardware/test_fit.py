@@ -125,6 +125,8 @@ def test_a_core_of_spinnaker2_holds_states_and_synapses():
     table = {**load_limits("spinnaker2"), "memory_bits_per_core": Limit(400, "given", "test")}
     fit = check_fit(design, "spinnaker2", limits=table)
     assert fit.cores == 3 and fit.binding == "memory of a core"              # (67 + 2 * 32) * 3 = 393, twice, and the readout: 32 + 6 * 32
+    tight = check_fit(design, "spinnaker2", limits={**table, "memory_bits_per_core": Limit(350, "given", "test")})
+    assert tight.cores == 4 and needed(tight)["memory of a core"] == 2 * 131        # a third neuron fits with its synapses, not with its state
     assert check_fit(design, "spinnaker2", limits={**table, "memory_bits_per_core": Limit(120, "given", "test")}).cores is None
 
 
