@@ -43,9 +43,11 @@ class Estimate:
 @dataclass(frozen=True)
 class PrecisionCost:
     """One precision. Counted: memory, operations (None for floats, whose operations have one width); measured: activity; estimated: inference,
-    learning, update, pJ, None where the table of energies has no row for the numbers."""
+    learning, update, pJ, None where the table of energies has no row for the numbers; learning and update also where ``learns`` is False, for a
+    precision whose hardware only infers."""
 
     precision: str
+    learns: bool
     memory: Memory
     operations: list[Operations] | None
     activity: Activity
@@ -69,6 +71,7 @@ class Cost:
         """Plain data: counted, measured and estimated apart, and what is published of chips."""
         return {"source": self.source, "measured_on": self.measured_on, "batch": self.batch, "optimizer_on_chip": self.on_chip,
                 "without": list(self.without), "precisions": {c.precision: {
+                    "learns": c.learns,
                     "counted": {"memory_bits": asdict(c.memory), "operations": c.operations and [asdict(o) for o in c.operations]},
                     "measured": asdict(c.activity),
                     "estimated_pJ": {name: estimate and asdict(estimate) for name, estimate in
@@ -99,8 +102,8 @@ def cost(source: str | Path, precisions: Sequence[str] = (), changes: Sequence[s
     measured = evaluation_trials(config, trials)
     found = []
     for c in chosen:
-        kept, activity, fixed = memory(c, network), measure_activity(c, network, measured), Words(c.resolved_precision()).fixed
-        found.append(PrecisionCost(c.precision, kept, operations(c, network) if fixed else None, activity,
+        kept, activity, words = memory(c, network), measure_activity(c, network, measured), Words(c.resolved_precision())
+        found.append(PrecisionCost(c.precision, words.learns, kept, operations(c, network) if words.fixed else None, activity,
                                    *estimates(c, network, activity, kept.network.total / 8)))
     return Cost(str(source), measured_on, config.batch_size, config.learning.optimizer.name != "adam", found)
 
@@ -123,6 +126,8 @@ def estimates(config: Config, network: Network, activity: Activity, kept_bytes: 
 
     phases = {c.phase: of(c, times[c.phase]) for c in count(config, network)}
     inference = added([phases[FORWARD], of(delivery(config, network, activity))])
+    if not words.learns:
+        return inference, None, None
     learning = added([inference, *(phases[phase] for phase in (ELIGIBILITY, WINDOW, END)), of(batch_sums(config, network))])
     weights = weight_updates(config, network)
     update = learning and added([replace(learning, energy=learning.energy * config.batch_size, memory=learning.memory * config.batch_size),
@@ -184,8 +189,9 @@ def text_tables(cost: Cost) -> list[tuple[str, list[list[str]]]]:
                        *(f"{events:.0f}" for events in a.delivered.values())])
         bench.append([c.precision, f"{a.footprint:.0f}", f"{a.connection_sparsity:.4f}", f"{a.activation_sparsity:.5f}",
                       *(f"{a.synaptic_operations[name]:.0f}" for name in bench[0][4:])])
-        energy.append([c.precision, *(_uJ(e.energy if e else None) for e in (c.inference, c.learning, c.update)),
-                       *(_uJ(e.memory if e else None) for e in (c.inference, c.learning))])
+        parts = [*(None if e is None else e.energy for e in (c.inference, c.learning, c.update)),
+                 *(None if e is None else e.memory for e in (c.inference, c.learning))]
+        energy.append([c.precision, *(_uJ(part) if c.learns or column in (0, 3) else "does not learn" for column, part in enumerate(parts))])
     events = sum(cost.precisions[0].activity.delivered.values())
     for row in table()["chips"]:
         pJ = Energy(row["low"], row["high"])

@@ -57,6 +57,11 @@ class Words:
     def fixed(self) -> bool:
         return not isinstance(self.numbers, str)
 
+    @property
+    def learns(self) -> bool:
+        """Whether hardware of these words learns."""
+        return isinstance(self.numbers, str) or self.numbers.learns
+
     def __call__(self, *quantities: str) -> int:
         if isinstance(self.numbers, str):
             return int(self.numbers.removeprefix("float")) * len(quantities)

@@ -189,7 +189,7 @@ def test_what_has_no_row_is_not_estimated_and_the_three_kinds_stay_apart():
     assert double.inference is double.learning is double.update is None and double.activity.spikes >= 0
     assert single.inference.energy.low > narrow.inference.energy.high > 0 and single.operations is None and len(narrow.operations) == 4
     data = json.loads(json.dumps(found.to_dict()))
-    assert set(data["precisions"]["w4s8"]) == {"counted", "measured", "estimated_pJ"}
+    assert set(data["precisions"]["w4s8"]) == {"learns", "counted", "measured", "estimated_pJ"}
     assert data["precisions"]["float64"]["estimated_pJ"] == dict.fromkeys(("inference_trial", "learning_trial", "update"))
     assert set(data["precisions"]["w4s8"]["estimated_pJ"]["update"]["energy"]) == {"low", "high"}
     assert any("static power" in text for text in data["without"]) and data["published"]["chips"][0]["source"] in data["published"]["sources"]
@@ -215,6 +215,17 @@ def test_command_prints_tables_that_say_what_they_are():
 def test_bad_input_is_one_line(arguments, message):
     with pytest.raises(InputError, match=message):
         cost("delayed_match", **{"precisions": ["q16"], **arguments})
+
+
+def test_hardware_that_does_not_learn_has_no_energy_of_learning():
+    changes = [word for change in tiny_changes(*SHORT) for word in ("--set", change)]
+    result = CliRunner().invoke(main, ["cost", "delayed_match", "--precisions", "xylo", "--trials", "1", *changes])
+    (row,) = [line for line in result.output.splitlines() if line.startswith("xylo") and "does not learn" in line]
+    assert result.exit_code == 0 and row.count("does not learn") == 3 and row.count(" to ") == 2, result.output
+    (xylo,) = cost("delayed_match", ["xylo"], tiny_changes(*SHORT), 1).precisions
+    assert xylo.learning is xylo.update is None and xylo.inference.energy.low > 0 and not xylo.learns
+    nothing = CliRunner().invoke(main, ["cost", "delayed_match", "--precisions", ""])
+    assert nothing.exit_code == 2 and "--precisions: found nothing" in nothing.output
 
 
 def test_changes_of_formats_hold_for_fixed_point(tmp_path):

@@ -36,6 +36,8 @@ def cost(source: Path, changes: tuple[str, ...], precisions: list | None, trials
     """
     from fxsim.hardware.cost import cost as find_cost, text_tables
     refuse_changes(changes, {"precision": "--precisions"})
+    if precisions == []:
+        raise InputError("cost", "--precisions", "nothing", "at least one precision")
     found = find_cost(source, precisions or ([] if source.is_dir() else TABLE.split(",")), changes, trials)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
