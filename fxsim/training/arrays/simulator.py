@@ -22,6 +22,7 @@ from fxsim.files.archive import Archive
 from fxsim.files.writing import write_npz
 from fxsim.model.arithmetic import WEIGHT_STREAM, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.training.backend import require_learning
 from fxsim.training.metrics import measure
 from fxsim.training.optimizers import make_optimizer
 from quant import PrecisionSpec
@@ -97,6 +98,7 @@ class Simulator:
 
         targets     (B,) labels, or for a regression (B, window, K)
         """
+        require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
         trials = self._trials(spikes, targets, durations)
         result = self.engine.run(self.optimizer.weights, trials, learn=True)
         assert result.gradients is not None
@@ -159,6 +161,7 @@ class Simulator:
             raise InputError("Simulator", "step", f"step {self.steps + 1} of a trial", f"at most {self.steps} steps, then end()")
         if target_t is None:
             return self._stream.step(x, None)
+        require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
         target = np.asarray(target_t)
         return self._stream.step(x, self._target(target if self.learning.classification else target[None], (1, K)))
 
