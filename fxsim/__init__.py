@@ -27,6 +27,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.model.own import network_of
     from fxsim.model.topology import build_network
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     __version__: str
 
 
-_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology"}
+_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology", "network_of": "fxsim.model.own"}
 
 
 def __getattr__(name: str) -> Any:
@@ -101,4 +102,4 @@ def compare(configs: list[Config | str | Path], rules: list[str], precisions: li
     return build_report(out)
 
 
-__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "train"]
+__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "network_of", "train"]

@@ -69,6 +69,7 @@ class Topology:
     syn_in: Synapses        # input channels -> neurons
     syn_rec: Synapses       # neurons -> neurons, no autapses
     syn_out: Synapses       # neurons -> outputs
+    placed: bool = True     # False: cells stand in for places that nobody gave, and nothing may diffuse over them
 
     @property
     def n(self) -> int:
