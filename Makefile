@@ -3,8 +3,9 @@
 # make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
 # make fuzz   5 minutes of coverage-guided fuzzing for every loader (FUZZ_SECONDS=60: a minute); see docs/robustness.md
 # make gpu    check and time the CUDA engine on this machine's GPU (reports/gpu); make gpu-wheels: what that needs where there is no network
+# make pages  tables of README.md and reports/*/README.md, anew from the data
 # make docs   the pages of docs/ and the public interface from its docstrings, as HTML (build/docs)
-# make mutants  deliberate faults that the tests must find; its score is tests/mutants.md
+# make mutants  deliberate faults that the tests must find; its score is tests/mutants/score.md
 # make env    only set up (.venv);  make lint  ruff, imports, mypy, docs without a warning;  make wheels  build and try them;  make clean  remove environments
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ PYTHON_ANY := $(or $(PYTHON310),$(PYTHON_NEW),$(shell ./.ci/find-python 3.11))
 DOCS := $(BIN)/python -m sphinx -q -W --keep-going docs build/docs       # a warning, a link that leads nowhere among them, is an error
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: docs env demo test test-full test-core bench gpu gpu-wheels fuzz mutants lint wheels clean
+.PHONY: docs env demo test test-full test-core bench pages gpu gpu-wheels fuzz mutants lint wheels clean
 
 env: .venv/.ready
 
@@ -50,6 +51,7 @@ bench: env
 	$(BIN)/fxsim bench twins
 	$(BIN)/fxsim bench profile
 	$(BIN)/fxsim bench latency
+	$(BIN)/fxsim bench run
 	$(BIN)/fxsim bench scaling --out reports/scaling
 	$(BIN)/fxsim bench compile
 
@@ -70,12 +72,15 @@ fuzz: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fuzz]"
 	$(ONE_THREAD) $(BIN)/python tests/support/fuzzing/fuzz.py --seconds $(or $(FUZZ_SECONDS),300)
 
-# Deliberate faults, one after the other, and the tests that must fail; some ten minutes on two free cores. After make test.
+pages: env
+	$(BIN)/python reports/pages/pages.py
+
+# Deliberate faults, one after the other, and the tests that must fail; less than an hour. After make test.
 mutants: env
-	$(ONE_THREAD) $(BIN)/python tests/mutants/mutants.py --out tests/mutants.md
+	$(ONE_THREAD) $(BIN)/python tests/mutants/mutants.py --out tests/mutants/score.md
 
 lint: env
-	$(BIN)/python -m ruff check fxsim quant lava_backend tests
+	$(BIN)/python -m ruff check fxsim quant lava_backend tests reports/pages
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy
 	$(DOCS)

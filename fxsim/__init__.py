@@ -1,7 +1,7 @@
 """fxsim: train recurrent spiking networks with e-prop and diffusing neuromodulators, in float and in fixed point.
 
 config/     what a run is, as validated YAML            model/      the network as data, and the equations written once
-tasks/      trials, drawn from a seed                   reference/  PyTorch: BPTT and the float anchor
+tasks/      trials, drawn from a seed                   reference/  PyTorch: the float anchor
 engine/     oracle, CPU, CUDA: one arithmetic           training/   the loop, optimizers, and what a run leaves on disk
 study/      many runs and their tables                  report/     the pages that show them
 verify/     exactness                                   bench/      speed
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
     from fxsim.model.own import network_of
     from fxsim.model.topology import build_network
+    from fxsim.training.arrays.simulator import Simulator
+    from fxsim.training.evaluation import Evaluation
     from fxsim.training.loop import TrainingResult
     from fxsim.training.progress import Progress
-    from fxsim.training.simulator import Simulator
 
     from .config import Config
 
     __version__: str
 
 
-_LATE = {"Simulator": "fxsim.training.simulator", "build_network": "fxsim.model.topology", "network_of": "fxsim.model.own"}
+_LATE = {"Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology", "network_of": "fxsim.model.own"}
 
 
 def __getattr__(name: str) -> Any:
@@ -102,4 +103,21 @@ def compare(configs: list[Config | str | Path], rules: list[str], precisions: li
     return build_report(out)
 
 
-__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "load_config", "load_plugin", "network_of", "train"]
+def evaluate(source: str | Path, precisions: list[str], changes: list[str] | tuple[str, ...] = (), trials: int | None = None,
+             config: Config | None = None, out: str | Path | None = None) -> Evaluation:
+    """Trained weights (a run directory, a weights.npz, a NIR file) in every precision on the same trials; with ``out`` also as tables and a page.
+
+    See :func:`fxsim.training.evaluation.evaluate`.
+    """
+    from pathlib import Path
+
+    from fxsim.training.evaluation import evaluate, save
+    found = evaluate(source, precisions, changes, trials, config)
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, Path(out), source, changes)
+        build_report(out)
+    return found
+
+
+__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "evaluate", "load_config", "load_plugin", "network_of", "train"]

@@ -19,13 +19,18 @@ import numpy as np
 
 from fxsim.config import Config, build_config, dump_config
 from fxsim.config.base import LARGEST, LONGEST, SMALLEST
-from fxsim.config.io import load_run_config, override
+from fxsim.config.io import override
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_file
 from fxsim.files.writing import write_atomic
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
-from fxsim.model.topology import build_network, constants_of, learning_of
+from fxsim.model.stored import network_arrays, read_network
+from fxsim.model.topology import build_network, constants_of, feedback_of
+from fxsim.tasks import make_task
+from fxsim.training.evaluation import engine_of
+from fxsim.training.initial import network_of_run
+from fxsim.training.metrics import measure, require_finite
 from quant.files import parse_yaml
 
 if TYPE_CHECKING:
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 MAX_ITEMS, MAX_BYTES, SECONDS = 1000, 1 << 30, 60
 HDF5 = b"\x89HDF\r\n"
 DT = 1e-3                       # seconds of a step
-CONFIG, ACCEPT = "fxsim_config", "--lossy-ok"
+CONFIG, NETWORK, ACCEPT = "fxsim_config", "fxsim_network", "--lossy-ok"
 NODES = {"input": "Input", "w_in": "Linear", "w_rec": "Linear", "w_out": "Linear", "neurons": "LIF", "readout": "LI", "output": "Output"}
 NEURONS = {"tau_m": "alpha", "tau_adaptation": "rho", "tau_out": "kappa", "threshold": "threshold", "beta": "beta", "refractory": "refractory"}
 """Fields of the section network that the neurons of a given graph depend on -> constant of the model."""
@@ -74,17 +79,11 @@ def inexpressible(config: Config) -> list[str]:
 
 
 # ---- export ----------------------------------------------------------------------------------------------------------
-def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Config]:
-    """The network of a finished run directory with its ``final`` or ``initial`` weights. Raises InputError."""
-    config = load_run_config(directory)
-    network = build_network(config)
-    with Archive(directory / "weights.npz") as archive:
-        weights = {layer: archive.floats(f"{when}_{layer}", (network.topology.synapses(layer).size,)) for layer in LAYERS}
-    return network.with_weights(weights), config
-
-
 def graph_of(network: Network, config: Config) -> nir.NIRGraph:
-    """The NIR graph of a network; the configuration, for what the nodes cannot say, goes into its metadata."""
+    """The NIR graph of a network; the configuration, for what the nodes cannot say, goes into its metadata.
+
+    So does the whole network, as the bytes of an npz archive, where it is not what the configuration draws.
+    """
     nir, topo, net = library(), network.topology, config.network
 
     def filled(size: int, value: float) -> np.ndarray:
@@ -95,7 +94,12 @@ def graph_of(network: Network, config: Config) -> nir.NIRGraph:
              "neurons": nir.LIF(filled(n, net.tau_m * DT), filled(n, 1), filled(n, 0), filled(n, net.threshold), filled(n, 0)),
              "readout": nir.LI(filled(K, net.tau_out * DT), filled(K, 1), filled(K, 0)),
              "output": nir.Output({"output": np.array([K])})}
-    return nir.NIRGraph(nodes, sorted(EDGES), metadata={CONFIG: dump_config(config)})
+    metadata: dict[str, Any] = {CONFIG: dump_config(config)}
+    if config.initial is not None:
+        whole = io.BytesIO()
+        np.savez_compressed(whole, **network_arrays(network))
+        metadata[NETWORK] = np.frombuffer(whole.getvalue(), np.uint8)
+    return nir.NIRGraph(nodes, sorted(EDGES), metadata=metadata)
 
 
 def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final", force: bool = False) -> list[str]:
@@ -125,9 +129,8 @@ def import_nir(path: Path, config: Config | None = None, lossy: bool = False, ch
                 change are changed; what the file fixes, and what an evaluation does not depend on, is refused by name.
     """
     graph = _read(path)
-    stored = graph.metadata.get(CONFIG)
-    if stored is not None:
-        own = build_config(parse_yaml(str(stored), str(path)), str(path))
+    own = _own_config(path, graph)
+    if own is not None:
         wanted = override(config or own, changes)
         _require_used(wanted, changes, tuple(NEURONS))
         return Imported(_changed(_own_network(path, graph, own), wanted, tuple(NEURONS)), wanted, _differences(path, own, wanted))
@@ -170,6 +173,25 @@ def _changed(network: Network, config: Config, names: Iterable[str]) -> Network:
     """The network with the configuration's value of these fields of NEURONS."""
     wanted = constants_of(config.network)
     return replace(network, constants=replace(network.constants, **{NEURONS[name]: getattr(wanted, NEURONS[name]) for name in names}))
+
+
+def network_of_nir(path: Path, config: Config | None) -> tuple[Network, Config]:
+    """The network of a NIR file for a run of ``config``, or of its own configuration (entry point ``fxsim.networks``). Raises InputError."""
+    graph = _read(path)
+    own = _own_config(path, graph)
+    if own is not None:
+        return _own_network(path, graph, own), config or own
+    if config is None:
+        raise InputError(path, f"metadata.{CONFIG}", "nothing", "a file of fxsim export nir, or --config with a task")
+    if config.initial is None or not config.initial.lossy:
+        raise InputError(path, "neurons", "LIF that resets to v_reset", "reset by subtraction; initial: {path: ..., lossy: true} takes that instead")
+    return _foreign_network(path, graph, config.model_copy(update={"initial": None})), config
+
+
+def _own_config(path: Path, graph: nir.NIRGraph) -> Config | None:
+    """The configuration that fxsim wrote into the file."""
+    stored = graph.metadata.get(CONFIG)
+    return None if stored is None else build_config(parse_yaml(str(stored), str(path)), str(path))
 
 
 def _read(path: Path) -> nir.NIRGraph:
@@ -264,7 +286,7 @@ def _matrix(path: Path, graph: nir.NIRGraph, layer: str, shape: tuple[int, int] 
 
 
 def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
-    network, weights = build_network(config), {}
+    network, weights = _drawn_or_stored(path, graph, config), {}
     for name, field, expected in (("neurons", "tau", config.network.tau_m * DT), ("neurons", "v_threshold", config.network.threshold),
                                   ("readout", "tau", config.network.tau_out * DT)):
         if getattr(graph.nodes[name], field)[0] != expected:
@@ -276,6 +298,16 @@ def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
         if np.count_nonzero(matrix) != np.count_nonzero(weights[layer]):
             raise InputError(path, f"w_{layer}.weight", "weights where the network has no synapse", "those of its metadata's network")
     return network.with_weights(weights)
+
+
+def _drawn_or_stored(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
+    stored = graph.metadata.get(NETWORK)
+    if config.initial is None:
+        return build_network(config)
+    if not isinstance(stored, np.ndarray) or stored.dtype != np.uint8 or stored.ndim != 1:
+        raise InputError(path, f"metadata.{NETWORK}", "nothing", "the bytes of the network that the run began with")
+    with Archive(f"{path}: metadata.{NETWORK}", io.BytesIO(stored.tobytes()), size=MAX_BYTES) as archive:
+        return read_network(archive)
 
 
 def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
@@ -290,27 +322,19 @@ def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network
     neurons, readout = graph.nodes["neurons"], graph.nodes["readout"]
     constants: Constants = replace(base.constants, threshold=float(neurons.v_threshold[0]), alpha=float(np.exp(-DT / neurons.tau[0])),
                                    kappa=float(np.exp(-DT / readout.tau[0])), refractory=0, beta=np.zeros(topology.n))
-    return replace(base, constants=constants, topology=topology, weights={layer: synapses[layer].sparse(matrices[layer]) for layer in LAYERS})
+    weights = {layer: synapses[layer].sparse(matrices[layer]) for layer in LAYERS}
+    return replace(base, constants=constants, topology=topology, weights=weights, feedback=feedback_of(config, topology, weights["out"]))
 
 
 def evaluate(imported: Imported) -> dict[str, float | None]:
     """Loss, accuracy or nmse and rate of the network on the evaluation trials of its configuration's task."""
-    from fxsim.engine.registry import make_engine
-    from fxsim.model.arithmetic import make_arithmetic
-    from fxsim.tasks import make_task
-    from fxsim.training.metrics import measure, require_finite
-    config, network, learning = imported.config, imported.network, learning_of(imported.config)
-    if config.learning.rule == "bptt":
-        learning = replace(learning, rule="eprop")      # nothing is learned here
-    task = make_task(config)
+    config, task = imported.config, make_task(imported.config)
+    topo = imported.network.topology
+    if (topo.n_in, topo.n_out) != (task.n_in, task.n_out):
+        raise InputError(config.name, "task", f"{task.n_in} inputs, {task.n_out} outputs", f"{topo.n_in} and {topo.n_out}, as the file has")
     trials = task.evaluation_trials()
-    if (network.topology.n_in, network.topology.n_out) != (task.n_in, task.n_out):
-        raise InputError(config.name, "task", f"{task.n_in} inputs, {task.n_out} outputs",
-                         f"{network.topology.n_in} and {network.topology.n_out}, as the file has")
-    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, trials.steps, config.seed)
-    name = "auto" if config.engine == "reference" else config.engine
-    engine = make_engine(name, network, learning, arithmetic, config.seed, config.threads)
+    engine, arithmetic = engine_of(config, imported.network, trials.steps)
     with np.errstate(over="ignore", invalid="ignore"):      # refused in the next line
-        found = measure(engine.run(arithmetic.weights_to_raw(network.weights), trials, learn=False), trials, task.classification)
+        found = measure(engine.run(arithmetic.weights_to_raw(imported.network.weights), trials, learn=False), trials, task.classification)
     require_finite(config.name, found, "on the evaluation trials")
     return found

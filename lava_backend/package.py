@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fxsim.config import Config, build_config
-from fxsim.config.base import LARGEST, SMALLEST
+from fxsim.config.base import LARGEST
 from fxsim.config.io import load_run_config
 from fxsim.config.learning import OPTIMIZERS, RULES, AdamConfig, OptimizerConfig
 from fxsim.errors import InputError
@@ -25,9 +25,11 @@ from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import write_atomic, write_npz
 from fxsim.model.arithmetic import Arithmetic
-from fxsim.model.network import LAYERS, Constants, Learning, Network, Synapses, Topology
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.network import LAYERS, Constants, Learning, Network
+from fxsim.model.stored import LONGEST_SIDE, NUMBERS, drawn_arrays, read_permutation, read_topology
+from fxsim.model.topology import learning_of
 from fxsim.tasks import Task, make_task
+from fxsim.training.initial import network_in
 from fxsim.training.optimizers import OnMasters, make_optimizer
 from quant import FLOATS, PrecisionSpec, QFormat
 from quant.files import dump_yaml, parse_yaml, read_text
@@ -41,9 +43,8 @@ NEURONS = tuple(SCRIPTS)
 FILES = ("package.yaml", "arrays.npz", "run.py")
 KIND, VERSION = "fxsim Lava package", 1
 FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
-ARRAYS = """cell (n,), permutation (n_cells,), beta (n,), feedback (n, K) float64 in model units;
-for each layer in, rec, out: pre_, post_ (n_syn,), and weight_, master_ (n_syn,) stored integers (masters differ from
-weights only where the precision has shadow formats)"""
+ARRAYS = """those of fxsim.model.stored.drawn_arrays, and for each layer in, rec, out: weight_, master_ (n_syn,) stored integers (masters
+differ from weights only where the precision has shadow formats)"""
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ def package_of_run(directory: Path, when: str = "final") -> Package:
     if not isinstance(updates, int) or updates < 0:
         raise InputError(directory / "manifest.json", "updates", updates, "the number of weight updates")
     spec = spec_from_dict({"name": manifest.get("precision"), "quantities": manifest.get("formats")}, str(directory / "manifest.json"))
-    network = build_network(config)
     with Archive(directory / "weights.npz") as archive:
+        network = network_in(archive, config)
         weights = {layer: _stored(archive, f"raw_{when}_{layer}", network.topology.synapses(layer).size, spec[f"weight_{layer}"]) for layer in LAYERS}
     return Package(config.name, spec, network, learning_of(config), config.seed, config.task.steps, weights, masters_of(spec, weights),
                    updates, config.learning.optimizer, config)
@@ -177,11 +178,9 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
     claim_package(directory, force)
     (directory / "package.yaml").unlink(missing_ok=True)
     net, topo = package.network, package.network.topology
-    arrays = {"cell": topo.cell, "permutation": net.permutation, "beta": net.constants.beta, "feedback": net.feedback}
+    arrays = drawn_arrays(net)
     for layer in LAYERS:
-        synapses = topo.synapses(layer)
-        arrays |= {f"pre_{layer}": synapses.pre, f"post_{layer}": synapses.post,
-                   f"weight_{layer}": package.weights[layer], f"master_{layer}": package.masters[layer]}
+        arrays |= {f"weight_{layer}": package.weights[layer], f"master_{layer}": package.masters[layer]}
     write_npz(directory / "arrays.npz", arrays)
     write_atomic(directory / "run.py", resources.files("lava_backend").joinpath(SCRIPTS[package.neuron]).read_bytes())
     constants = {name: value for name, value in asdict(net.constants).items() if name != "beta"}
@@ -234,7 +233,7 @@ def load_package(directory: str | Path) -> Package:
     n, m, K = (sizes.integer(name, 1) for name in ("neurons", "inputs", "outputs"))
     grid = sizes.data.get("grid")
     grid = tuple(grid) if isinstance(grid, list) else ()
-    if len(grid) != 2 or not all(type(side) is int and 0 < side <= 1 << 15 for side in grid) or grid[0] * grid[1] < n:
+    if len(grid) != 2 or not all(type(side) is int and 0 < side <= LONGEST_SIDE for side in grid) or grid[0] * grid[1] < n:
         raise InputError(source, "sizes.grid", list(grid), f"[h, w] with at least {n} cells")
     spec = spec_from_dict(meta.get("precision"), source)
     learning = _learning(fields.mapping("learning"))
@@ -243,14 +242,13 @@ def load_package(directory: str | Path) -> Package:
         raise InputError(source, "learning", f"rule {learning.rule}, window {learning.window}",
                          f"a rule other than bptt, a window of 1 to {steps} steps")
     with Archive(directory / "arrays.npz") as archive:
-        topology = Topology(grid, _indices(archive, "cell", (n,), grid[0] * grid[1]), *(
-            _synapses(archive, layer, pre, post) for layer, pre, post in (("in", m, n), ("rec", n, n), ("out", n, K))))
+        topology = read_topology(archive, grid, m, n, K)
         weights, masters = ({layer: _stored(archive, f"{kind}_{layer}", topology.synapses(layer).size, spec.formats.get(
             f"shadow_{layer}" if kind == "master" else "", spec[f"weight_{layer}"])) for layer in LAYERS} for kind in ("weight", "master"))
         network = Network(
-            Constants(**{name: constants.number(name, *limits) for name, limits in CONSTANTS.items()},
+            Constants(**{name: constants.number(name, *limits) for name, limits in NUMBERS.items()},
                       refractory=constants.integer("refractory", 0), beta=archive.floats("beta", (n,))),
-            topology, {}, archive.floats("feedback", (n, K)), _indices(archive, "permutation", (topology.n_cells,), topology.n_cells))
+            topology, {}, archive.floats("feedback", (n, K)), read_permutation(archive, topology))
     config = build_config(meta["config"], f"{source}: config") if meta.get("config") is not None else None
     optimizer = _optimizer(meta.get("optimizer"), source)
     package = Package(str(meta.get("name")), spec, network, learning, fields.integer("seed", 0), steps, weights, masters,
@@ -289,9 +287,6 @@ class _Fields:
         return float(value)
 
 
-CONSTANTS = {"threshold": (SMALLEST, LARGEST), "gamma": (SMALLEST, LARGEST), **dict.fromkeys(("alpha", "rho", "kappa"), (0.0, 1 - 1e-12))}
-
-
 def _learning(fields: _Fields) -> Learning:
     rule, classification = fields.data.get("rule"), fields.data.get("classification")
     unknown = set(fields.data) - set(Learning.__dataclass_fields__)
@@ -310,22 +305,3 @@ def _optimizer(data: object, source: str) -> OptimizerConfig:
         return OPTIMIZERS[data["name"]](**data)
     except (TypeError, ValueError) as error:
         raise InputError(source, "optimizer", str(error)[:200], f"the settings of {data['name']}") from None
-
-
-def _indices(archive: Archive, name: str, shape: tuple, below: int) -> np.ndarray:
-    """Distinct indices 0 .. below-1."""
-    values = archive.integers(name, shape)
-    if np.unique(values).size < values.size or (values.size and not 0 <= values.min() <= values.max() < below):
-        raise archive.error(name, "repeated or outside indices", f"distinct indices from 0 to {below - 1}")
-    return values.astype(np.int32)
-
-
-def _synapses(archive: Archive, layer: str, n_pre: int, n_post: int) -> Synapses:
-    """One projection, in the canonical order."""
-    pre = archive.integers(f"pre_{layer}", (None,))
-    post = archive.integers(f"post_{layer}", (pre.size,))
-    key = post * n_pre + pre
-    if pre.size and (pre.min() < 0 or pre.max() >= n_pre or post.min() < 0 or post.max() >= n_post or (np.diff(key) <= 0).any()):
-        raise archive.error(f"pre_{layer}, post_{layer}", "indices outside the layer, or out of order",
-                            f"distinct synapses sorted by (post, pre), pre below {n_pre}, post below {n_post}")
-    return Synapses(pre.astype(np.int32), post.astype(np.int32), n_pre, n_post)

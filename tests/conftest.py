@@ -14,4 +14,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "fxsim")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:       # under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 gc.set_threshold(100_000, 50, 1000)     # compiling kernels makes millions of objects that live on: looking through them takes a tenth of the time

@@ -20,14 +20,13 @@ LONG = 20.0         # seconds after which no further repeat begins
 
 
 def default_rows(task: str | None = None, rule: str | None = None, precision: str | None = None, engine: str | None = None) -> list[dict]:
-    """What to measure: all tasks x (eprop, diffusion) x (float32, q16) on the CPU engine and bptt on the reference,
-    narrowed by what is given."""
+    """What to measure: all tasks x (eprop, diffusion) x (float32, q16) and bptt in float32 on the CPU, narrowed by what is given."""
     rows = []
     for t in [task] if task else TASKS:
-        for r in [rule] if rule else ("eprop", "diffusion", *(["bptt"] if engine in (None, "reference") else [])):
-            reference = r == "bptt" or engine == "reference"
-            for p in [precision] if precision else (("float32",) if reference else ("float32", "q16")):
-                rows.append({"task": t, "rule": r, "precision": p, "engine": "reference" if reference else engine or "cpu"})
+        for r in [rule] if rule else ("eprop", "diffusion", *(["bptt"] if engine in (None, "cpu", "reference") else [])):
+            in_float = r == "bptt" or engine == "reference"
+            for p in [precision] if precision else (("float32",) if in_float else ("float32", "q16")):
+                rows.append({"task": t, "rule": r, "precision": p, "engine": engine or "cpu"})
     return rows
 
 
@@ -66,7 +65,7 @@ def measure_row(task: str, rule: str, precision: str, engine: str, threads: int,
     else:
         import numba  # noqa: F401
     before = peak_mib()
-    changes = {"learning.rule": rule, "precision": precision, "threads": threads, "engine": "auto" if rule == "bptt" else engine}
+    changes = {"learning.rule": rule, "precision": precision, "threads": threads, "engine": engine}
     training = Training(load_config(task).changed(changes))
     trials = training.task.training_trials(0)
     training.engine.run(training.optimizer.weights, trials if repeats or engine != "reference" else trials.take(slice(0, 2)))

@@ -82,8 +82,17 @@ def write_report(directory: Path, rows: list[dict]) -> Path:
     from fxsim.files.writing import make_directory, write_json
     from fxsim.training.runs import command_line, machine, versions
     make_directory(directory)
-    write_json(directory / "scaling.json", {"command": command_line(), "versions": versions(), "machine": machine(), "rows": rows})
+    measured = {"command": command_line(), "date": time.strftime("%Y-%m-%d"), "load": _load(), "versions": versions(), "machine": machine(),
+                "rows": rows}
+    write_json(directory / "scaling.json", measured)
     draw(directory / "scaling", rows)
+    write_atomic(directory / "README.md", page(measured).encode())
+    return directory
+
+
+def page(measured: dict) -> str:
+    """The text of README.md, from what scaling.json holds."""
+    rows, host = measured["rows"], measured["machine"]
     columns = ("neurons", "synapses", "batch", "precision", "threads")
     table = ["| " + " | ".join((*columns, "µs / step", "ns / synapse, step and trial", "peak MiB above imports")) + " |", "|" + " --- |" * 8]
     for r in rows:
@@ -96,11 +105,8 @@ def write_report(directory: Path, rows: list[dict]) -> Path:
             chosen = of_sizes(rows, precision, threads)
             grown = [{**r, "peak_mib": r["peak_mib"] - chosen[0]["peak_mib"]} for r in chosen[2:]]
             fits.append(f"| {precision} | {threads} | {exponent(chosen[1:], 'seconds_per_step'):.2f} | {exponent(grown, 'peak_mib'):.2f} |")
-    host = machine()
-    text = README.format(command=command_line(), date=time.strftime("%Y-%m-%d"), cpu=host["cpu"], cores=host["cores"], python=host["python"],
-                         fits="\n".join(fits), table="\n".join(table), load=_load())
-    write_atomic(directory / "README.md", text.encode())
-    return directory
+    return README.format(command=measured["command"], date=measured["date"], cpu=host["cpu"], cores=host["cores"], python=host["python"],
+                         fits="\n".join(fits), table="\n".join(table), load=measured["load"])
 
 
 def _load() -> str:

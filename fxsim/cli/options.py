@@ -49,6 +49,7 @@ def _configurations(ctx: click.Context, parameter: click.Parameter, incomplete: 
 
 
 config = click.argument("config", shell_complete=_configurations)
+configs = click.argument("configs", nargs=-1, metavar="[CONFIG]...", shell_complete=_configurations)
 change = click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change one value of the configuration, e.g. learning.rule=eprop.")
 
 

@@ -7,6 +7,14 @@ import signal
 import sys
 from typing import Any, TextIO
 
+from fxsim.errors import InputError, require_posix
+
+try:
+    require_posix()
+except InputError as unfit:
+    print(unfit, file=sys.stderr)
+    sys.exit(2)
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -60,7 +60,7 @@ FracBits = Annotated[Integer, Field(ge=FRAC_BITS[0], le=FRAC_BITS[1])]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, defer_build=True)
 
 
 class Refusal(ValueError):

@@ -51,7 +51,7 @@ class AdaMaxConfig(Section):
 class Rule:
     """What a learning rule is to the rest of the program. Its signal is in the oracle, the kernels and the reference."""
 
-    number: Optional[int]           # of its signal in the kernels; None: gradients come from the PyTorch reference
+    number: Optional[int]           # of its signal in the kernels; None: backpropagation, which needs none
     diffuses: bool = False          # whether the error spreads over the grid
 
 
@@ -71,4 +71,6 @@ class LearningConfig(Section):
     k: Annotated[Number, Field(ge=0, lt=1)] = Field(0.75, description="post-release decay of the neuromodulator")
     c_reg: NonNegative = Field(0.01, description="strength of the firing-rate regularisation")
     f_target_hz: Rate = Field(10.0, description="target rate, Hz")
+    memory_mib: Optional[PositiveReal] = Field(
+        None, description="MiB for what rule bptt keeps of the trials that run at once; longer ones run forward twice; null: all is kept")
     optimizer: Optimizer = AdamConfig(name="adam")

@@ -105,10 +105,12 @@ def task_names() -> list[str]:
 
 def kind_of(name: str) -> Any:
     """The class of a task that is not shipped; None if there is no such task. Raises InputError for a package whose task cannot be loaded."""
+    if name in SHIPPED:         # looking through what is installed takes 40 ms
+        return None
     if name in _plugged:
         return _plugged[name][0]
     for point in entry_points(group=GROUP):
-        if point.name == name and name not in SHIPPED:
+        if point.name == name:
             try:
                 kind = point.load()
             except Exception as error:

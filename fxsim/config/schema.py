@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Literal, Mapping, Union
+from typing import Annotated, Any, Literal, Mapping, Optional, Union
 
-from pydantic import BaseModel, Field, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
 from fxsim.errors import InputError
 from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
@@ -19,7 +19,7 @@ from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
-from .network import NetworkConfig
+from .network import InitialConfig, NetworkConfig, as_section
 from .registry import load_plugin, plugin_of, read_task, section_of
 from .task import TaskSection
 
@@ -42,6 +42,8 @@ class Config(Section):
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")
     task: Annotated[SerializeAsAny[TaskSection], PlainValidator(read_task)]
     network: NetworkConfig
+    initial: Annotated[Optional[InitialConfig], BeforeValidator(as_section)] = Field(
+        None, description="a network to begin with: path of a run directory, weights.npz or NIR file; null: drawn from the seed")
     learning: LearningConfig = LearningConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -77,12 +79,14 @@ class Config(Section):
             refuse(f"formats.{error.field}", error.found, error.allowed)
 
     def _check_bptt(self) -> None:
-        if self.precision not in FLOATS:
-            refuse("precision", f"{self.precision} with rule bptt", "float32 or float64 (backpropagation runs in float)")
-        if self.engine not in ("auto", "reference"):
-            refuse("engine", f"{self.engine} with rule bptt", "auto or reference")
+        if self.engine == "reference" and self.precision not in FLOATS:
+            refuse("precision", f"{self.precision} with engine reference", "float32 or float64")
+        if self.engine not in ("auto", "cpu", "reference"):
+            refuse("engine", f"{self.engine} with rule bptt", "auto, cpu or reference")
         if self.learning.optimizer.name != "adam":
             refuse("learning.optimizer.name", f"{self.learning.optimizer.name} with rule bptt", "adam")
+        if self.engine == "reference" and self.learning.memory_mib is not None:
+            refuse("learning.memory_mib", f"{self.learning.memory_mib} with engine reference", "null, or engine auto or cpu")
 
     def _check_memory(self) -> None:
         needed, there = self.memory_estimate(), _physical_memory()
@@ -91,7 +95,7 @@ class Config(Section):
                     f"at most {MEMORY_LIMIT_SHARE:.0%} of this machine's {there / 2**30:.1f} GiB")
 
     def memory_estimate(self) -> float:
-        """Bytes, roughly: input spikes and targets, synapse state, and what rule bptt keeps."""
+        """Bytes, roughly: input spikes and targets, synapse state, and what rule bptt keeps of its trials."""
         n, m, trials = self.network.n, self.n_in, max(self.batch_size, self.evaluation.batch_size)
         density = {"full": 1.0, "sparse": self.network.recurrent_sparsity}.get(
             self.network.connectivity, 0.15 if self.network.sigma_units == "relative" else min(1.0, 60 * max(1.0, self.network.sigma) / n))
@@ -99,7 +103,8 @@ class Config(Section):
         window = self.task.window or self.task.steps
         spikes = 3.0 * trials * (self.task.steps * m + 8.0 * window * self.n_out)
         state = synapses * (60 + 16 * self.batch_size)
-        return spikes + state + (80.0 * self.batch_size * self.task.steps * n if self.learning.rule == "bptt" else 0.0)
+        kept = (80.0 if self.engine == "reference" else 9.0) * self.batch_size * self.task.steps * n if self.learning.rule == "bptt" else 0.0
+        return spikes + state + min(kept, (self.learning.memory_mib or float("inf")) * 2**20)
 
     def resolved_precision(self) -> str | PrecisionSpec:
         """float32, float64, or all formats: the precision's with ``formats`` put in. Raises InputError for what cannot be read."""

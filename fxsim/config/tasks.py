@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from .base import Chance, Count, Duration, Positive, PositiveReal, Rate, refuse
 from .task import TaskSection
 
+ADDED: dict[str, object] = {"decision_delay": 0, "input": "background"}        # fields of tasks that version 0.1 did not have, and what it did
+
 
 class PatternGeneration(TaskSection):
     """Regression: follow a sum of sinusoids, driven by the same Poisson noise in every trial."""

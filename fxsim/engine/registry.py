@@ -36,15 +36,26 @@ def choose_engine() -> tuple[str, str]:
         return "cpu", str(error.found)
 
 
-def make_engine(name: str, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0) -> Engine:
-    """An engine by name; "auto": see :func:`choose_engine`. ``threads``: of the CPU engine.
+def make_engine(name: str, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0,
+                memory_mib: float | None = None) -> Engine:
+    """An engine by name; "auto": see :func:`choose_engine`, and cpu for rule bptt, which no other one has.
+
+    threads     of the CPU engine
+    memory_mib  of rule bptt, see :class:`fxsim.engine.bptt.engine.BpttEngine`
 
     Raises InputError for an unknown name, if the formats could overflow a 64-bit word, or if there is no device for cuda.
     """
-    name = choose_engine()[0] if name == "auto" else name
+    backward = learning.rule == "bptt"
+    if name == "auto":
+        name = "cpu" if backward else choose_engine()[0]
+    elif backward and name != "cpu":
+        raise InputError("engine", "", f"{name} with rule bptt", "auto or cpu")
     if name in ("cpu", "cuda") and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         raise InputError("NUMBA_DISABLE_JIT", "", os.environ["NUMBA_DISABLE_JIT"],
                          f"0 or nothing with engine {name}, whose kernels run compiled only; or engine oracle")
+    if backward:
+        from .bptt.engine import BpttEngine
+        return BpttEngine(network, learning, arithmetic, seed, threads, memory_mib)
     constructor = _constructor(name)
     if name not in SHIPPED and arithmetic.spec:     # the shipped ones do it themselves
         proof_for(arithmetic, network)

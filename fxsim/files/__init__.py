@@ -5,3 +5,6 @@ ownership   what may be written over
 cache       what was built, for later processes                machine_code    what Numba made of it
 pictures    figures of Matplotlib, to files only
 """
+from fxsim.errors import require_posix
+
+require_posix()     # before the first import that only it has

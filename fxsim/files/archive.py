@@ -164,7 +164,10 @@ class Archive:
             version = np.lib.format.read_magic(file)
             if version not in HEADERS:
                 raise ValueError(f"npy version {version}")
-            shape, fortran, dtype = HEADERS[version](file)
+            try:
+                shape, fortran, dtype = HEADERS[version](file)
+            except (TypeError, AttributeError) as error:        # numpy sorts and compares keys before it looks what they are
+                raise ValueError(f"header of an npy file: {error}") from None
             return Header(shape, dtype, fortran, file.tell(), member.file_size - file.tell())
 
     def text(self, name: str) -> str:

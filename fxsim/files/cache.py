@@ -10,9 +10,11 @@ import hashlib
 import logging
 import os
 import tempfile
+import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from fxsim.errors import InputError
 
@@ -20,7 +22,19 @@ from .writing import write_atomic
 
 VARIABLE = "FXSIM_CACHE_DIR"
 HEADER = b"fxsim-cache sha256:"
+LEFT_BEHIND = "left by killed processes"
+KINDS = {"*.code": "machine code", "fxsim_kernel_*.py": "texts of kernels", ".*.????????": LEFT_BEHIND}     # file names -> what is in them
+LONGEST_WRITE = 3600.0      # seconds after which nobody still writes a file
 log = logging.getLogger("fxsim")
+
+
+class Entry(NamedTuple):
+    """A file of the cache. kind: one of KINDS; size in bytes; age in seconds since it was written."""
+
+    path: Path
+    kind: str
+    size: int
+    age: float
 
 
 class Cache:
@@ -62,6 +76,29 @@ class Cache:
             there = False
         if not there:
             self._put(name, data)
+
+    def entries(self) -> list[Entry]:
+        """What is there, the oldest first; files that are not the cache's are none."""
+        found, now = [], time.time()
+        for pattern, kind in KINDS.items():
+            for path in self.directory.glob(pattern) if self.directory else ():
+                with suppress(FileNotFoundError):       # another process clears, too
+                    status = path.stat()
+                    found.append(Entry(path, kind, status.st_size, max(0.0, now - status.st_mtime)))
+        return sorted(found, key=lambda entry: (-entry.age, entry.path))
+
+    def clear(self, older: float = 0.0) -> list[Entry]:
+        """Remove entries of at least this age in seconds, but nothing that a process may be writing; returns them.
+
+        Processes that run have loaded theirs. InputError if an entry cannot be removed.
+        """
+        gone = [entry for entry in self.entries() if entry.age >= max(older, LONGEST_WRITE if entry.kind == LEFT_BEHIND else 0.0)]
+        for entry in gone:
+            try:
+                entry.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise InputError(entry.path, "", error.strerror, "a cache that can be written") from None
+        return gone
 
     def writable(self) -> bool:
         """Whether something can be kept now: tried, as permissions do not tell of full disks."""

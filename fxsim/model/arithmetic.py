@@ -25,6 +25,7 @@ from .network import Constants, Learning, Network
 RATE_FRAC = 24              # fraction bits in which the target rate enters the integer rate error
 RATE_GAIN_FRAC = 14         # and those of its gain c_reg S/(1-kappa)
 LARGEST = 2.0**45           # of a coefficient in fixed point: beyond every format, and a 64-bit word with RATE_GAIN_FRAC bits
+SAME = 2.0**-51             # two roundings of a float64: by the scale and back
 WEIGHT_STREAM = 0xFFFFFFFF  # the trial id that keys the rounding of weights (no trial has it)
 
 
@@ -54,7 +55,9 @@ class Arithmetic:
         onto_neurons, onto_readout = (1 - c.alpha) / c.threshold, 1 - c.kappa
         self.weight_scale = {"in": onto_neurons, "rec": onto_neurons, "out": onto_readout}      # scaled = model * scale
         eligibility = (1 - c.alpha) * (1 - c.kappa) * c.gamma / c.threshold
-        self.gradient_scale = {"in": eligibility, "rec": eligibility, "out": 1 - c.kappa}       # model = scaled * scale / S
+        self.backward = learning.rule == "bptt"     # gradients are floats, by scaled weights
+        self.gradient_scale = self.weight_scale if self.backward else {"in": eligibility, "rec": eligibility, "out": 1 - c.kappa}
+        # model = scaled * scale / S
         self.coefficients = self._coefficients(c)
 
     def _coefficients(self, c: Constants) -> Coefficients:
@@ -97,8 +100,20 @@ class Arithmetic:
         return {layer: self.weight_to_raw(f"weight_{layer}", layer, w, step) for layer, w in weights.items()}
 
     def weight_to_raw(self, quantity: str, layer: str, weights: np.ndarray, step: int) -> np.ndarray:
-        """One layer's model weights in the format of ``quantity`` (``weight_*`` or ``shadow_*``)."""
-        return self.to_raw(quantity, np.asarray(weights) * self.weight_scale[layer], self.weight_random(quantity, step, np.size(weights)))
+        """One layer's model weights in the format of ``quantity`` (``weight_*`` or ``shadow_*``).
+
+        Stored weights that went through model units (:meth:`weights_to_model`) come back as they were, whatever the rounding.
+        """
+        return self.to_raw(quantity, self.weight_to_scaled(quantity, layer, weights), self.weight_random(quantity, step, np.size(weights)))
+
+    def weight_to_scaled(self, quantity: str, layer: str, weights: np.ndarray) -> np.ndarray:
+        """One layer's model weights in scaled units, float64; what was stored in the format of ``quantity`` is exactly that again."""
+        scaled = np.asarray(weights) * self.weight_scale[layer]
+        if self.spec:
+            steps = scaled / self.spec[quantity].resolution         # exact: a power of two
+            whole = np.rint(steps)
+            scaled = np.where(np.abs(steps - whole) <= SAME * np.abs(whole), whole * self.spec[quantity].resolution, scaled)
+        return scaled
 
     def weight_random(self, quantity: str, step: int, size: int) -> np.ndarray:
         """(size,) 31-bit words that round weight update number ``step``; none for floats."""
@@ -142,7 +157,7 @@ class Arithmetic:
     def gradient_to_model(self, raw_sum: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
         """Summed stored gradients of ``batch`` trials as the mean gradient in model units."""
         quantity = {"in": "gradient", "rec": "gradient", "out": "gradient_out"}
-        return {layer: self.to_scaled(quantity[layer], g) * (self.gradient_scale[layer] / self.learning.window / batch)
+        return {layer: (g if self.backward else self.to_scaled(quantity[layer], g)) * (self.gradient_scale[layer] / self.learning.window / batch)
                 for layer, g in raw_sum.items()}
 
 

@@ -169,5 +169,8 @@ def gradient_out(G, err, Z, rnd):
 
 def rate_error(count, duration, target, gain, rnd):
     """D = c_reg S/(1-kappa) (count - f_target T_b) / T_b^2."""
-    excess = (count << RATE_FRAC) - target * duration
-    return store_rate_error(fine_rate_error_excess((gain * excess) // (duration * duration)), 0, rnd)
+    change = gain * ((count << RATE_FRAC) - target * duration)
+    square = duration * duration
+    down = change // square
+    left = max(0, min(1, -(-change // square) - down))      # 1 where the quotient lies between two integers: no rounding tells more apart
+    return store_rate_error(fine_rate_error_excess((down << 1) + left), 0, rnd)

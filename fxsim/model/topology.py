@@ -32,8 +32,8 @@ def build_network(config: Config) -> Network:
                         sparse_synapses(net.n, config.n_out, net.readout_sparsity, generator(seed, "readout mask")))
     gains = {"in": net.gains.input, "rec": net.gains.recurrent, "out": net.gains.readout}
     weights = {layer: gain * he_normal(topology.synapses(layer), generator(seed, f"weights {layer}")) for layer, gain in gains.items()}
-    feedback = feedback_matrix(net, topology, weights["out"], generator(seed, "feedback"))
-    return Network(constants_of(net), topology, weights, feedback, generator(seed, "shuffle").permutation(h * w).astype(np.int32))
+    return Network(constants_of(net), topology, weights, feedback_of(config, topology, weights["out"]),
+                   generator(seed, "shuffle").permutation(h * w).astype(np.int32))
 
 
 def constants_of(net: NetworkConfig) -> Constants:
@@ -41,6 +41,11 @@ def constants_of(net: NetworkConfig) -> Constants:
     beta = np.where(np.arange(net.n) < net.n_lif, 0.0, net.beta)
     return Constants(net.threshold, net.gamma, float(np.exp(-1 / net.tau_m)), float(np.exp(-1 / net.tau_adaptation)),
                      float(np.exp(-1 / net.tau_out)), net.refractory, beta)
+
+
+def feedback_of(config: Config, topology: Topology, w_out: np.ndarray) -> np.ndarray:
+    """(n, K) feedback matrix of a run that begins with these readout weights."""
+    return feedback_matrix(config.network, topology, w_out, generator(config.seed, "feedback"))
 
 
 def sparse_synapses(n_pre: int, n_post: int, share: float, rng: np.random.Generator) -> Synapses:

@@ -1,7 +1,7 @@
 """The float reference: the model in PyTorch, written from its equations and for reading, float32 or float64.
 
 It shares no arithmetic with the simulator, so that each can be held against the other; outside vectors anchor it
-(:mod:`fxsim.verify.golden`). It is also the only implementation of BPTT. Read in this order:
+(:mod:`fxsim.verify.golden`). Read in this order:
 
 * :mod:`.model` the forward pass, :class:`ReferenceModel`, on the spike of :mod:`.spike`
 * :mod:`.signal` loss, error, learning signal and the diffusing neuromodulator

@@ -1,4 +1,4 @@
-"""The reference as an engine of the training loop: BPTT, and the other rules in float for comparison."""
+"""The reference as an engine of the training loop: all rules in float, for comparison."""
 from __future__ import annotations
 
 from dataclasses import dataclass

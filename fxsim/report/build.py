@@ -7,20 +7,26 @@ from fxsim.errors import InputError
 
 
 def build_report(directory: str | Path, published: str | Path | None = None) -> Path:
-    """Write figures/ and report.html into a directory that :func:`fxsim.study.comparison.compare` or :func:`fxsim.study.sweep.sweep` has filled;
-    returns the page's path.
+    """Write figures/ and report.html into a directory that :func:`fxsim.study.comparison.compare`, :func:`fxsim.study.sweep.sweep` or
+    :func:`fxsim.evaluate` has filled, or that has sweeps in folders called like shipped tasks; returns the page's path.
 
-    published   a directory with the paper authors' curves (delayed_match.csv, ...): the range and quartiles of their seeds are drawn
-                (comparisons only; figures of a study have the published means)
+    published   a directory with the paper authors' curves (delayed_match.csv, ...): the range and quartiles of their seeds are drawn beside
+                runs like theirs, and a sweep's page has the differences of the means. Not of an evaluation
     Raises InputError for missing or broken files.
     """
     if not Path(directory).is_dir():
         raise InputError(directory, "", "a file" if Path(directory).exists() else "no such directory", "the directory of a comparison or a sweep")
     if (Path(directory) / "study.yaml").exists():
-        if published:
-            raise InputError(directory, "--published", published, "a comparison's directory (this is a sweep's)")
         from .study_page import build_study_report
-        return build_study_report(Path(directory))
+        return build_study_report(Path(directory), Path(published) if published else None)
+    from .paper.page import build_paper_report, folders
+    if folders(Path(directory)):
+        return build_paper_report(Path(directory), Path(published) if published else None)
+    if (Path(directory) / "evaluation.csv").exists():
+        if published:
+            raise InputError(directory, "--published", published, "a comparison's directory (this is an evaluation's)")
+        from .evaluation_page import build_evaluation_report
+        return build_evaluation_report(Path(directory))
     from .data import read_comparison
     from .figures import draw_figures
     from .page import write_page

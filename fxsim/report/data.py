@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
 PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")
-WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition")       # columns that hold no numbers
+WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition", "most_saturated")       # columns that hold no numbers
 FLOAT_PRECISIONS = ("float32", "float64")
 
 Snapshots = dict[tuple[str, str, str], dict[str, np.ndarray]]
@@ -73,21 +74,27 @@ def section(manifest: dict, key: str) -> dict:
 
 def read_comparison(directory: Path, published: Path | None = None) -> Comparison:
     """Read and check a comparison directory."""
-    curves = _table(directory / "curves.csv", CURVE_COLUMNS)
+    curves = read_table(directory / "curves.csv", CURVE_COLUMNS)
     if not (curves["split"] == "eval").any():
         raise InputError(directory / "curves.csv", "split", "no evaluations", "at least one row with split = eval")
     for column, known in (("task", TASKS), ("rule", RULES)):        # they are parts of file names
         if unknown := [name for name in dict.fromkeys(curves[column]) if name not in known]:
             raise InputError(directory / "curves.csv", column, str(unknown[0])[:80], "one of " + ", ".join(known))
-    telemetry = _table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
-    paths = {task: published / f"{task}.csv" for task in dict.fromkeys(curves["task"])} if published else {}
-    tables = {task: _table(path, PUBLISHED_COLUMNS) for task, path in paths.items() if path.exists()}
-    if published and not tables:
-        raise InputError(published, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in paths))
+    telemetry = read_table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
+    tables = read_published(published, list(dict.fromkeys(curves["task"]))) if published else {}
     return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_published(directory: Path, tasks: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """task -> the authors' curves. InputError if there are none of these tasks."""
+    tables = {task: read_table(path, PUBLISHED_COLUMNS) for task in tasks if (path := directory / f"{task}.csv").exists()}
+    if not tables:
+        raise InputError(directory, "published", "no curves of these tasks", " or ".join(f"{task}.csv" for task in tasks))
+    return tables
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV table with these columns. Raises InputError."""
     try:
         numbers = [name for name in columns if name not in WORDS]       # words are text, also a precision that is called NA or 1e3
         table = pd.read_csv(io.StringIO(read_csv_text(path)), dtype=dict.fromkeys(WORDS, str), keep_default_na=False,

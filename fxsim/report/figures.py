@@ -104,12 +104,17 @@ def _published(ax: Axes, comparison: Comparison, task: str, rule: str, column: s
     facts = comparison.facts(task)
     band = paper.spread(comparison.published[task], task, rule, facts, column) if task in comparison.published else None
     if band:
-        ax.fill_between(band["x"], band["lowest"], band["highest"], color=PUBLISHED["range"], lw=0, label="published seeds, range")
-        ax.fill_between(band["x"], band["lower"], band["upper"], color=PUBLISHED["quartiles"], lw=0, label="published seeds, quartiles")
+        draw_band(ax, band)
     points = paper.points(task, rule, facts) if column == "accuracy" else []
     if points:
         updates, mean, sem = zip(*points, strict=True)
         ax.errorbar(updates, mean, sem, fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
+
+
+def draw_band(ax: Axes, band: dict[str, list[float]]) -> None:
+    """What the published seeds span, see :func:`.published.spread`."""
+    ax.fill_between(band["x"], band["lowest"], band["highest"], color=PUBLISHED["range"], lw=0, label="published seeds, range")
+    ax.fill_between(band["x"], band["lower"], band["upper"], color=PUBLISHED["quartiles"], lw=0, label="published seeds, quartiles")
 
 
 def is_one_hot(target: np.ndarray) -> bool:

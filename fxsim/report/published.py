@@ -30,6 +30,7 @@ ACCURACY = {        # (task, rule) -> (mean, standard error) at UPDATES
 }
 C_REG = {("delayed_match", "bptt"): 0.1, ("delayed_match", "eprop"): 0.1, ("delayed_match", "diffusion"): 0.01,
          ("cue_accumulation", "bptt"): 0.005, ("cue_accumulation", "eprop"): 0.005, ("cue_accumulation", "diffusion"): 0.005}
+K = 0.75
 COLUMNS = {"accuracy": "accuracy_eval", "loss": "loss_eval"}
 QUANTILES = (0, 0.25, 0.75, 1)
 
@@ -43,6 +44,8 @@ def obstacle(task: str, rule: str, facts: dict) -> str | None:
         return "not the paper's size"
     if facts.get("c_reg") != C_REG[key]:
         return f"published with c_reg {C_REG[key]}, here {facts.get('c_reg', 'unknown')}"
+    if rule == "diffusion" and facts.get("k", K) != K:
+        return f"published with k {K}, here {facts['k']}"
     return None
 
 
@@ -53,6 +56,13 @@ def points(task: str, rule: str, facts: dict) -> list[tuple[int, float, float]]:
     return [(u, mean / 100, sem / 100) for u, (mean, sem) in zip(UPDATES, ACCURACY[task, rule], strict=True) if u <= facts["iterations"]]
 
 
+def seeds(table: DataFrame, task: str, rule: str) -> DataFrame:
+    """seed, iteration, accuracy, loss of the evaluations of the published seeds. Iteration u here is after u + 1 updates there."""
+    rows = table[table["condition"] == CONDITIONS[task, rule]]
+    found = rows.assign(iteration=rows["iteration"] - rows["iteration"].min(), **{name: rows[column] for name, column in COLUMNS.items()})
+    return found[["seed", "iteration", *COLUMNS]]
+
+
 def spread(table: DataFrame, task: str, rule: str, facts: dict, measure: str) -> dict[str, list[float]] | None:
     """x (updates), lowest, lower, upper, highest: range and quartiles of the published seeds. None where there is nothing to compare with.
 
@@ -60,10 +70,9 @@ def spread(table: DataFrame, task: str, rule: str, facts: dict, measure: str) ->
     """
     if obstacle(task, rule, facts) or measure not in COLUMNS:
         return None
-    rows = table[table["condition"] == CONDITIONS[task, rule]]
-    first = rows["iteration"].min()     # stored as 0 or 1, and means after one update in both
-    rows = rows.assign(updates=rows["iteration"] - first + 1)
-    grouped = rows[rows["updates"] <= facts["iterations"] + 1].groupby("updates")[COLUMNS[measure]]
+    rows = seeds(table, task, rule)     # stored from 0 or 1, and means after one update in both
+    rows = rows.assign(updates=rows["iteration"] + 1)
+    grouped = rows[rows["updates"] <= facts["iterations"] + 1].groupby("updates")[measure]
     if not len(grouped):
         return None
     quantiles = grouped.quantile(QUANTILES).unstack()

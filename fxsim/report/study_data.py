@@ -5,7 +5,7 @@ The results are plain data, one dictionary per chart or heat map, that both the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -15,14 +15,16 @@ import pandas as pd
 
 from fxsim.errors import InputError
 from fxsim.study.columns import QUALITIES, RESULTS
-from fxsim.study.outcome import mean_of, settled
 from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
+from fxsim.study.statistics.outcome import mean_of, settled
 from fxsim.study.store import read_store
 
 from . import published as paper
-from .data import FLOAT_PRECISIONS, read_manifest
+from .data import FLOAT_PRECISIONS, read_manifest, read_published
 from .figures import COLOURS, DASHES, LABELS, title
 from .tables import standard_error
+
+NOTHING: dict[str, Any] = {"points": [], "band": None}      # published beside a chart
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,25 @@ class Sweep:
     manifest: dict
     results: pd.DataFrame
     curves: pd.DataFrame
+    published: dict[str, pd.DataFrame] = field(default_factory=dict)    # task -> the authors' curves
 
     @cached_property
     def facts(self) -> dict[str, dict]:
-        """run -> what :mod:`.published` has to know of it."""
-        return {p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "iterations": p.config.updates}
-                for p in plan(self.study, str(self.path / "study.yaml"))}
+        """run -> what :mod:`.published` has to know of it. Runs that began with a given network are not named by the study without it."""
+        ended = done(self.results).drop_duplicates("run").set_index("run")["updates"]
+        return {**{run: {"paper_size": False, "iterations": int(updates)} for run, updates in ended.items()},
+                **{p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "k": p.config.learning.k,
+                              "iterations": p.config.updates}
+                   for p in plan(self.study, str(self.path / "study.yaml"), given=False) if p.config.initial is None}}
 
 
-def read_sweep(directory: Path) -> Sweep:
-    """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see :func:`fxsim.study.outcome.settled`."""
+def read_sweep(directory: Path, published: Path | None = None) -> Sweep:
+    """Read a directory that ``fxsim sweep`` has filled. InputError. What stands for a run is its tail, see
+    :func:`fxsim.study.statistics.outcome.settled`."""
     study, _ = load_study(directory / "study.yaml")
     results, curves = read_store(directory, "results"), read_store(directory, "curves")
-    return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves)
+    tables = read_published(published, list(dict.fromkeys(results["task"]))) if published else {}
+    return Sweep(directory, study, read_manifest(directory / "manifest.json"), _settled(results, curves), curves, tables)
 
 
 def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -61,14 +69,14 @@ def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
-    """True if there are runs that a figure would show and all of them failed."""
+    """True if there are runs that a figure would show and all of them failed, or are open."""
     rows = Rows(sweep, f"figures.{number}").chosen(sweep.results, figure.where)
-    return _done(rows).empty
+    return done(rows).empty
 
 
 def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     """The panels of a figure of kind curves or lines; ``number``: its place in the study."""
-    source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else _done(sweep.results)
+    source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else done(sweep.results)
     x = "iteration" if figure.kind == "curves" else figure.x
     where = Rows(sweep, f"figures.{number}")
     out: list[dict] = []
@@ -80,25 +88,26 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
                   for value in values if (shown[figure.lines] == value).any()]
         ends = [min(min(s["x"]) for s in series), max(max(s["x"]) for s in series)]
         for i, (label, chosen) in enumerate(figure.levels.items()):
-            level = _done(where.chosen(sweep.results, chosen))
+            level = done(where.chosen(sweep.results, chosen))
             if level.empty:         # all failed, as the table says
                 continue
             numbers = where.numbers(level, "metric", figure.metric).to_numpy()
             mean, sem = float(numbers.mean()), standard_error(numbers)
             series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
                            "mean": [mean] * 2, "sem": [sem] * 2, "n": [len(numbers)] * 2})
+        beside = published_beside(sweep, shown, figure.metric) if figure.kind == "curves" else NOTHING
         out.append({"root": f"figure-{number}", "id": f"figure-{number}-{len(out)}", "group": f"figure-{number}",
                     "lines": title(figure.lines), "title": panel,
                     "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
                     "y": LABELS.get(figure.metric, figure.metric), "origin": figure.kind == "curves", "log": figure.metric == "nmse",
-                    "percent": figure.metric == "accuracy", "series": series, "points": _published(sweep, shown, figure), "band": None})
+                    "percent": figure.metric == "accuracy", "series": series, **beside})
     return out
 
 
 def heatmap(sweep: Sweep, number: int, figure: Figure) -> dict:
     """x, y: values of the axes; mean, sem, n: a row per y, a column per x."""
     where = Rows(sweep, f"figures.{number}")
-    rows = where.chosen(_done(sweep.results), figure.where)
+    rows = where.chosen(done(sweep.results), figure.where)
     where.numbers(rows, "metric", figure.metric)
     xs, ys = (_ordered(where.column(rows, name, getattr(figure, name))) for name in ("x", "y"))
     cells = [[rows[(rows[figure.x] == x) & (rows[figure.y] == y)][figure.metric].to_numpy() for x in xs] for y in ys]
@@ -128,11 +137,11 @@ class Rows:
             raise self.error(name, column, "a column that holds a number in each of these rows")
         return values
 
-    def chosen(self, table: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    def chosen(self, table: pd.DataFrame, where: dict[str, Any], name: str = "where") -> pd.DataFrame:
         for column, wanted in where.items():
-            table = table[self.column(table, "where", column).isin(wanted if isinstance(wanted, list) else [wanted])]
+            table = table[self.column(table, name, column).isin(wanted if isinstance(wanted, list) else [wanted])]
         if table.empty:
-            raise self.error("where", where, "a choice that leaves rows")
+            raise self.error(name, where, "a choice that leaves rows")
         return table
 
     def panels(self, table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -145,8 +154,31 @@ class Rows:
             yield ", ".join(title(str(value)) for value in key), rows
 
 
-def _done(results: pd.DataFrame) -> pd.DataFrame:
+def evaluations(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
+    """The evaluations of these rows of the results; a run that stands in several blocks has its own once."""
+    table = sweep.curves
+    return table[(table["split"] == "eval") & table["run"].isin(runs["run"])].drop_duplicates(["run", "iteration"])
+
+
+def planned_updates(sweep: Sweep, runs: pd.DataFrame) -> int:
+    """How many updates these rows' runs were to make, the longest of them."""
+    return max(int(sweep.facts[run]["iterations"]) for run in runs["run"])
+
+
+def done(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs that are finished."""
     return results[results["status"] == "done"]
+
+
+def measure_of(sweep: Sweep, task: str | None = None) -> str:
+    """What says how well a task is solved (None: the study's first one): accuracy, or nmse where a run has that."""
+    results = sweep.results
+    return "nmse" if results.loc[results["task"] == (task or results["task"].iloc[0]), "nmse"].notna().any() else "accuracy"
+
+
+def shown_axes(axes: Sequence[str], values: Sequence[object]) -> str:
+    """The values of a combination's axes in words; those that it does not vary are left out."""
+    return ", ".join(f"{title(axis)} {_shown(value)}" for axis, value in zip(axes, values) if not _missing(value))
 
 
 def _ordered(column: pd.Series) -> list:
@@ -173,15 +205,17 @@ def _style(index: int) -> dict:
     return {"colour": COLOURS[index % len(COLOURS)], "dash": list(DASHES[index % len(DASHES)])}
 
 
-def _published(sweep: Sweep, rows: pd.DataFrame, figure: Figure) -> list[tuple[int, float, float]]:
-    """Published accuracies beside the curves of one task and rule, where all runs are like the published ones."""
+def published_beside(sweep: Sweep, rows: pd.DataFrame, measure: str) -> dict[str, Any]:
+    """Published accuracies, and what the authors' seeds span, beside the curves of one task and rule, where all runs are like the published ones."""
     kinds = set(zip(rows["task"], rows["rule"]))
-    if figure.kind != "curves" or figure.metric != "accuracy" or len(kinds) > 1:
-        return []
+    if len(kinds) != 1:
+        return NOTHING
     (task, rule), facts = next(iter(kinds)), [sweep.facts.get(run, {}) for run in dict.fromkeys(rows["run"])]
     if any(paper.obstacle(task, rule, fact) for fact in facts):
-        return []
-    return paper.points(task, rule, max(facts, key=lambda fact: fact["iterations"]))
+        return NOTHING
+    longest = max(facts, key=lambda fact: fact["iterations"])
+    return {"points": paper.points(task, rule, longest) if measure == "accuracy" else [],
+            "band": paper.spread(sweep.published[task], task, rule, longest, measure) if task in sweep.published else None}
 
 
 def summary(sweep: Sweep) -> list[dict]:
@@ -192,14 +226,13 @@ def summary(sweep: Sweep) -> list[dict]:
     keys = ["block", "task", "rule", "precision", *axes]
     for key, group in results.groupby(keys, sort=False, dropna=False):
         found = dict(zip(keys, key))
-        done = _done(group)
-        measure = "nmse" if results.loc[results["task"] == found["task"], "nmse"].notna().any() else "accuracy"
-        values = done[measure].to_numpy(dtype=float) if len(done) else np.zeros(0)
-        seen = mean_of(values)
-        label = ", ".join(f"{title(axis)} {_shown(found[axis])}" for axis in axes if not _missing(found[axis]))
-        rows.append({**{name: found[name] for name in keys[:4]}, "axes": label, "measure": measure, "n": seen.n,
-                     "mean": seen.mean, "half": seen.half, "detectable": seen.detectable,
-                     "failed": len(group) - len(done), "error": next((e for e in group.get("error", []) if e), "")})
+        finished = done(group)
+        measure = measure_of(sweep, found["task"])
+        seen = mean_of(finished[measure].to_numpy(dtype=float) if len(finished) else np.zeros(0))
+        rows.append({**{name: found[name] for name in keys[:4]}, "axes": shown_axes(axes, [found[axis] for axis in axes]), "measure": measure,
+                     "n": seen.n, "mean": seen.mean, "half": seen.half, "detectable": seen.detectable,
+                     **{status: int((group["status"] == status).sum()) for status in ("failed", "open")},
+                     "error": next((e for e in group.get("error", []) if e), "")})
     return rows
 
 

@@ -12,7 +12,7 @@ from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
 from fxsim.study.plan import Figure
 
-from .figures import LABELS, PUBLISHED, STYLE, plain, title
+from .figures import LABELS, PUBLISHED, STYLE, draw_band, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -43,6 +43,8 @@ def _charts(figure: Figure, charts: list[dict]) -> Picture:
     for ax in axes.flat[len(charts):]:
         ax.set_axis_off()
     for i, (ax, chart) in enumerate(zip(axes.flat, charts)):
+        if chart["band"]:
+            draw_band(ax, chart["band"])
         if chart["points"]:
             ax.errorbar(*zip(*chart["points"]), fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
         for s in chart["series"]:

@@ -4,27 +4,51 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from .data import section
 from .page import provenance, render, with_error
-from .study_data import Sweep, charts, failed, heatmap, read_sweep, summary
+from .statistics.questions import families, times
+from .statistics.replication import against_published
+from .statistics.rows import family_tables, replication_rows, time_rows
+from .study_data import Sweep, charts, failed, heatmap, measure_of, read_sweep, summary
 from .study_figures import draw_study
 
 
-def build_study_report(directory: Path) -> Path:
+def build_study_report(directory: Path, published: Path | None = None) -> Path:
     """Write figures/ and report.html into a directory that ``fxsim sweep`` has filled; returns the page's path. Raises InputError."""
-    sweep = read_sweep(directory)
+    sweep = read_sweep(directory, published)
     drawn = [(figure, None if failed(sweep, i, figure) else heatmap(sweep, i, figure) if figure.kind == "heatmap" else charts(sweep, i, figure))
              for i, figure in enumerate(sweep.study.figures)]
     pictures = draw_study(drawn, directory / "figures")
     all_charts = [chart for _, content in drawn if isinstance(content, list) for chart in content]
-    return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=_header(sweep), figures=pictures,
+    return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=header(sweep), figures=pictures,
                   drawn=[(figure, "none" if content is None else "chart" if isinstance(content, list) else "picture") for figure, content in drawn],
-                  rows=_rows(sweep))
+                  rows=_rows(sweep), families=family_tables(families(sweep), measure_of(sweep)), times=time_rows(times(sweep), measure_of(sweep)),
+                  replication=replication_rows(against_published(sweep)),
+                  margin=margin(sweep), measure=measure_of(sweep), open=bool((sweep.results["status"] == "open").any()))
 
 
-def _header(sweep: Sweep) -> list[tuple[str, str]]:
-    done = int((sweep.results["status"] == "done").sum())
-    failed = len(sweep.results) - done
-    return provenance(sweep.manifest, [("Runs", f"{done} done" + (f", {failed} failed (see the table)" if failed else ""))])
+def header(sweep: Sweep) -> list[tuple[str, str]]:
+    """What was run, on what, and how far it is."""
+    counts = {status: int((sweep.results["status"] == status).sum()) for status in ("done", "failed", "open")}
+    words = [f"{counts['done']} done"] + [f"{counts['failed']} failed (see the table)"] * bool(counts["failed"])
+    words += [f"{counts['open']} of {len(sweep.results)} not yet{_rest(sweep)}"] * bool(counts["open"])
+    return provenance(sweep.manifest, [("Runs", ", ".join(words))])
+
+
+def margin(sweep: Sweep) -> str:
+    """The margin that the study states, as text; empty where it states none."""
+    margin = sweep.study.statistics.margin
+    return "" if margin is None else f"{100 * margin:g} points" if measure_of(sweep) == "accuracy" else f"{margin:g}"
+
+
+def _rest(sweep: Sweep) -> str:
+    """How long open runs take, one after the other, from the median duration of the finished ones of their block, or of any block."""
+    known = {name: float(value) for name, value in section(sweep.manifest, "seconds").items() if isinstance(value, (int, float))}
+    if not known:
+        return ""
+    mean = sum(known.values()) / len(known)
+    left = sum(known.get(block, mean) for block in sweep.results.loc[sweep.results["status"] == "open", "block"])
+    return f": about {left / 3600:.2g} hours, one after the other, at the pace of those that are"
 
 
 def _rows(sweep: Sweep) -> list[dict]:

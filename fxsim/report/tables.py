@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from fxsim.study.outcome import holm, mean_of, p_value, settled
+from fxsim.study.statistics.outcome import holm, mean_of, p_value, settled
 from quant.quantities import INDEX
 
 from .data import FLOAT_PRECISIONS, Comparison
@@ -31,8 +31,8 @@ def learning_curve(comparison: Comparison, task: str, rule: str, precision: str,
 
 
 def final_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per task, rule and precision: what runs settled at (:mod:`fxsim.study.outcome`), its difference from float paired by seed, and the
-    p values of these differences, adjusted for all of a task."""
+    """One row per task, rule and precision: what runs settled at (:mod:`fxsim.study.statistics.outcome`), its difference from float paired by
+    seed, and the p values of these differences, adjusted for all of a task."""
     c, rows = comparison.curves, []
     labels, planned = ["task", "rule", "precision", "seed"], {task: comparison.facts(task)["iterations"] for task in comparison.tasks}
     ends = {task: updates if isinstance(updates, int) else 0 for task, updates in planned.items()}      # a manifest may hold anything

@@ -1,6 +1,7 @@
 """Many runs: what is compared, run side by side, and kept in tables.
 
 plan        a study's YAML and its runs             sweep       makes them; store: their tables
+estimate    what a sweep takes                          statistics/ what is said from paired runs
 comparison  rule x precision x seed, paired         jobs        runs in processes, on cores or a cluster
 calibration, minimise, cost     formats from observed ranges, the fewest bits, memory and operations        demo    what ``make demo`` trains
 

@@ -17,10 +17,12 @@ from numpy.typing import ArrayLike
 
 from fxsim.config import Config
 from fxsim.engine.build.module import proof_for
+from fxsim.engine.build.plan import MAX_RATE_ERROR_FRAC
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.topology import learning_of
+from fxsim.training.initial import network_of
 from fxsim.training.loop import Training
 from fxsim.training.progress import Progress
 from quant import QUANTITIES, PrecisionSpec, QFormat, load_spec
@@ -42,10 +44,11 @@ class Fitted:
 
 def observe(config: Config, progress: Progress | None = None) -> dict[str, float]:
     """quantity -> largest magnitude in scaled units during a float32 training of ``config``. InputError where nothing is counted."""
+    if config.learning.rule == "bptt":
+        raise InputError(config.name, "learning.rule", "bptt, which has no eligibility to count", "another rule")
     training = Training(config.changed({"precision": "float32", "formats": {}, "evaluation.telemetry": "always"}))
     if training.engine.name == "reference":
-        raise InputError(config.name, "engine", f"reference, which counts nothing (rule {config.learning.rule})",
-                         "engine auto, cpu, cuda or oracle, and another rule than bptt")
+        raise InputError(config.name, "engine", "reference, which counts nothing", "auto, cpu, cuda or oracle")
     largest: dict[str, float] = {}
 
     def note(quantity: str, values: ArrayLike) -> None:
@@ -76,7 +79,8 @@ def fit(base: PrecisionSpec, largest: dict[str, float], word_bits: int, accumula
         else:
             room = 0 if declared.kind == "coefficient" else headroom
             frac = bits - old.signed - room - math.frexp(seen)[1]      # seen < 2**exponent
-        fitted.append(Fitted(quantity, seen, replace(old, word_bits=bits, frac_bits=int(np.clip(frac, *FRAC_BITS)))))
+        finest = MAX_RATE_ERROR_FRAC if quantity == "rate_error" else FRAC_BITS[1]
+        fitted.append(Fitted(quantity, seen, replace(old, word_bits=bits, frac_bits=int(np.clip(frac, FRAC_BITS[0], finest)))))
     return fitted
 
 
@@ -93,6 +97,6 @@ def calibrate(config: Config, word_bits: int, accumulator_bits: int = 31, headro
     described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.updates} updates), "
                  f"signs and roundings of {preset}")
     spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)
-    network = build_network(config)
+    network = network_of(config)
     proof_for(make_arithmetic(spec, network, learning_of(config), config.task.steps, config.seed), network)
     return spec, fitted

@@ -1,6 +1,7 @@
 """Columns of a sweep's tables, and what nothing in a study may be called for their sake."""
 from __future__ import annotations
 
+from fxsim.training.evaluation import COLUMNS as EVALUATED
 from fxsim.training.loop import CURVE_COLUMNS
 
 QUALITIES = ("loss", "accuracy", "nmse", "rate_hz")
@@ -8,5 +9,5 @@ RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error
            "best_accuracy", "best_nmse")
 """Columns of results.parquet; all others are axes."""
 OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision"}     # fields that the tables have columns for anyhow
-RESERVED = frozenset((*RESULTS, *CURVE_COLUMNS))
+RESERVED = frozenset((*RESULTS, *CURVE_COLUMNS, *EVALUATED, "trained"))
 """Names that no axis may have, but for the fields of OWN_COLUMNS."""

@@ -20,6 +20,7 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
+from fxsim.training.initial import pinned
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
@@ -42,7 +43,7 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     force       write into a directory that is no comparison's, too
     """
     out = Path(out)
-    runs, left_out = plan(configs, rules, precisions, seeds, out)
+    runs = plan(configs, rules, precisions, seeds, out)
     claim_directory(out, FILES, _is_comparison, force)
     make_directory(out / "runs")
     todo = [run for run in runs if not is_finished(run.directory, run.config, more=True)]
@@ -56,7 +57,7 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     write_json(out / "manifest.json", {
         "command": command_line(), "versions": versions(), "machine": machine(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes, *left_out]})
+        "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes]})
 
 
 def _is_comparison(directory: Path) -> bool:
@@ -66,27 +67,22 @@ def _is_comparison(directory: Path) -> bool:
 
 
 def plan(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int],
-         out: Path) -> tuple[list[Run], list[str]]:
-    """The runs in the order in which they start, and notes on what is left out. All input is checked here."""
+         out: Path) -> list[Run]:
+    """The runs in the order in which they start. All input is checked here."""
     names = [precision_name(p) for p in precisions]
     for field, values in {"tasks": [c.task.name for c in configs], "rules": rules, "precisions": names, "seeds": seeds}.items():
         if not values or len(set(values)) < len(values):
             raise InputError("compare", field, ", ".join(map(str, values)) or "nothing", "at least one, each only once")
     require_distinct("compare", [(name, p if p in FLOATS else load_spec(p)) for name, p in zip(names, precisions)])
-    fixed = [name for name, p in zip(names, precisions) if p not in FLOATS]
-    notes = [f"bptt runs in float only and is left out for {', '.join(fixed)}"] if "bptt" in rules and fixed else []
     runs = []
     for seed in seeds:          # outermost: what is done at any time is paired
         for config in configs:
             folder = out / "runs" / config.task.name if len(configs) > 1 else out / "runs"
             for precision, name in zip(precisions, names):
                 for rule in rules:
-                    if rule != "bptt" or precision in FLOATS:
-                        changed = config.changed({"seed": seed, "precision": precision, "learning.rule": rule})
-                        runs.append(Run(changed, folder / f"{rule}-{_folder(name)}-s{seed}", snapshot=seed == seeds[0]))
-    if not runs:
-        raise InputError("compare", "precisions", ", ".join(names), "float32 or float64 for rule bptt")
-    return runs, notes
+                    changed = pinned(config.changed({"seed": seed, "precision": precision, "learning.rule": rule}))
+                    runs.append(Run(changed, folder / f"{rule}-{_folder(name)}-s{seed}", snapshot=seed == seeds[0]))
+    return runs
 
 
 def precision_name(precision: str) -> str:

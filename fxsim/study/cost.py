@@ -22,8 +22,9 @@ from fxsim.errors import InputError
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.network import Network
 from fxsim.model.steps import STORES
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
+from fxsim.training.initial import network_of
 from fxsim.training.optimizers import GRADIENTS, LARGEST_SUM
 from quant.interval import Interval
 
@@ -168,7 +169,9 @@ def memory(config: Config, network: Network) -> Memory:
 
 def tables(config: Config, precisions: list[str]) -> tuple[list[list[str]], list[list[str]]]:
     """Rows of text, headed: memory of each precision, and operations of the fixed ones."""
-    network = build_network(config)
+    if config.learning.rule == "bptt":
+        raise InputError(config.name, "learning.rule", "bptt, which no chip runs", "another rule")
+    network = network_of(config)
     memories = [["precision", "bits of", *(field.name for field in fields(Kept)), "all"]]
     counts = [["precision", "phase", "operations", *(f"<= {w} bits" for w in WIDTHS), "bits of results", "roundings", "random words"]]
     for precision in precisions:

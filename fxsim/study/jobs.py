@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +20,11 @@ from typing import Any, Callable, Generator, Iterator, Sequence
 
 from fxsim.config import Config
 from fxsim.errors import InputError
+from fxsim.training.backend import compile_kernels, kernels_of
+from fxsim.training.evaluation import evaluate_in, is_evaluated
 from fxsim.training.interrupts import Interrupted, Interrupts
 from fxsim.training.processes import ProcessDied, processes
-from fxsim.training.runs import train_in
+from fxsim.training.runs import is_finished, train_in
 
 TICK = 1.0      # seconds between looks at a cluster that has not finished a run
 CLOSING = 3     # seconds that a cluster has to take a goodbye
@@ -33,11 +35,21 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Run:
-    """One training run and its directory. ``snapshot``: it also leaves snapshot.npz, see fxsim.training.runs."""
+    """One run and its directory.
+
+    snapshot    it also leaves snapshot.npz, see fxsim.training.runs
+    source      nothing is trained: the weights of this run directory are evaluated
+    """
 
     config: Config
     directory: Path
     snapshot: bool = True
+    source: Path | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its directory holds it. InputError if that holds another one."""
+        return is_evaluated(self.directory, self.config, self.source) if self.source else is_finished(self.directory, self.config, more=True)
 
     def __str__(self) -> str:
         c, numbers = self.config, self.config.resolved_precision()
@@ -57,13 +69,21 @@ class Workers:
     threads: int = 0
     scheduler: str = ""
 
+    def side_by_side(self, runs: int) -> int:
+        """How many of so many runs go at a time on this machine."""
+        return max(1, min(self.jobs or os.cpu_count() or 1, runs))
+
+    def share(self, config: Config, jobs: int) -> int:
+        """Threads of a run of which ``jobs`` go at a time on this machine."""
+        return self.threads or config.threads or max(1, (os.cpu_count() or 1) // jobs)
+
 
 def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Generator[tuple[Run, Future], None, None]:
     """Train; yields each run with its done future, whose result is the last evaluation as a curve row, in the order of completion."""
     if not runs:
         return
     with _cluster(workers) if workers.scheduler else _processes(workers, len(runs), interrupts) as (submit, slots, waited):
-        waiting, deaths = deque(runs), Counter[Path]()
+        waiting, deaths = deque(_apart(runs)), Counter[Path]()
         running: dict[Future, Run] = {}
         while waiting or running:
             while waiting and len(running) < slots:
@@ -90,13 +110,42 @@ def run_all(runs: Sequence[Run], workers: Workers, interrupts: Interrupts) -> Ge
                     yield run, given_up
 
 
+def _apart(runs: Sequence[Run]) -> list[Run]:
+    """The runs in the order in which they start: precisions in turns, so that processes that begin do not all compile the same kernels."""
+    met, turns = Counter[str](), []
+    for run in runs:
+        turns.append(met[run.config.precision])
+        met[run.config.precision] += 1
+    return [run for _, run in sorted(zip(turns, runs), key=lambda pair: pair[0])]
+
+
+def compile_all(configs: Sequence[Config], jobs: int, interrupts: Interrupts) -> Generator[tuple[Config, int], None, None]:
+    """Compile what runs of these configurations compute with on the CPU engine, each kernel once, into the cache.
+
+    jobs        processes; 0: as many as cores
+
+    Yields each configuration that brings kernels which none before it has, when they are there, and how many. Raises InputError.
+    """
+    with processes(max(1, min(jobs or os.cpu_count() or 1, len(configs))), interrupts, dict.fromkeys(THREADS, "1")) as submit:
+        looked = {submit(kernels_of, config): config for config in configs}
+        known: set[str] = set()
+        compiled: dict[Future, tuple[Config, int]] = {}
+        for future, config in looked.items():
+            new = set(future.result()) - known
+            known |= new
+            if new:
+                compiled[submit(compile_kernels, config)] = config, len(new)
+        for future in as_completed(compiled):
+            future.result()
+            yield compiled[future]
+
+
 @contextmanager
 def _processes(workers: Workers, runs: int, interrupts: Interrupts) -> Iterator[tuple[Callable[[Run], Future], int, Callable[[], None]]]:
-    cores = os.cpu_count() or 1
-    jobs = max(1, min(workers.jobs or cores, runs))
-    share = max(1, cores // jobs)
-    with processes(jobs, interrupts, dict.fromkeys(THREADS, str(workers.threads or share))) as submit:
-        yield lambda run: submit(train_one, run, workers.threads or run.config.threads or share), jobs, lambda: None
+    jobs = workers.side_by_side(runs)
+    share = workers.threads or max(1, (os.cpu_count() or 1) // jobs)
+    with processes(jobs, interrupts, dict.fromkeys(THREADS, str(share))) as submit:
+        yield lambda run: submit(train_one, run, workers.share(run.config, jobs)), jobs, lambda: None
 
 
 @contextmanager
@@ -155,6 +204,8 @@ class Watch:
 
 def train_one(run: Run, threads: int) -> dict:
     """One run with its directory; returns its last evaluation. An interrupted process ends, having left a checkpoint."""
+    if run.source:
+        return evaluate_in(run.directory, run.config, run.source)
     begun = (run.directory / "config.yaml").exists()
     try:
         result = train_in(run.directory, run.config, resume=begun, threads=threads, with_snapshot=run.snapshot)

@@ -1,7 +1,7 @@
 """The fewest word bits of each quantity at which learning keeps its quality, found by paired runs.
 
 1. Alone: for each quantity by itself, bisection between 2 bits and the bits it has, everything else as it was. Fewer bits keep a format's range.
-   A word length is enough if, in the mean over the seeds, a run's tail of evaluations (:func:`fxsim.study.outcome.settled`) is no worse than
+   A word length is enough if, in the mean over the seeds, a run's tail of evaluations (:func:`.statistics.outcome.settled`) is no worse than
    float32's, with the same initial weights and trials, by more than ``margin``.
 2. Together: all quantities at once with the bits found, and if that is not enough one bit more everywhere (never more than before), until it is.
 
@@ -23,14 +23,15 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, write_atomic, write_csv
+from fxsim.training.initial import pinned
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
 from quant.files import dump_yaml
 from quant.formats import WORD_BITS
 
 from .jobs import Workers
-from .outcome import mean_of, settled
 from .plan import Planned
+from .statistics.outcome import mean_of, settled
 from .sweep import train_planned
 
 FLOAT = "float32"
@@ -41,7 +42,7 @@ COLUMNS = ("quantity", "word_bits", "enough", "difference", "half_interval", "de
 @dataclass(frozen=True)
 class Tried:
     """One word length. ``difference``: metric minus float's, mean over seeds, positive is better; NaN if a run failed. ``half_interval``,
-    ``detectable``: see :class:`fxsim.study.outcome.Mean`."""
+    ``detectable``: see :class:`fxsim.study.statistics.outcome.Mean`."""
 
     quantity: str
     word_bits: int
@@ -66,6 +67,7 @@ class Search:
     progress: SweepProgress
 
     def __post_init__(self) -> None:
+        self.config = pinned(self.config)
         self.metric = "accuracy" if self.config.task.classification else "nmse"
         self.tried: list[Tried] = []
 

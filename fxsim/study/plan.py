@@ -13,17 +13,23 @@
       - name: bits
         set: {precision: q16}
         grid: {learning.rule: [eprop, diffusion], weight_bits: [4, 6, 8, 12]}      # every combination
+      - name: deployed                  # nothing is trained: the trained weights of every run of that block in other precisions
+        evaluate: reference             # (its other fields may change, too: the trials, the formats); see fxsim.training.evaluation
+        grid: {precision: [q16, w8s16]}
       - name: pairs
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
         axes: {bits: [formats.membrane.word_bits]}                  # names for this block alone
+    statistics: {margin: 0.02}          # what is asked of paired runs, see fxsim.study.statistics.contrasts
+    training_every: 1                   # of the rows of training, tables keep those after every so many updates
     figures:                            # what fxsim report DIR draws; columns are those of the tables, see fxsim.study.store
       - {kind: curves, title: Learning, panels: [task, rule], lines: precision}
       - {kind: lines, title: Bits, where: {block: bits}, x: weight_bits, lines: rule, levels: {float32: {block: reference}}}
       - {kind: heatmap, title: Two at once, where: {block: both}, x: weight_bits, y: bits}
 
 Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
-study are relative to its file. Beside a study that a sweep has kept, in study.files, lies all that it names: see :class:`Places`.
+study are relative to its file. Beside a study that a sweep has kept, in study.files, lies all that it names: see :class:`Places`. In the
+path of ``initial``, "{seed}" stands for the run's seed.
 """
 from __future__ import annotations
 
@@ -40,20 +46,26 @@ from typing import Any, Iterable, Iterator, Literal, Union
 from pydantic import Field, ValidationError
 
 from fxsim.config import Config, config_names, load_config
-from fxsim.config.base import Integer, Name, Section
+from fxsim.config.base import Integer, Name, Positive, Section
 from fxsim.config.io import portable
 from fxsim.config.schema import one_line
+from fxsim.config.tasks import ADDED
 from fxsim.errors import InputError
+from fxsim.training.checkpoints import FREE as NO_BITS
+from fxsim.training.evaluation import plain
+from fxsim.training.initial import pinned
 from quant import FLOATS, PrecisionSpec, load_spec
 from quant.errors import shown
 from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
+from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
-FREE = ("name", "iterations", "threads", "engine", "checkpoint")       # not part of a run's identity: see fxsim.training.checkpoints
+FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
 Label = Union[Name, Literal[""]]
+SEED = "{seed}"         # in the path of an initial network
 Value = Union[bool, int, float, str, list, dict, None]
 
 
@@ -62,6 +74,7 @@ class Block(Section):
 
     name: Name = Field(max_length=100)
     base: str = ""
+    evaluate: str = Field("", description="a block before this one: its trained weights are evaluated instead of training")
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
@@ -99,6 +112,8 @@ class Study(Section):
     seeds: tuple[Integer, ...] = Field((0, 1, 2), min_length=1)
     axes: dict[Name, list[str]] = {}
     blocks: list[Block] = Field(min_length=1)
+    statistics: Statistics = Statistics()
+    training_every: Positive = 1
     figures: list[Figure] = []
 
 
@@ -109,6 +124,12 @@ class Planned:
     block: str
     axes: dict[str, Value]
     config: Config
+    source: Planned | None = None       # the run whose trained weights are evaluated; None: this one is trained
+
+    @property
+    def rule(self) -> str:
+        """The rule that the weights were learned by."""
+        return self.source.rule if self.source else self.config.learning.rule
 
     @property
     def precision(self) -> str:
@@ -120,11 +141,21 @@ class Planned:
         """Name of the run's directory: for people, and a digest of all that its bits depend on."""
         c = self.config
         data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
+        if c.initial is None:
+            del data["initial"]
+        for *sections, field in (name.split(".") for name in NO_BITS):
+            place = data
+            for section in sections:
+                place = place.get(section, {})
+            place.pop(field, None)
+        data["task"] = {field: value for field, value in data["task"].items() if field not in ADDED or value != ADDED[field]}
         numbers = c.resolved_precision()
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
+        if self.source:
+            data["source"] = self.source.folder
         digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]
         precision = re.sub(r"[^A-Za-z0-9]+", "_", Path(c.precision).stem)
-        return f"{c.task.name}-{c.learning.rule}-{precision}-s{c.seed}-{digest}"
+        return f"{c.task.name}-{self.rule}-{precision}-s{c.seed}-{digest}"
 
 
 def load_study(path: Path) -> tuple[Study, str]:
@@ -140,7 +171,7 @@ def parse_study(data: object, source: str) -> Study:
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
-        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure}) from None
+        raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure, "contrasts": Contrast}) from None
     for i, figure in enumerate(study.figures):
         for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
             if (figure.kind in kinds) != bool(getattr(figure, field)):
@@ -157,7 +188,11 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}.name", block.name, "a name of its own")
         if block.grid and block.runs:
             raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
-        if not (block.base or study.base):
+        if block.evaluate and (block.evaluate not in names[:i] or study.blocks[names.index(block.evaluate)].evaluate):
+            raise InputError(source, f"blocks.{i}.evaluate", block.evaluate, "the name of a block of trainings before this one")
+        if block.evaluate and (block.base or block.seeds):
+            raise InputError(source, f"blocks.{i}", "evaluate with base or seeds", "neither: they are those of the block that is evaluated")
+        if not (block.base or study.base or block.evaluate):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
         variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
         for kind, varied in variations:
@@ -225,17 +260,26 @@ def _kept(name: str) -> str:
     return f"study.files/{where}{path.name}"
 
 
-def plan(study: Study, source: str, places: Places | None = None) -> list[Planned]:
+def plan(study: Study, source: str, places: Places | None = None, given: bool = True) -> list[Planned]:
     """All runs, seeds outermost, so that what is done at any time is paired. Raises InputError for the first run that cannot be.
 
-    ``places`` has then found, and holds, the files that the study names.
+    ``places`` has then found, and holds, the files that the study names. ``given``: whether networks that runs begin with are there; without
+    them such runs have no checksum, and so not the name of their directory.
     """
-    count = sum(max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values()) * len(b.seeds or study.seeds) for b in study.blocks)
+    counts: dict[str, int] = {}
+    for b in study.blocks:
+        combinations = max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
+        counts[b.name] = combinations * (counts[b.evaluate] if b.evaluate else len(b.seeds or study.seeds))
+    count = sum(counts.values())
     if count > MAX_RUNS:
         raise InputError(source, "blocks", f"{count} runs", f"at most {MAX_RUNS}")
     places, loaded = places or Places(Path(source).parent), {}
-    runs = []
+    runs: list[tuple[int, Planned]] = []
     for block in study.blocks:
+        if block.evaluate:
+            trained = [(seed, p) for seed, p in runs if p.block == block.evaluate]
+            runs += [(seed, p) for seed, source_run in trained for p in _evaluations(block, source_run, study.axes, places, source)]
+            continue
         base = block.base or study.base
         if base not in loaded:
             loaded[base] = places.base(base)
@@ -246,11 +290,35 @@ def plan(study: Study, source: str, places: Places | None = None) -> list[Planne
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
             config = loaded[base].changed(changes, where)
             config.resolved_precision()     # refused here if it cannot be read
-            runs += [(seed, Planned(block.name, axes, config.changed({"seed": seed}, where))) for seed in block.seeds or study.seeds]
+            runs += [(seed, Planned(block.name, axes, _seeded(config, seed, where, given))) for seed in block.seeds or study.seeds]
     require_distinct(source, {p.config.precision: (p.precision, load_spec(p.config.precision)) for _, p in runs
                               if p.config.precision not in FLOATS}.values())
     order = {seed: i for i, seed in enumerate(dict.fromkeys(seed for seed, _ in runs))}
     return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]
+
+
+def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], places: Places, file: str) -> Iterator[Planned]:
+    """The runs of a block that evaluates, for one trained run."""
+    for index, varied in enumerate(_combinations(block)):
+        changes, where = _changes({**block.set, **varied}, {**axes, **block.axes}, places), f"{file}: block {block.name}, run {index + 1}"
+        for field in changes:
+            if field == "seed" or field.partition(".")[0] in ("network", "initial", "learning"):
+                raise InputError(where, field, changes[field], "what an evaluation depends on: precision, formats, task, evaluation")
+        config = plain(source.config)
+        if "precision" not in changes:      # the run's own
+            config = config.changed({"precision": source.config.precision, "formats": source.config.model_dump(mode="json")["formats"]})
+        config = config.changed({"initial": None, "iterations": 0, **changes}, where)
+        config.resolved_precision()
+        yield Planned(block.name, {**source.axes, **varied}, config, source)
+
+
+def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
+    """The run with this seed."""
+    changes: dict[str, Any] = {"seed": seed}
+    if config.initial is not None:
+        changes["initial.path"] = config.initial.path.replace(SEED, str(seed))
+    seeded = config.changed(changes, where)
+    return pinned(seeded) if given else seeded
 
 
 def _combinations(block: Block) -> Iterator[dict[str, Value]]:
@@ -266,6 +334,11 @@ def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places
     precision = changes.get("precision")
     if isinstance(precision, str):
         changes["precision"] = places.precision(precision)
+    for field, initial in changes.items():
+        if field in ("initial", "initial.path") and isinstance(initial, str):
+            changes[field] = str(places.folder / initial)
+        elif field == "initial" and isinstance(initial, dict) and isinstance(initial.get("path"), str):
+            changes[field] = {**initial, "path": str(places.folder / initial["path"])}
     return changes
 
 

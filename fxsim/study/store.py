@@ -1,8 +1,10 @@
 """The tables of a sweep: Parquet, tidy, equal to the byte for equal runs (nothing in them depends on when or where they ran).
 
-    results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done |
-                        failed), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation), best_accuracy, best_nmse
-    curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes
+    results.parquet     a row per block and run: block, run (its directory in runs/), task, rule, precision, seed, the axes, status (done | failed |
+                        open, which is not finished), error, updates, stopped_early, loss, accuracy, nmse, rate_hz (last evaluation),
+                        best_accuracy, best_nmse
+    curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes; of training those that the study keeps
+    evaluations.parquet a row per run of the blocks that evaluate, with the columns of fxsim.training.evaluation; trained: the run of the weights
     telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes; where an axis is called rounding, say, the column of what was
                         counted is "counted rounding"
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -22,32 +24,42 @@ from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .columns import OWN_COLUMNS, QUALITIES, RESERVED, RESULTS
 from .plan import Planned
 
-NAMES = ("results", "curves", "telemetry")
+NAMES = ("results", "curves", "telemetry", "evaluations")
 
 
-def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str]) -> None:
-    """Write the tables of a sweep from its run directories. ``failures``: folder -> error."""
-    rows, curves, telemetry = [], [], []
+def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str], unfinished: Collection[str] = (),
+                training_every: int = 1) -> None:
+    """Write the tables of a sweep from its run directories. ``failures``: folder -> error; ``unfinished``: folders of runs that are not done;
+    ``training_every``: see :class:`.plan.Study`."""
+    rows, curves, telemetry, evaluations = [], [], [], []
     for run in planned:
         folder, labels = directory / "runs" / run.folder, {**_labels(run), **_axes(run)}
         if run.folder in failures:
             rows.append({**labels, "status": "failed", "error": failures[run.folder]})
             continue
+        if run.folder in unfinished:
+            rows.append({**labels, "status": "open", "error": ""})
+            continue
         manifest = json.loads((folder / "manifest.json").read_text())
         table = pd.read_csv(io.StringIO(read_csv_text(folder / "curves.csv")))
         rows.append({**labels, "status": "done", "error": "", "updates": manifest["updates"], "stopped_early": manifest["stopped_early"],
                      **_qualities(table)})
-        curves.append(_labelled(table.drop(columns="seconds"), labels))
+        kept = (table["split"] == "eval") | (table["iteration"] % training_every == 0)
+        curves.append(_labelled(table[kept].drop(columns="seconds"), labels))
         telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
+        if run.source:
+            found = pd.read_csv(io.StringIO(read_csv_text(folder / "evaluation.csv"))).drop(columns="precision")
+            evaluations.append(_labelled(found, {**labels, "trained": run.source.folder}))
     results = pd.DataFrame(rows)
     results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
-    for name, table in zip(NAMES, (results, _concatenated(curves, CURVE_COLUMNS), _concatenated(telemetry, TELEMETRY_COLUMNS))):
+    for name, table in zip(NAMES, (results, _concatenated(curves, ("run", *CURVE_COLUMNS)), _concatenated(telemetry, ("run", *TELEMETRY_COLUMNS)),
+                                  _concatenated(evaluations, ()))):
         write_atomic(directory / f"{name}.parquet", to_parquet(table))
 
 
 def _labels(run: Planned) -> dict:
     c = run.config
-    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": c.learning.rule, "precision": run.precision, "seed": c.seed}
+    return {"block": run.block, "run": run.folder, "task": c.task.name, "rule": run.rule, "precision": run.precision, "seed": c.seed}
 
 
 def _axes(run: Planned) -> dict:

@@ -3,26 +3,29 @@
     DIR/study.yaml                          the study, as given; study.files/: the files that it names, complete
     DIR/runs/TASK-RULE-PRECISION-sSEED-DIGEST/      a run directory each, see fxsim.training.runs; failure.txt where a run failed
     DIR/results.parquet, curves.parquet, telemetry.parquet      see fxsim.study.store
-    DIR/manifest.json                       command, versions, machine, date, how many runs
+    DIR/manifest.json                       command, versions, machine, date, how many runs, median seconds of those done of each block
 
 Finished runs are not repeated, and one that was interrupted, or killed, goes on from its last checkpoint to the same bits: the
 tables are those of an undisturbed sweep. A run that fails is kept with its error, does not stop the others, and is tried again by the next sweep.
 """
 from __future__ import annotations
 
+import json
 import traceback
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Sequence
+from statistics import median
+from typing import Collection, Mapping, Sequence
 
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.progress import SweepProgress, describe
-from fxsim.training.runs import command_line, is_finished, machine, versions
+from fxsim.training.runs import command_line, machine, versions
 
 from .jobs import Run, Workers, run_all
 from .plan import Places, Planned, load_study, plan
@@ -32,7 +35,19 @@ FILES = ("study.yaml", "study.files", "runs", "manifest.json", *(f"{name}.parque
 LONGEST_ERROR = 500
 
 
-def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | None = None, force: bool = False) -> dict[str, str]:
+@dataclass(frozen=True)
+class Part:
+    """What of a study is made; the tables are of all of its runs, those that are not finished marked as open.
+
+    only        blocks; empty: all. With one that evaluates goes the one that it evaluates
+    make        False: no run is made, the tables are those of what is finished, also while another sweep goes on there
+    """
+
+    only: Sequence[str] = ()
+    make: bool = True
+
+
+def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | None = None, force: bool = False, part: Part = Part()) -> dict[str, str]:
     """Make every run of the study in ``path``, then the tables. Returns the failures, folder -> error. Raises InputError.
 
     A study goes on in its own directory, also with more blocks, seeds or iterations. ``force``: in one of another study, too.
@@ -40,18 +55,43 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
     study, text = load_study(path)
     places = Places(path.parent)
     planned = plan(study, str(path), places)
+    wanted = chosen(planned, part.only, str(path)) if part.make else []
     claim_directory(out, FILES, lambda place: _study_name(place) == study.name, force)
     make_directory(out / "runs")
-    with only_user(out):
+    with only_user(out) if part.make else nullcontext():
         for name, content in {"study.yaml": text, **places.kept}.items():
             make_directory((out / name).parent)
             write_atomic(out / name, content.encode())
-        failures = train_planned(planned, out, workers, progress or SweepProgress())
-        write_store(out, planned, failures)
+        failures = train_planned([p for p in wanted if not p.source], out, workers, progress or SweepProgress())
+        failures |= evaluate_planned([p for p in wanted if p.source], out, workers, progress or SweepProgress(), failures)
+        made = {p.folder for p in wanted}
+        unfinished = {folder: run for folder, run in runs_in(out, planned).items() if folder not in made and not run.is_finished}
+        failures |= {folder: line for folder, run in unfinished.items() if (line := kept_failure(run.directory))}
+        write_store(out, planned, failures, unfinished, study.training_every)
         write_json(out / "manifest.json", {
             "study": study.name, "command": command_line(), "versions": versions(), "machine": machine(), "runs": len({p.folder for p in planned}),
-            "failed": len(failures), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+            "open": len({*unfinished} - {*failures}), "failed": len(failures), "seconds": seconds_of(out, planned, {*failures, *unfinished}),
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
     return failures
+
+
+def chosen(planned: Sequence[Planned], only: Sequence[str], source: str) -> list[Planned]:
+    """The runs of these blocks (empty: all), and those that they evaluate. InputError for a block that the study does not have."""
+    blocks = dict.fromkeys(p.block for p in planned)
+    for name in only:
+        if name not in blocks:
+            raise InputError(source, "--only", name, "one of the study's blocks: " + ", ".join(blocks))
+    evaluated = {p.source.folder for p in planned if p.source and p.block in only}
+    return [p for p in planned if not only or p.block in only or p.folder in evaluated]
+
+
+def seconds_of(out: Path, planned: Sequence[Planned], without: Collection[str]) -> dict[str, float]:
+    """block -> median duration of its finished runs."""
+    durations: dict[str, list[float]] = {}
+    for p in planned:
+        if p.folder not in without and not p.source:
+            durations.setdefault(p.block, []).append(json.loads((out / "runs" / p.folder / "manifest.json").read_text())["duration_seconds"])
+    return {block: round(median(found), 1) for block, found in durations.items()}
 
 
 def _study_name(directory: Path) -> str | None:
@@ -62,15 +102,35 @@ def _study_name(directory: Path) -> str | None:
         return None
 
 
-def train_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress) -> dict[str, str]:
-    """Make those runs that are not finished in ``out``; returns folder -> error of those that failed."""
+def runs_in(out: Path, planned: Sequence[Planned]) -> dict[str, Run]:
+    """folder -> a run of ``planned`` in its directory. Of each combination, the first one leaves a snapshot."""
     runs: dict[str, Run] = {}
     seen_shapes: set[str] = set()
-    for p in planned:       # one snapshot of each combination
+    for p in planned:
         shape = p.config.model_copy(update={"seed": 0}).model_dump_json()
-        runs.setdefault(p.folder, Run(p.config, (out / "runs" / p.folder).resolve(), shape not in seen_shapes))
+        place, source = ((out / "runs" / folder).resolve() if folder else None for folder in (p.folder, p.source and p.source.folder))
+        assert place is not None
+        runs.setdefault(p.folder, Run(p.config, place, shape not in seen_shapes, source))
         seen_shapes.add(shape)
-    todo = [run for run in runs.values() if not is_finished(run.directory, run.config, more=True)]
+    return runs
+
+
+def train_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress) -> dict[str, str]:
+    """Make those runs that are not finished in ``out``; returns folder -> error of those that failed."""
+    return _make(list(runs_in(out, planned).values()), workers, progress) if planned else {}
+
+
+def evaluate_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress, failed: Mapping[str, str]) -> dict[str, str]:
+    """Evaluate the weights of trained runs, but for those that ``failed``; returns folder -> error."""
+    failures = {p.folder: f"its training failed: {failed[p.source.folder]}"[:LONGEST_ERROR] for p in planned
+                if p.source and p.source.folder in failed}
+    runs = runs_in(out, [p for p in planned if p.folder not in failures])
+    return failures | (_make(list(runs.values()), workers, progress) if runs else {})
+
+
+def _make(runs: list[Run], workers: Workers, progress: SweepProgress) -> dict[str, str]:
+    """Make those that are not finished; returns folder -> error of those that failed."""
+    todo = [run for run in runs if not run.is_finished]
     failures: dict[str, str] = {}
     with interruptible() as interrupts, progress.of(len(runs), len(runs) - len(todo)), closing(run_all(todo, workers, interrupts)) as finished:
         for run, future in finished:
@@ -92,8 +152,14 @@ def failure(future: Future) -> BaseException | None:
 
 
 def keep_failure(directory: Path, error: BaseException) -> str:
-    """Write failure.txt and return the error in a line."""
-    line = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    """Write failure.txt, the error in a line and its traceback, and return the line."""
+    line = " ".join((str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}").split())[:LONGEST_ERROR]
     make_directory(directory)
-    write_atomic(directory / "failure.txt", "".join(traceback.format_exception(error)).encode())
-    return " ".join(line.split())[:LONGEST_ERROR]
+    write_atomic(directory / "failure.txt", f"{line}\n\n{''.join(traceback.format_exception(error))}".encode())
+    return line
+
+
+def kept_failure(directory: Path) -> str:
+    """The line of :func:`keep_failure`; empty where no run failed."""
+    path = directory / "failure.txt"
+    return path.read_text().partition("\n")[0][:LONGEST_ERROR] if path.is_file() else ""

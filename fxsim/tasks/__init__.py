@@ -5,7 +5,7 @@ one is a file here with the task's name, its parameters in fxsim.config.tasks, a
 
 base        what they share                                 poisson     input spikes; poisson_kernel: the same, compiled
 delayed_match, cue_accumulation, pattern_generation         the paper's
-dataset     trials in files, which recordings/ reads
+dataset     trials in files, which recordings/ reads         ahead       each batch drawn while the one before it is trained on
 """
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fxsim.files.machine_code import folder_digest, kept
 
-U32 = np.uint32
+U32, U64 = np.uint32, np.uint64
 
 
 @nb.njit(nogil=True, forceinline=True)
@@ -27,11 +27,12 @@ def fill(key: np.uint32, trial_ids: np.ndarray, thresholds: np.ndarray, starts: 
         trial = mix32(U32(mix32(key) + trial_ids[b]))
         for q in range(starts.shape[1]):
             for p in range(thresholds.shape[2]):
-                threshold = thresholds[b, q, p]
-                if threshold == 0:
+                if thresholds[b, q, p] == 0:
                     continue
+                highest = U32(thresholds[b, q, p] - U64(1))     # of a hash that spikes: in 32 bits, so that channels are side by side in registers
                 first = p * per_population
                 for t in range(starts[b, q], stops[b, q]):
                     step = mix32(U32(trial + U32(t)))
-                    for c in range(first, first + per_population):
-                        spikes[b, t, c] = mix32(U32(step ^ U32(c))) < threshold
+                    row = spikes[b, t, first:first + per_population]
+                    for c in range(per_population):
+                        row[c] = mix32(U32(step ^ U32(first + c))) <= highest

@@ -1,10 +1,11 @@
 """What one run computes with: an engine and the arithmetic of its weights, chosen by the configuration.
 
-The simulator's engines learn by e-prop, diffusion and the controls. BPTT runs on the PyTorch reference, in float.
+All engines learn by e-prop, diffusion and the controls; by BPTT the CPU engine and the PyTorch reference do.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +15,19 @@ from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.model.topology import learning_of
+from fxsim.tasks import Task, make_task
+
+from .initial import network_of
+
+if TYPE_CHECKING:
+    from fxsim.engine.cpu.engine import CpuEngine
 
 
 class ModelUnits:
     """The arithmetic of the reference: weights stay float64 in model units, gradients come as batch means."""
 
-    kind, spec, dtype = "float64", None, np.dtype(np.float64)
+    kind, spec, dtype, backward = "float64", None, np.dtype(np.float64), False
     weight_scale = dict.fromkeys(LAYERS, 1.0)
 
     def __init__(self, name: str):
@@ -73,11 +81,41 @@ class Reference:
         return Result(result.readout, result.spike_counts, result.gradients, None, None)
 
 
+def kernels_of(config: Config) -> list[str]:
+    """What the CPU engine compiles for a run of this configuration, by name. Raises InputError."""
+    return _cpu_engine(config)[0].kernels(config.batch_size, config.evaluation.batch_size)
+
+
+def compile_kernels(config: Config) -> None:
+    """Compile all that a run of this configuration computes with on the CPU engine, or find it in the cache. Raises InputError."""
+    warm_up(*_cpu_engine(config))
+
+
+def warm_up(engine: Engine, weights: dict[str, np.ndarray], task: Task) -> None:
+    """Each kind of call that a run makes, once: an update, an evaluation, telemetry. Kernels are compiled, or loaded, then."""
+    batch = task.training_trials(0)
+    engine.run(weights, batch)
+    engine.run(weights, task.evaluation_trials(), learn=False)
+    engine.run(weights, batch.take(slice(1)), telemetry=True)
+
+
+def _cpu_engine(config: Config) -> tuple[CpuEngine, dict[str, np.ndarray], Task]:
+    """The engine, its first weights as stored, and the task."""
+    from fxsim.engine.cpu.engine import CpuEngine  # imports Numba
+    if config.learning.rule == "bptt" or config.engine not in ("auto", "cpu"):
+        raise InputError(config.name, "engine, learning.rule", f"{config.engine}, {config.learning.rule}",
+                         "what the CPU engine runs: auto or cpu, any rule but bptt")
+    network, learning, task = network_of(config), learning_of(config), make_task(config)
+    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, task.steps, config.seed)
+    return CpuEngine(network, learning, arithmetic, config.seed, config.threads), arithmetic.weights_to_raw(network.weights), task
+
+
 def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:
     """The engine and arithmetic of a configuration. Raises InputError for formats and combinations that cannot work."""
-    if config.engine == "reference" or learning.rule == "bptt":
+    if config.engine == "reference":
         if config.learning.optimizer.name != "adam":
             raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
         return Backend(Reference(network, learning, config.precision, config.seed), ModelUnits(config.precision))
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
-    return Backend(make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads), arithmetic)
+    engine = make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
+    return Backend(engine, arithmetic)

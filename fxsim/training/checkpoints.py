@@ -6,7 +6,8 @@ A file is one line, ``fxsim-checkpoint sha256:`` with the checksum of all that f
 fxsim.training.State, and ``meta``, JSON as bytes: format, config, engine, formats, iteration, seconds, curves, telemetry (rows).
 
 Which fields of the configuration may differ between a stored run and the one that goes on, because bits do not depend on
-them: ``threads``, ``checkpoint.every``, in fixed point ``engine``, and ``iterations`` if there are more. See require_same.
+them: ``threads``, ``learning.memory_mib``, ``checkpoint.every``, ``initial.path``, in fixed point ``engine``, and ``iterations`` if there
+are more. See require_same.
 """
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.config.schema import EPOCHS
+from fxsim.config.tasks import ADDED
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.writing import make_directory, remove_leftovers, write_atomic
@@ -36,8 +38,7 @@ NAMES = f"iteration-{9 * '[0-9]'}.ckpt"
 FOLDER = "checkpoints"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
-ADDED = {"task.decision_delay": 0, "task.input": "background"}      # fields that version 0.1 did not have, and what it did
-FREE = ("threads", "checkpoint.every")
+FREE = ("threads", "learning.memory_mib", "checkpoint.every", "initial.path")      # of a given network the checksum counts
 TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding")     # columns of text; the others hold numbers
 
 
@@ -52,7 +53,7 @@ def require_same(source: Path, stored: object, wanted: Config, more: bool) -> No
     more    wanted may have more iterations: the stored run then is the beginning of it
     """
     there, here = dict(_leaves(stored)), dict(_leaves(wanted.model_dump(mode="json")))
-    there = {**{field: value for field, value in ADDED.items() if field in here}, **there}
+    there = {**{f"task.{field}": value for field, value in ADDED.items() if f"task.{field}" in here}, **there}
     for field in {**here, **there}:
         a, b = there.get(field), here.get(field)
         free = field in FREE or (field == "engine" and wanted.precision not in FLOATS)

@@ -16,10 +16,12 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.model.network import Trials
-from fxsim.model.topology import build_network, learning_of
+from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
+from fxsim.tasks.ahead import Ahead
 
 from .backend import make_backend
+from .initial import network_of, pinned
 from .metrics import Measured, measure, require_finite
 from .optimizers import Optimizer, make_optimizer
 from .progress import Progress
@@ -72,10 +74,12 @@ class Training:
     """
 
     def __init__(self, config: Config):
-        self.config, self.task, self.network = config, make_task(config), build_network(config)
+        config = pinned(config)
+        self.config, self.task, self.network = config, make_task(config), network_of(config)
         self.learning = learning_of(config)
         backend = make_backend(config, self.network, self.learning, self.task.steps)
         self.engine, self.arithmetic = backend.engine, backend.arithmetic
+        self._draws = Ahead(self.task, config.updates, threaded=getattr(self.engine, "threads", 0) != 1)
         self.optimizer: Optimizer = make_optimizer(config.learning.optimizer, self.arithmetic, self.network.weights)
         self.result = TrainingResult(weights=self._weights("initial"))
         self.seconds_before, self._start, self._progress = 0.0, time.perf_counter(), Progress()
@@ -103,7 +107,7 @@ class Training:
         """
         progress, config, telemetry = progress or Progress(), self.config, self.config.evaluation.telemetry
         self._start, self._progress = time.perf_counter(), progress
-        with progress, np.errstate(over="ignore", invalid="ignore"):       # what is not finite is refused where it would be kept
+        with progress, self._draws, np.errstate(over="ignore", invalid="ignore"):       # what is not finite is refused where it would be kept
             while True:
                 between(self)
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.updates
@@ -113,7 +117,7 @@ class Training:
                     self.result.stopped = True
                 if self.result.stopped or self.iteration == config.updates:
                     break
-                self.update(self.task.training_trials(self.iteration))     # 3 to 5 ms: not worth a thread
+                self.update(self._draws.training(self.iteration))
         if telemetry == "ends" and self.iteration > 0:
             self._count_telemetry()
         self.result.weights |= self._weights("final")
@@ -162,7 +166,7 @@ class Training:
         """True if fresh test batches, as many as ``evaluation.confirmations``, meet the criterion too."""
         count = self.config.evaluation.confirmations
         for index in range(self.iteration * count, (self.iteration + 1) * count):
-            trials = self.task.confirmation_trials(index)
+            trials = self._draws.confirmation(index)
             if not self._meets(measure(self.engine.run(self.optimizer.weights, trials, learn=False), trials, self.task.classification)):
                 return False
         return True
@@ -174,7 +178,7 @@ class Training:
     @cached_property
     def evaluation_trials(self) -> Trials:
         """The run's fixed evaluation set."""
-        return self.task.evaluation_trials()
+        return self._draws.evaluation()
 
     # ---- telemetry and weights -------------------------------------------------------------------------------------
     def _count_telemetry(self) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from fxsim.config.learning import OptimizerConfig
+from fxsim.engine.interface import given
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS
 from quant import QFormat
@@ -47,6 +48,13 @@ class Optimizer(Protocol):
         ...
 
 
+def make_masters(arithmetic: Arithmetic | ModelUnits, weights: Layers) -> Masters:
+    """``weights``: layer -> (n_syn,), model units."""
+    if isinstance(arithmetic, Arithmetic) and arithmetic.spec and arithmetic.backward:
+        return FloatMasters(arithmetic, weights)
+    return Masters(arithmetic, weights)
+
+
 class Masters:
     """The weights that an optimizer updates (shadows, where the precision has them) and the stored weights they give."""
 
@@ -72,6 +80,28 @@ class Masters:
         return round_sum(ar.spec[weight], np.zeros_like(raw), raw, shift, ar.weight_random(weight, update, raw.size))
 
 
+class FloatMasters(Masters):
+    """Quantisation-aware training: masters are float64, scaled, whatever shadows the precision has. The gradient of a stored weight is taken
+    for that of its master; a master beyond the weight's format would have none, so that it stays within."""
+
+    def __init__(self, arithmetic: Arithmetic, weights: Layers):
+        self.arithmetic, self.quantity = arithmetic, {layer: f"weight_{layer}" for layer in LAYERS}
+        self.formats = given(arithmetic.spec)
+        self.write({layer: self._within(layer, arithmetic.weight_to_scaled(self.quantity[layer], layer, weights[layer])) for layer in LAYERS}, 0)
+
+    def move(self, change: Layers, update: int) -> None:
+        scale = self.arithmetic.weight_scale
+        self.write({layer: self._within(layer, self.raw[layer] + change[layer] * scale[layer]) for layer in LAYERS}, update)
+
+    def _within(self, layer: str, scaled: np.ndarray) -> np.ndarray:
+        fmt = self.formats[self.quantity[layer]]
+        return np.clip(scaled, fmt.min, fmt.max)
+
+    def _stored(self, layer: str, raw: np.ndarray, update: int) -> np.ndarray:
+        quantity = self.quantity[layer]
+        return self.formats[quantity].quantize(raw, self.arithmetic.weight_random(quantity, update, raw.size))
+
+
 def round_sum(fmt: QFormat, base: np.ndarray, change: np.ndarray, shift: int, random: np.ndarray) -> np.ndarray:
     """``base + change / 2**shift`` in exact integers, rounded once into ``fmt``.
 
@@ -93,7 +123,7 @@ class OnMasters:
     MOMENTS: tuple[str, ...] = ()       # attributes, layer -> (n_syn,), that the next update depends on
 
     def __init__(self, arithmetic: Arithmetic | ModelUnits, weights: Layers):
-        self.masters, self.updates = Masters(arithmetic, weights), 0
+        self.masters, self.updates = make_masters(arithmetic, weights), 0
 
     @property
     def weights(self) -> Layers:

@@ -4,7 +4,7 @@
     manifest.json   versions, command, seed, engine, machine, date, duration, formats; written last: "finished": true
     curves.csv      fxsim.training.CURVE_COLUMNS
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
-    weights.npz     initial and final weights in model units, and as stored (raw_)
+    weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.stored)
     snapshot.npz    one evaluation trial after training, see snapshot()
     checkpoints/    the state of training, see fxsim.training.checkpoints
 """
@@ -32,11 +32,13 @@ from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from fxsim.model.arithmetic import make_arithmetic
+from fxsim.model.stored import network_arrays
 from quant import PrecisionSpec
 from quant.files import parse_yaml, read_text
 
 from .backend import ModelUnits
 from .checkpoints import FOLDER as CHECKPOINTS, Checkpoints, OtherRun, require_same
+from .initial import pinned
 from .interrupts import interruptible
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
 from .metrics import require_finite
@@ -71,12 +73,13 @@ def machine() -> dict:
 
 
 def default_directory(config: Config) -> str:
-    """NAME-RULE-PRECISION-sSEED; precisions of the same name with other formats have other names. Never a path."""
+    """NAME-RULE-PRECISION-sSEED[-from-INITIAL]; precisions of the same name with other formats have other names. Never a path."""
     numbers = config.resolved_precision()
     name = numbers if isinstance(numbers, str) else Path(config.precision).stem
     if config.formats:
         name += "-" + hashlib.sha256(json.dumps(config.model_dump(mode="json")["formats"], sort_keys=True).encode()).hexdigest()[:6]
-    return file_name(f"{config.name}-{config.learning.rule}-{name}-s{config.seed}")
+    begun = f"-from-{Path(config.initial.path).resolve().stem}" if config.initial else ""
+    return file_name(f"{config.name}-{config.learning.rule}-{name}-s{config.seed}{begun}")
 
 
 def file_name(text: str) -> str:
@@ -106,7 +109,7 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
     require_finite(config.name, {**result.weights, **shown}, "at the end")
     write_csv(directory / "curves.csv", CURVE_COLUMNS, result.curves)
     write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, result.telemetry)
-    write_npz(directory / "weights.npz", result.weights)
+    write_npz(directory / "weights.npz", {**result.weights, **network_arrays(training.network)})
     if shown:
         write_npz(directory / "snapshot.npz", shown)
     write_json(directory / "manifest.json", {
@@ -157,7 +160,7 @@ def train_in(directory: Path, config: Config, progress: Progress | None = None, 
     Raises InputError if the directory holds another run or, without ``resume``, the checkpoints of an unfinished one, or if
     another process is training there.
     """
-    start, progress = time.perf_counter(), progress or Progress()
+    start, progress, config = time.perf_counter(), progress or Progress(), pinned(config)
     claim_directory(directory, (*FILES, CHECKPOINTS), _is_run, hint="another --out")
     with only_user(directory), interruptible() as interrupts:
         checkpoints = Checkpoints(directory, config.checkpoint.every, interrupts)
@@ -196,8 +199,11 @@ def snapshot(training: Training) -> dict[str, np.ndarray]:
         arithmetic = make_arithmetic(config.resolved_precision(), network, rule, trial.steps, config.seed)
         weights = arithmetic.weights_to_raw(model)
     # The oracle records one trial of any size; the fast engine's recording keeps whole blocks of trials in memory.
-    result = Oracle(network, rule, arithmetic, config.seed).run(weights, trial, learn=rule.diffuses, record=True)
+    oracle = Oracle(network, rule, arithmetic, config.seed)
+    result = oracle.run(weights, trial, learn=False, record=True)
     record = result.record or {}
-    modulator = arithmetic.to_scaled("modulator", record["M"][:, 0]) if rule.diffuses else np.zeros((0, network.topology.n_cells))
+    modulator = np.zeros((0, network.topology.n_cells))
+    if rule.diffuses:
+        modulator = arithmetic.to_scaled("modulator", oracle.modulator(record["y"], trial)[:, 0])
     return {"spikes": record["z"][:, 0].astype(np.uint8), "input": trial.x[0], "modulator": modulator.astype(np.float32),
             "readout": result.readout[0], "target": trial.target[0], "cell": network.topology.cell, "grid": np.array(network.topology.grid)}

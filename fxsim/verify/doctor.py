@@ -76,7 +76,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, purpose in {"reference": "bptt, verify golden", "nir": "import and export nir", "cluster": "sweep --scheduler"}.items():
+    for extra, purpose in {"reference": "engine reference, verify golden", "nir": "import and export nir", "cluster": "sweep --scheduler"}.items():
         try:
             missing = [requirement for requirement, _, fits in _requirements(extra) if not fits]
         except metadata.PackageNotFoundError:

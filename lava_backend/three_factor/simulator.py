@@ -67,8 +67,6 @@ class Connection:
             total = values[variable] << CARRIED_BITS
             for product in products:
                 total = clip(total + clip(product.value(values), ACCUMULATOR_BOUNDS), ACCUMULATOR_BOUNDS)
-            if variable == "d":
-                total = np.maximum(total, 0)
             new[variable] = clip(rounded(total / (1 << CARRIED_BITS), random), BOUNDS[variable])
         for variable, value in new.items():
             setattr(self, variable, value)

@@ -13,6 +13,7 @@ from fxsim.config import dump_config
 from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
 from fxsim.files.writing import read_csv_text
+from fxsim.model.topology import learning_of
 from fxsim.study.comparison import concatenate
 from quant import load_spec
 
@@ -64,7 +65,7 @@ def test_python_takes_a_name_or_a_path_and_says_what_else(tmp_path):
 def test_compiled_engines_are_refused_without_a_compiler(name, monkeypatch):
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     with pytest.raises(InputError, match=f"NUMBA_DISABLE_JIT: found 1, allowed: .*engine {name}.*oracle"):
-        make_engine(name, None, None, None)
+        make_engine(name, None, learning_of(tiny()), None)
 
 
 def test_the_oracle_trains_without_a_compiler(tmp_path):

@@ -39,6 +39,15 @@ def group(number):
     return [pid for pid in os.listdir("/proc") if pid.isdigit() and alive(pid) and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[2] == str(number)]
 
 
+@pytest.mark.parametrize("statement, status", [("from fxsim.cli.start import main", 2), ("import fxsim.files", 1)])
+def test_windows_is_one_clear_line(statement, status):
+    """A stand-in for it: the name that Python gives to the system."""
+    done = subprocess.run([sys.executable, "-c", f"import sys; sys.platform = 'win32'; {statement}"], cwd=ROOT, capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert done.returncode == status and lines[-1].endswith("fxsim: system: found Windows, allowed: Linux or macOS; on Windows in WSL, its Linux")
+    assert len(lines) == 1 or status == 1       # in Python, an exception like all others
+
+
 @pytest.mark.parametrize("output, said", [("full", "standard output: No space left on device; going on without\n"), ("pipe", ""), ("closed", "")])
 def test_training_goes_on_without_its_output(output, said, tmp_path):
     arguments = [*TRAIN, "--out", tmp_path / "run"]

@@ -102,7 +102,8 @@ def test_a_bad_value_is_one_line_with_file_field_found_and_allowed(override, fie
 
 
 @pytest.mark.parametrize("overrides, field", [
-    (["learning.rule=bptt", "precision=q16"], "precision"), (["learning.rule=bptt", "engine=cpu"], "engine"),
+    (["learning.rule=bptt", "precision=q16", "engine=reference"], "precision"), (["learning.memory_mib=0"], "learning.memory_mib"),
+    (["learning.rule=bptt", "learning.memory_mib=9", "engine=reference"], "learning.memory_mib"), (["learning.rule=bptt", "engine=oracle"], "engine"),
     (["learning.rule=bptt", "learning.optimizer={name: sgd}"], "learning.optimizer.name"),
     (["learning.optimizer={name: adamax, beta1_shift: 5, beta2_shift: 4}"], "learning.optimizer.beta2_shift"), (["engine=reference", "precision=q16"], "precision"),
     (["precision"], "precision"), (["task.delay={"], "")])

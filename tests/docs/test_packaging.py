@@ -12,7 +12,7 @@ from places import ROOT
 PACKAGES = ("fxsim", "quant", "lava_backend")
 LIGHT = ("numpy", "yaml", "click")
 TINY = ["network.n_lif=6", "network.n_alif=6", "network.grid=[4, 4]", "task.delay=10", "task.cue=10", "task.fixation=0", "batch_size=2", "evaluation.batch_size=2",
-        "iterations=2", "engine=oracle", "precision=q16"]
+        "iterations=2", "engine=oracle"]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_wheel_trains_and_reports_outside_of_the_tree(wheel, tmp_path):
         archive.extractall(tmp_path / "site")
     program = "import sys; sys.path.insert(0, 'site'); import fxsim; assert 'site' in fxsim.__file__, fxsim.__file__; from fxsim.cli.main import main; main()"
     changes = [x for change in TINY for x in ("--set", change)]
-    for arguments in (["--version"], ["train", "delayed_match", *changes, "--out", "run"], ["presets"],
+    for arguments in (["--version"], ["train", "delayed_match", *changes, "--set", "precision=q16", "--out", "run"], ["presets"],
                       ["compare", "delayed_match", *changes, "--precisions", "q16", "--rules", "eprop", "--seeds", "1", "--out", "compared"]):
         done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +240,16 @@ def test_no_machine_word_overflows_where_all_words_are_at_their_ends(precision, 
     assert compare_records(expected.record, engine.run(weights, case.trials, record=True).record, NOT_STORED) is None
     fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1))
     assert compare_results(expected, fast.run(weights, case.trials)) is None
+
+
+def test_kernels_round_the_rate_error_once(monkeypatch):
+    """Its format ends just above the quotient's last whole bit: half of all negative values depend on what lies below."""
+    use_checked_kernels(monkeypatch)
+    case = cut(random_case(np.random.default_rng(11), "eprop", Kind(trials=(5,), outputs=(1,), steps=(20, 21))), 2, 20)
+    case = replace(case, learning=replace(case.learning, c_reg=1e-4))
+    arithmetic = arithmetic_for(case, load_spec("q16").changed({"rate_error": {"word_bits": 32, "frac_bits": 37, "rounding": "toward_zero"}}))
+    weights = arithmetic.weights_to_raw(case.network.weights)
+    expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, case.trials, record=True)
+    engine = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1)
+    assert len(np.unique(expected.record["D"])) > 2
+    assert compare_records(expected.record, engine.run(weights, case.trials, record=True).record, NOT_STORED) is None

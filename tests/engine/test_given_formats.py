@@ -87,13 +87,13 @@ def test_one_text_watches_all_formats(monkeypatch):
 def test_a_wrong_number_is_seen(kind, monkeypatch):
     """A shift, a limit, a rounding constant and a mask of random bits, each broken."""
     use_checked_kernels(monkeypatch)
-    arithmetic = arithmetic_for(CASE, load_spec("q16").changed({"gradient": {"word_bits": 12}, "pseudo_derivative": {"word_bits": 15, "frac_bits": 15}}))
+    arithmetic = arithmetic_for(CASE, load_spec("q16").changed({"gradient": {"word_bits": 20, "frac_bits": 20}, "pseudo_derivative": {"word_bits": 15, "frac_bits": 15}}))
     engine = CpuEngine(CASE.network, CASE.learning, arithmetic, CASE.seed, 1, ONE_LANE)
     assert agrees(arithmetic, engine)
     names = [line.split(": ", 1)[1] for line in built(arithmetic).text.splitlines() if line.startswith("# numbers[")]
     (numbers,) = engine.given(ONE_LANE)
     index = names.index(kind)
-    numbers[index] = 0 if kind.startswith("mask") else max(numbers[index] - 1, numbers[index] // 2)
+    numbers[index] = numbers[index] - 1 if kind.startswith("shift") else numbers[index] // 8 if kind.startswith("largest") else 0
     assert not agrees(arithmetic, engine)
 
 

@@ -50,6 +50,14 @@ def test_formats_that_overflow_64_bits_are_refused_by_name(case, quantity, fmt, 
     assert "mine: quantities." in str(error.value) and quantity in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("quantity, frac", [("membrane", 52), ("gradient", 42), ("eligibility", 42)])
+def test_63_bits_are_accepted_and_64_are_not(case, quantity, frac):
+    """One fraction bit decides."""
+    assert proof_for(_arithmetic(case, **{quantity: QFormat(32, frac)}), case.network)
+    with pytest.raises(InputError, match="intermediates need 64 bits, allowed: at most 63"):
+        proof_for(_arithmetic(case, **{quantity: QFormat(32, frac + 1)}), case.network)
+
+
 def test_an_engine_that_joined_is_held_to_the_same_proof(case, monkeypatch):
     """Whatever it is: the proof is made before its constructor is called."""
     monkeypatch.setattr("fxsim.engine.registry._constructor", lambda name: pytest.fail)
@@ -64,6 +72,13 @@ def test_lava_is_not_started_for_formats_that_overflow(case):
     arithmetic = _arithmetic(case, membrane=QFormat(32, 60))
     with pytest.raises(InputError, match="quantities.membrane"):
         Session(bare_package("mine", case.network, case.learning, arithmetic, arithmetic.weights_to_raw(case.network.weights)))
+
+
+def test_a_rate_error_finer_than_its_quotient_is_refused(case):
+    """Beyond 37 bits it would not be the exact quotient, rounded once."""
+    assert proof_for(_arithmetic(case, rate_error=QFormat(32, 37)), case.network)
+    with pytest.raises(InputError, match="rate_error.frac_bits: found 38, allowed: at most 37"):
+        proof_for(_arithmetic(case, rate_error=QFormat(32, 38)), case.network)
 
 
 @pytest.mark.parametrize("frac", [1, 36])

@@ -186,6 +186,14 @@ def test_a_fuzzing_run_ends_with_its_table(tmp_path):
     assert done.returncode == 0 and re.search(r"^\| `precision` \| [\d,]+ \| \d+ \| \d+ \| .*\| 0 \|$", done.stdout, re.M), done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("head", ["{b'descr': '<i8', 'fortran_order': False, 'shape': (3,), }", "{1: 2, 'shape': 3}", "{(): 0, '': 1}", "[1]", "{'descr': 3, 'fortran_order': False, 'shape': (3,), }",
+                                  "{'descr': '<i8', 'fortran_order': 2, 'shape': 3, }"])
+def test_a_header_whose_keys_numpy_cannot_sort(head):
+    """Fuzzing found it: a TypeError."""
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + head.encode().ljust(117) + b"\n" + bytes(24)
+    assert not loaders.events(with_array("events", "units", content))
+
+
 def test_raw_archives_reach_the_loader_too():
     assert loaders.golden(archive(split(seeds("golden")[0])))
 

@@ -13,12 +13,13 @@ from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Trials
 from fxsim.model.topology import build_network, learning_of
+from fxsim.training.initial import network_of_run
 from fxsim.training.runs import train_in
 
 from tiny import SHORT, tiny
 
 nir = pytest.importorskip("nir", reason="package nir is not installed (extra nir)")
-from lava_backend.nir import Imported, evaluate, export_nir, graph_of, import_nir, network_of_run  # noqa: E402
+from lava_backend.nir import Imported, evaluate, export_nir, graph_of, import_nir  # noqa: E402
 
 CHANGES = {key: value for key, _, value in (change.partition("=") for change in SHORT)}
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -248,7 +247,8 @@ def test_script_of_the_package_runs_alone(exported, tmp_path):
 @needs_lava
 @pytest.mark.parametrize("script", sorted(SCRIPTS.values()))
 def test_scripts_of_packages_import_what_exists(script):
-    imports = [node for node in ast.parse((ROOT / "lava_backend" / script).read_text()).body if isinstance(node, ast.ImportFrom) and node.module.startswith("lava_backend")]
+    body = ast.parse((ROOT / "lava_backend" / script).read_text()).body
+    imports = [ast.unparse(node) for node in body if isinstance(node, ast.ImportFrom) and node.module.startswith("lava_backend")]
     assert len(imports) >= 2
-    for node in imports:
-        assert all(hasattr(import_module(node.module), alias.name) for alias in node.names), ast.unparse(node)
+    done = subprocess.run([sys.executable, "-c", "\n".join(imports)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ import pytest
 import fxsim
 from fxsim.errors import InputError
 from fxsim.model.network import LAYERS
-from fxsim.training.simulator import Simulator
+from fxsim.training.arrays.simulator import Simulator
 
 from tiny import tiny
 

@@ -1,10 +1,11 @@
-"""The permutations of the shuffled_per_step control."""
+"""The permutations of the shuffled controls."""
 import hashlib
 
 import numpy as np
 import pytest
 
 from fxsim.model.permutations import step_permutations
+from fxsim.model.wiring import permuted_neighbours
 
 pytestmark = pytest.mark.core
 
@@ -47,3 +48,17 @@ def test_every_cell_is_equally_likely_at_every_place():
     expected = len(p) / cells
     chi_square = ((counts - expected) ** 2 / expected).sum()
     assert chi_square < 64 + 5 * np.sqrt(2 * 64)    # (9 - 1)^2 degrees of freedom, five standard deviations
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_a_shuffled_field_diffuses_where_it_is_put_and_comes_back(shape):
+    """Cell by cell: each value goes to its place on the permuted grid, spreads there, and what has come to a place returns to the cell it belongs to."""
+    rng, cells = np.random.default_rng(5), 20
+    moore, field = rng.integers(0, cells, (cells, 9)), rng.integers(0, 1000, cells)
+    permutation = np.argsort(rng.random((*shape, cells)), axis=-1)
+    tables = permuted_neighbours(moore, permutation)
+    for index in np.ndindex(*shape):
+        back = np.zeros(cells, np.int64)
+        for place, cell in enumerate(permutation[index]):
+            back[cell] = sum(field[permutation[index][near]] for near in moore[place])
+        np.testing.assert_array_equal(field[tables[index]].sum(-1), back)

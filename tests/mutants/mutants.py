@@ -1,13 +1,16 @@
 """Mutation run: makes one deliberate fault after the other in a copy of the project and sees whether the tests meant for it fail.
 
-    python tests/mutants/mutants.py [--only WORD ...] [--out FILE]
+    python tests/mutants/mutants.py [--only WORD ...] [--keep FILE] [--out FILE]
 
-The faults stand in mutants.yaml. Killed: the tests failed. Survived: they passed. Prints a line for each and the score; writes the score
-and the survivors as Markdown to FILE; ends with status 1 if a fault was not killed. Needs tests that pass without a fault. An edit that does not apply, or tests that cannot run, are errors.
+The faults stand in mutants.yaml. Killed: the tests failed, and pass without the fault, which is seen first. Survived: they passed.
+Prints a line for each and the score; --out writes the score and the survivors as Markdown, --keep what was found so far, from which the next
+run with the same file goes on; ends with status 1 if a fault was not killed. An edit that does not apply, or tests that cannot run or fail
+without a fault, are errors.
 """
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -24,16 +27,16 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutants.yaml")
 FAILED, PASSED = 1, 0       # exit statuses of pytest; any other means that it could not run
 TIMEOUT = 600               # s: neither found nor missed, run it again where there is time
+Fault = dict[str, str]      # file, old, new, tests
 
 
-def load() -> list[dict[str, str]]:
-    """The faults: file, old, new, tests."""
+def load() -> list[Fault]:
     return yaml.safe_load(LIST.read_text())
 
 
-def applied(fault: dict[str, str]) -> str:
+def applied(fault: Fault, root: Path = ROOT) -> str:
     """The text of the file with the fault. ValueError if ``old`` does not stand there exactly once."""
-    text = (ROOT / fault["file"]).read_text()
+    text = (root / fault["file"]).read_text()
     if text.count(fault["old"]) != 1:
         raise ValueError(f"{fault['file']}: {fault['old']!r} stands there {text.count(fault['old'])} times, needed: once")
     return text.replace(fault["old"], fault["new"])
@@ -49,24 +52,30 @@ def copy_of_project(folder: Path) -> Path:
     return folder
 
 
-def outcome(fault: dict[str, str], copy: Path) -> str:
+def tests_pass(tests: str, copy: Path) -> bool:
+    """Whether ``tests`` (arguments of pytest) pass in ``copy``. ValueError if they cannot run; subprocess.TimeoutExpired."""
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "FXSIM_CACHE_DIR": str(copy / "cache")}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", *shlex.split(tests)]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+    if done.returncode not in (FAILED, PASSED) or done.returncode == PASSED and " passed" not in done.stdout:       # all left out
+        raise ValueError(f"{tests}: pytest ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == PASSED
+
+
+def outcome(fault: Fault, copy: Path) -> str:
     """killed | survived | timeout, of one fault."""
-    target, environment = copy / fault["file"], {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["FXSIM_CACHE_DIR"] = str(copy / "cache")
-    target.write_text(applied(fault))
+    target = copy / fault["file"]
+    before, faulty = target.read_text(), applied(fault, copy)
+    target.write_text(faulty)
     try:
-        done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", *shlex.split(fault["tests"])], cwd=copy, env=environment,
-                              capture_output=True, text=True, timeout=TIMEOUT)
+        return "survived" if tests_pass(fault["tests"], copy) else "killed"
     except subprocess.TimeoutExpired:
         return "timeout"
     finally:
-        shutil.copyfile(ROOT / fault["file"], target)
-    if done.returncode not in (FAILED, PASSED):
-        raise ValueError(f"{fault['file']}, {fault['tests']}: pytest ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return "killed" if done.returncode == FAILED else "survived"
+        target.write_text(before)
 
 
-def report(found: list[tuple[dict[str, str], str]]) -> str:
+def report(found: list[tuple[Fault, str]]) -> str:
     """Score and survivors, as Markdown."""
     killed, rooms = Counter(), Counter()
     for fault, result in found:
@@ -82,23 +91,30 @@ def report(found: list[tuple[dict[str, str], str]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[], help="faults whose file, edit or tests contain one of these words")
+    parser.add_argument("--keep", type=Path, help="where results are kept, to go on from")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     faults = [fault for fault in load() if not arguments.only or any(word in str(fault) for word in arguments.only)]
     for fault in faults:
         applied(fault)
-    found = []
+    found: dict[str, str] = json.loads(arguments.keep.read_text()) if arguments.keep and arguments.keep.exists() else {}
     with tempfile.TemporaryDirectory(prefix="fxsim-mutants-") as folder:
         copy = copy_of_project(Path(folder))
         for number, fault in enumerate(faults, 1):
-            start = time.monotonic()
-            found.append((fault, outcome(fault, copy)))
-            print(f"[{number}/{len(faults)}, {time.monotonic() - start:.0f} s] {found[-1][1]:<8} {fault['file']}: {fault['new']!r}", flush=True)
-    text = report(found)
+            start, without = time.monotonic(), f"no fault: {fault['tests']}"
+            if json.dumps(fault) in found:
+                continue
+            if without not in found and not tests_pass(fault["tests"], copy):
+                raise ValueError(f"{fault['tests']}: fail without a fault")
+            found |= {without: "passed", json.dumps(fault): outcome(fault, copy)}
+            print(f"[{number}/{len(faults)}, {time.monotonic() - start:.0f} s] {found[json.dumps(fault)]:<8} {fault['file']}: {fault['new']!r}", flush=True)
+            if arguments.keep:
+                arguments.keep.write_text(json.dumps(found, indent=1))
+    text = report([(fault, found[json.dumps(fault)]) for fault in faults])
     if arguments.out:
         arguments.out.write_text(text)
     print(text)
-    sys.exit(any(result != "killed" for _, result in found))
+    sys.exit(any(found[json.dumps(fault)] != "killed" for fault in faults))
 
 
 if __name__ == "__main__":

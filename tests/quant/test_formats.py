@@ -157,3 +157,10 @@ def test_random_words_are_used_right_or_refused(x, word, kind):
 def test_random_words_of_another_shape_or_kind_are_refused(words):
     with pytest.raises(ValueError, match="random words"):
         QFormat(8, 4, rounding="stochastic").quantize([1.0, 2.0], random=words)
+
+
+@pytest.mark.parametrize("rounding, expected", [("nearest_even", [1, 0, -1, 0]), ("nearest_up", [1, 0, -1, 0]), ("floor", [0, 0, -1, -1]), ("toward_zero", [0, 0, 0, 0])])
+def test_what_lies_below_31_bits_of_fraction_still_decides(rounding, expected):
+    """Just beside a half, by less than the words that roundings work on can tell."""
+    fmt = QFormat(16, 0, rounding=rounding)
+    assert fmt.quantize([0.5 + 2.0**-40, 0.5 - 2.0**-40, -0.5 - 2.0**-40, -0.5 + 2.0**-40]).tolist() == expected

@@ -113,3 +113,14 @@ def test_a_cycle_of_two_files_is_refused(tmp_path):
 
 def test_an_endless_file_is_refused():
     assert "no regular file" in _refusal("/dev/zero")
+
+
+def test_other_word_bits_alone_keep_the_range():
+    """Fraction bits go along; where they are named, they are as named. A shadow begins as its weight."""
+    before = load_spec("q16")
+    spec = before.changed({"membrane": {"word_bits": 12}, "trace": {"word_bits": 12, "frac_bits": 4}, "shadow_in": {"word_bits": 24}})
+    for name, source, bits in (("membrane", "membrane", 12), ("shadow_in", "weight_in", 24)):
+        old, new = before[source], spec[name]
+        assert (new.word_bits, new.frac_bits - old.frac_bits) == (bits, bits - old.word_bits) and new.min == old.min
+        assert new.max == pytest.approx(old.max, rel=0.001)
+    assert (spec["trace"].word_bits, spec["trace"].frac_bits) == (12, 4) and spec["readout"] == before["readout"]

@@ -1,9 +1,10 @@
 """The PyTorch reference: held against the golden vectors, and its engine against itself."""
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch: pip install 'fxsim[reference]'")
 
 from fxsim.model.network import LAYERS, Trials
 from fxsim.reference import ReferenceEngine, ReferenceModel, gradients
@@ -11,8 +12,6 @@ from fxsim.verify.golden import golden_table, relative_error, verify_golden
 from fxsim.verify.golden_case import load_golden
 
 import places
-
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install 'fxsim[reference]'")
 
 GOLDEN = sorted(places.GOLDEN.glob("*.npz"))
 RULES = ("eprop", "diffusion", "shuffled_fixed", "shuffled_per_step", "bptt")

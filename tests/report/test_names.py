@@ -2,7 +2,6 @@
 import warnings
 
 import matplotlib
-import matplotlib.pyplot as plt
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from matplotlib.figure import Figure
@@ -33,7 +32,7 @@ def test_precisions_of_any_name_are_read_and_drawn(strange):
         warnings.simplefilter("error")      # a legend warns of what it leaves out
         assert len(draw_figures(comparison, strange / "figures")) == 4
     from fxsim.report.figures import _curves
-    legend = _curves(plt, comparison, "delayed_match").legends[0]
+    legend = _curves(comparison, "delayed_match").legends[0]
     names = [text.get_text().strip().replace(r"\$", "$") for text in legend.get_texts()]
     assert [name for name in names if not name.startswith("published")] == list(STRANGE)
 
@@ -65,7 +64,7 @@ def test_names_that_are_more_than_text_are_refused(name, tmp_path):
 def test_a_precisions_name_leads_nowhere_else(name, tmp_path):
     (tmp_path / "mine.yaml").write_text(f"name: {name}\nextends: q16\n")
     (tmp_path / "other.yaml").write_text(f"name: {name.replace('/', ' ')}x\nextends: q16\n")
-    runs, _ = plan([load_config("delayed_match")], ["eprop"], [str(tmp_path / "mine.yaml"), str(tmp_path / "other.yaml")], [1], tmp_path / "out")
+    runs = plan([load_config("delayed_match")], ["eprop"], [str(tmp_path / "mine.yaml"), str(tmp_path / "other.yaml")], [1], tmp_path / "out")
     assert {run.directory.parent for run in runs} == {tmp_path / "out/runs"} and len({run.directory for run in runs}) == 2
     assert all(len(run.directory.name) < 200 for run in runs)
 

@@ -1,5 +1,7 @@
 """What a study and a run need lies in their directories: they can be moved, and what they were made from can go."""
 import shutil
+import signal
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,10 +12,12 @@ from fxsim.cli.main import main
 from fxsim.config import dump_config, load_config
 from fxsim.errors import InputError
 from fxsim.study.plan import load_study, plan
+from fxsim.training.interrupts import Interrupted
 from fxsim.training.loop import Training
 from fxsim.training.runs import is_finished, train_in
 from lava_backend.package import load_package, package_of_training, save_package
 
+from checkpointed import raising, same_runs
 from tiny import SHORT, tiny
 
 TABLES = ("results.parquet", "curves.parquet", "telemetry.parquet")
@@ -78,6 +82,19 @@ def test_what_a_sweep_keeps_is_what_it_was_made_from(study, tmp_path):
     assert (tmp_path / "out/study.yaml").read_bytes() == study.read_bytes()
 
 
+def test_a_sweep_is_reported_without_the_networks_that_its_runs_began_with(tmp_path):
+    train_in(tmp_path / "source", tiny(*QUICK))
+    (tmp_path / "base.yaml").write_text(dump_config(tiny(*QUICK)))
+    data = {"name": "s", "base": "base.yaml", "seeds": [1], "blocks": [{"name": "drawn"}, {"name": "given", "set": {"initial": "source"}}],
+            "figures": [{"kind": "curves", "title": "T", "panels": ["task"], "lines": "block", "metric": "loss"}]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(data))
+    invoked("sweep", tmp_path / "study.yaml", "--out", tmp_path / "out", "--jobs", 1)
+    shutil.rmtree(tmp_path / "source")
+    assert invoked("report", tmp_path / "out").startswith("report: ")
+    result = CliRunner().invoke(main, ["sweep", str(tmp_path / "out/study.yaml"), "--out", str(tmp_path / "again")])
+    assert result.exit_code == 2 and "source" in result.stderr      # but not made again
+
+
 def test_a_precision_file_is_compared_by_its_formats_not_by_its_place(tmp_path):
     text = "name: mine\nextends: q16\nquantities: {membrane: {word_bits: 14, frac_bits: 9}}\n"
     for name in ("a", "b"):
@@ -92,6 +109,24 @@ def test_a_precision_file_is_compared_by_its_formats_not_by_its_place(tmp_path):
                     lambda: train_in(tmp_path / "run", second.changed({"iterations": 3}), resume=True)):
         with pytest.raises(InputError, match="other"):
             attempt()
+
+
+def test_an_interrupted_run_that_was_moved_goes_on_without_the_precision_file_it_began_with(tmp_path, monkeypatch):
+    (tmp_path / "here/formats").mkdir(parents=True)
+    (tmp_path / "here/formats/mine.yaml").write_text("name: mine\nextends: q16\nquantities: {membrane: {word_bits: 14, frac_bits: 9}}\n")
+    monkeypatch.chdir(tmp_path / "here")
+    config = tiny(*QUICK, "iterations=6", "checkpoint.every=2", "precision=formats/mine.yaml")
+    train_in(tmp_path / "whole", config)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "update", raising(signal.SIGTERM, Training.update, 4))
+        with pytest.raises(Interrupted):
+            train_in(Path("run"), config)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here/run").rename(tmp_path / "there/run")
+    shutil.rmtree(tmp_path / "here/formats")
+    monkeypatch.chdir(tmp_path / "there")
+    invoked("train", "run/config.yaml", "--out", "run", "--resume")
+    same_runs(tmp_path / "whole", tmp_path / "there/run")
 
 
 def test_a_package_needs_no_precision_file(tmp_path):

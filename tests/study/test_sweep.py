@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-from click.testing import CliRunner
+from studies import SMALL, STUDY, study, swept
 
-from fxsim.cli.main import main
 from fxsim.config import load_config
 from fxsim.errors import InputError
 from fxsim.study.columns import RESERVED
@@ -20,27 +18,12 @@ from fxsim.study.plan import load_study, parse_study, plan
 from fxsim.study.store import read_store
 
 from processes import alive, children, command, needs_proc, wait_until
-from tiny import SHORT, TINY
 
-SMALL = {field: yaml.safe_load(value) for field, value in (change.split("=", 1) for change in (*TINY, *SHORT, "evaluation.every=5", "engine=oracle"))}
-STUDY = {"name": "tiny", "base": "delayed_match", "set": {**SMALL, "iterations": 10}, "seeds": [3, 4],
-         "axes": {"state bits": ["formats.membrane.word_bits", "formats.readout.word_bits"]},
-         "blocks": [{"name": "float", "grid": {"precision": ["float64"], "learning.rule": ["eprop", "diffusion"]}},
-                    {"name": "bits", "set": {"precision": "q16"}, "grid": {"state bits": [10, 12]}}]}
 TABLES = ("results.parquet", "curves.parquet", "telemetry.parquet")
-
-
-def study(path, **changes):
-    path.write_text(yaml.safe_dump({**STUDY, **changes}))
-    return path
 
 
 def same_tables(first, second):
     assert [(first / name).read_bytes() == (second / name).read_bytes() for name in TABLES] == [True] * 3
-
-
-def swept(*arguments):
-    return CliRunner().invoke(main, ["sweep", *map(str, arguments)])
 
 
 # ---- studies ---------------------------------------------------------------------------------------------------------
@@ -250,3 +233,34 @@ def test_a_damaged_table_is_one_line(tmp_path):
     (tmp_path / "results.parquet").write_bytes(b"PAR1 not really PAR1")
     with pytest.raises(InputError, match="results.parquet"):
         read_store(tmp_path, "results")
+
+
+# ---- blocks that evaluate --------------------------------------------------------------------------------------------
+EVALUATES = [STUDY["blocks"][0], {"name": "deployed", "evaluate": "float", "grid": {"precision": ["float64", "w8s16"]}},
+             {"name": "narrow", "evaluate": "float", "set": {"precision": "q16"}, "grid": {"bits": [8]}, "axes": {"bits": ["formats.weight_in.word_bits"]}}]
+
+
+def test_a_block_evaluates_the_trained_weights_of_another(tmp_path):
+    file = study(tmp_path / "s.yaml", blocks=EVALUATES, set={**SMALL, "iterations": 3})
+    assert swept(file, "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
+    results, found = read_store(tmp_path / "out", "results"), read_store(tmp_path / "out", "evaluations")
+    assert (results["status"] == "done").all() and len(results) == 4 + 8 + 4 and len(found) == 12
+    trained, same = results[results["block"] == "float"].set_index("run"), found.query("block == 'deployed' and precision == 'float64'")
+    for row in same.to_dict("records"):     # to the bit what the run measured last
+        assert all(row[name] == trained.loc[row["trained"], name] for name in ("loss", "accuracy", "rate_hz", "rule", "seed")) and row["flipped"] == 0
+    assert set(found.query("block == 'narrow'")["bits"]) == {8} and set(results.query("block == 'deployed'")["updates"]) == {3}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").glob("*/manifest.json")}
+    assert swept(file, "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
+    assert before == {path: path.stat().st_mtime_ns for path in before}      # nothing is made twice
+    longer = study(tmp_path / "s.yaml", blocks=EVALUATES, set={**SMALL, "iterations": 4})
+    assert swept(longer, "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
+    assert set(read_store(tmp_path / "out", "results")["updates"]) == {4}        # new weights are evaluated anew
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"evaluate": "nothing"}, "blocks.1.evaluate: found nothing, allowed: the name of a block of trainings before this one"),
+    ({"evaluate": "float", "seeds": [1]}, "blocks.1: found evaluate with base or seeds"),
+    ({"evaluate": "float", "set": {"learning.rule": "eprop"}}, "learning.rule: found eprop, allowed: what an evaluation depends on")])
+def test_a_wrong_evaluation_is_one_line(changes, words):
+    with pytest.raises(InputError, match=words):
+        plan(parse_study({**STUDY, "blocks": [STUDY["blocks"][0], {"name": "deployed", **changes}]}, "s.yaml"), "s.yaml")

@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from fxsim.engine.cpu import compiler as _compiler, engine as cpu, updates as _updates  # noqa: F401   (before numba is replaced)
+from fxsim.engine.cpu import compiler as _compiler, engine as cpu  # noqa: F401   (before numba is replaced)
 from fxsim.engine.cpu.words import OPERATIONS
 
 
@@ -62,7 +62,7 @@ def _checked_memory() -> dict:
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "element": load, "number": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
             "take_signal": load, "take_low": load, "take_held": load, "take_held_side": load, "put_held": put,
-            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
+            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None, "bare": lambda arrays: arrays,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),
             "none": lambda array: 0, "none_all": lambda array: 0, "take_span": load, "none_span": lambda array: 0}
@@ -89,7 +89,8 @@ def load_checked(text: str) -> types.ModuleType:
     numba = types.SimpleNamespace(njit=_njit, int16=_checked(16), int32=_checked(32), int64=_checked(64), uint32=lambda x: int(x) & 0xFFFFFFFF,
                                   float64=float, float32=float)
     module = types.ModuleType("checked_kernels_built")
-    stand_ins = {"numba": numba, "fxsim.engine.cpu.updates": types.SimpleNamespace(update=lambda function: function)}
+    compiler = types.SimpleNamespace(Inlined=None, update=lambda function: function)
+    stand_ins = {"numba": numba, "fxsim.engine.cpu.compiler": compiler}
     saved = {name: sys.modules[name] for name in stand_ins}
     sys.modules.update(stand_ins)
     try:

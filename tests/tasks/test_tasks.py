@@ -4,7 +4,7 @@ import pytest
 
 from fxsim.config import config_names, load_config
 from fxsim.tasks import make_task
-from fxsim.tasks.poisson_kernel import mix32
+from fxsim.tasks.poisson_kernel import fill, mix32
 from fxsim.training.loop import Training
 from quant import random as quant_random
 
@@ -140,3 +140,13 @@ def test_every_shipped_configuration_trains(name):
     before = training.optimizer.weights
     training.update(training.task.training_trials(0))
     assert any((training.optimizer.weights[layer] != before[layer]).any() for layer in before)
+
+
+def test_a_channel_spikes_where_its_hash_is_below_the_threshold_and_not_where_it_is_equal():
+    hashed, key, trial, t = quant_random.mix32, 7, 3, 5
+    step = hashed((hashed((hashed(key) + trial) & quant_random.M32) + t) & quant_random.M32)
+    at = [hashed(step ^ channel) for channel in range(4)]
+    thresholds = np.array([[[at[0], at[1] + 1, 2**32, 0]]], np.uint64)
+    spikes = np.zeros((1, t + 2, 4), np.uint8)
+    fill(np.uint32(key), np.array([trial], np.uint32), thresholds, np.array([[t]]), np.array([[t + 1]]), 1, spikes)
+    assert spikes[0, t].tolist() == [0, 1, 1, 0] and spikes.sum() == 2

@@ -176,6 +176,21 @@ def test_stored_weights_are_rounded_from_their_shadows_with_new_bits():
     moves_of_three_eighths(total)
 
 
+@pytest.mark.parametrize("rounding, share", [("stochastic", 1 / 3), ("nearest_even", 0)])
+def test_stored_weights_above_shadows_at_rest(rounding, share):
+    """Without a gradient. At random, of fractions p that are spread evenly 2 p (1 - p) change from one update to the next, on average a third."""
+    spec = load_spec("loihi2")
+    spec = spec.changed({f"weight_{layer}": {"rounding": rounding} for layer in LAYERS})
+    spec = spec.changed({f"shadow_{layer}": {"word_bits": 16, "rounding": "nearest_even"} for layer in LAYERS})
+    opt = AdaMax(arithmetic(spec), weights(0.5), -6, 3, 8)
+    changed = []
+    for _ in range(200):
+        before = np.concatenate(list(opt.weights.values()))
+        opt.step({layer: np.zeros(n, np.int64) for layer, n in SIZE.items()}, 4)
+        changed.append((np.concatenate(list(opt.weights.values())) != before).mean())
+    assert np.mean(changed) == pytest.approx(share, abs=0.04)
+
+
 def test_stochastic_weights_are_unbiased_and_keyed_by_the_update():
     ar = arithmetic(load_spec("q16"))
     base, change = np.zeros(200_000, np.int64), np.full(200_000, 3)

@@ -5,8 +5,8 @@ import pytest
 import fxsim
 from fxsim.config.learning import AdaMaxConfig
 from fxsim.errors import InputError
+from fxsim.training.arrays.simulator import UNITS, Simulator
 from fxsim.training.loop import Training
-from fxsim.training.simulator import UNITS, Simulator
 from quant import QUANTITIES
 
 from tiny import SHORT, tiny

@@ -4,7 +4,6 @@ import importlib.util
 import numpy as np
 import pytest
 
-from fxsim import InputError
 from fxsim.model.network import LAYERS
 from fxsim.training.loop import Training
 
@@ -102,16 +101,33 @@ def test_the_oracle_trains_to_the_same_bits_as_the_cpu_engine():
         np.testing.assert_array_equal(values, runs[1].result.weights[name])
 
 
-def test_bptt_trains_on_the_reference():
+def test_bptt_trains_as_on_the_reference():
     pytest.importorskip("torch")
-    training = run("iterations=3", "learning.rule=bptt")
-    assert training.engine.name == "reference" and training.result.telemetry == []
-    assert (training.result.weights["initial_rec"] != training.result.weights["final_rec"]).any()
+    trainings = [run("iterations=3", "learning.rule=bptt", "precision=float64", "evaluation.telemetry=off", f"engine={engine}") for engine in ("auto", "reference")]
+    assert [t.engine.name for t in trainings] == ["cpu", "reference"]
+    ours, theirs = (t.result.weights for t in trainings)
+    assert (ours["initial_rec"] != ours["final_rec"]).any()
+    for name in ("initial_in", "final_in", "final_rec", "final_out"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6, atol=1e-9)
 
 
-def test_bptt_in_fixed_point_is_refused():
-    with pytest.raises(InputError, match="precision: found q16.*float32 or float64"):
-        Training(tiny("learning.rule=bptt", "precision=q16"))
+def test_bptt_in_fixed_point_moves_float_copies_of_the_weights_and_runs_on_their_rounding():
+    training = run("iterations=3", "learning.rule=bptt", "precision=q16", "evaluation.telemetry=off")
+    assert training.engine.name == "cpu"
+    masters, weights = training.optimizer.masters.raw, training.result.weights
+    for layer, copy in masters.items():
+        fmt = training.arithmetic.spec[f"weight_{layer}"]
+        assert copy.dtype == np.float64 and (copy / fmt.resolution % 1 != 0).any() and fmt.min <= copy.min() <= copy.max() <= fmt.max
+        assert (np.abs(weights[f"raw_final_{layer}"] - copy / fmt.resolution) < 1).all()       # rounded, at random in this precision
+    assert (weights["initial_rec"] != weights["final_rec"]).any()
+
+
+def test_a_copy_of_a_weight_stays_within_the_format():
+    training = Training(tiny("learning.rule=bptt", "precision=q16"))
+    weights = training.optimizer.weights
+    training.optimizer.masters.move({layer: np.full(w.size, 1e6) for layer, w in weights.items()}, 1)
+    for layer, stored in training.optimizer.weights.items():
+        assert (stored == training.arithmetic.spec[f"weight_{layer}"].max_raw).all()
 
 
 @pytest.mark.parametrize("optimizer", ["{name: sgd, log2_rate: -6}", "{name: adamax, log2_rate: -4}"])

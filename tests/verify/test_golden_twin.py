@@ -15,7 +15,7 @@ from places import GOLDEN
 def test_the_float_twin_matches_golden_vectors(engine, name):
     rows = verify_golden([GOLDEN / f"{name}.npz"], [engine])
     assert [f"{row.quantity} {row.error}" for row in rows if not row.ok] == []
-    assert len(rows) >= 19
+    assert len(rows) >= 19 and any(row.quantity == "grad_bptt_rec" for row in rows) == (engine == "cpu")
 
 
 def adam3(gradients, beta1=0.9, epsilon=1e-8, correct=True):

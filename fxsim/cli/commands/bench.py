@@ -36,8 +36,8 @@ def iteration(task: str | None, rule: str | None, precision: str | None, engine:
     from fxsim.files.ownership import claim_file, json_with
     from fxsim.files.writing import make_directory, write_json
     from fxsim.training.runs import machine
-    if rule == "bptt" and engine not in (None, "reference"):
-        raise InputError("bench", "--engine", f"{engine} with rule bptt", "reference, which alone has it")
+    if rule == "bptt" and engine not in (None, "cpu", "reference"):
+        raise InputError("bench", "--engine", f"{engine} with rule bptt", "cpu or reference")
     if threads and engine not in (None, "cpu"):
         raise InputError("bench", "--threads", f"{threads} with engine {engine}", "no threads: they are the CPU engine's")
     rows = default_rows(task, rule, precision, engine)
@@ -85,6 +85,17 @@ def scaling(out: Path | None, force: bool) -> None:
     rows = measure(lambda row: click.echo(json.dumps(row)))
     if out:
         click.echo(f"written: {write_report(out, rows)}")
+
+
+@bench.command()
+@task
+@precision
+@threads("Threads; 0: all cores.")
+@click.option("--updates", type=click.IntRange(min=1), default=400, show_default=True, help="Updates of the run.")
+def run(task: str | None, precision: str | None, threads: int, updates: int) -> None:
+    """A whole run, evaluations, telemetry and files included, against its updates alone."""
+    from fxsim.bench.whole_run import COLUMNS, whole_runs
+    _table(COLUMNS, whole_runs(task, precision, threads, updates, _show_row(COLUMNS)))
 
 
 @bench.command()

@@ -1,4 +1,4 @@
-"""``fxsim presets``, ``calibrate`` and ``cost``: formats, and what they need."""
+"""``fxsim presets``, ``calibrate``, ``evaluate`` and ``cost``: formats, and what they need."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Iterable
 
 import click
 
-from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
-from fxsim.cli.tables import text_table
+from fxsim.cli.options import PATH, Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.tables import cells, text_table
 from fxsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,6 +108,31 @@ def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jo
     together = decided[TOGETHER]
     click.echo(f"{TOGETHER}: {together.difference:+.4f} +- {together.half_interval:.4f} (95 %) against float32, margin {margin}, seeds {seeds}")
     click.echo(f"written: {out}")
+
+
+@click.command()
+@click.argument("source", metavar="RUN", type=PATH)
+@change
+@click.option("--precisions", type=Items(), default="float32,q16,w8s16,loihi2", show_default=True)
+@click.option("--trials", type=click.IntRange(min=1), help="Evaluation trials.  [default: the configuration's]")
+@click.option("--config", "name", help="Task and network, for weights without a configuration of their own, or for other trials.")
+@out("Directory of tables and page.  [default: none are written]")
+@force
+def evaluate(source: Path, changes: tuple[str, ...], precisions: list, trials: int | None, name: str | None, out: Path | None, force: bool) -> None:
+    """Run trained weights in several precisions on the same trials, without learning.
+
+    RUN is a run directory, a weights.npz or a NIR file. Intervals hold 95 % over trials. flipped: share of spikes that differ from those of the
+    float64 twin; saturated: share of stored values that their format clips. --set formats... holds for the precisions in fixed point.
+    """
+    from fxsim.config import load_config
+    from fxsim.training.evaluation import evaluate as run_evaluation, save
+    found = run_evaluation(source, precisions, changes, trials, load_config(name) if name is not None else None)
+    shown = [column for column in found.rows[0] if any(row[column] not in (None, "") for row in found.rows)]
+    click.echo(text_table(cells([{column: row[column] for column in shown} for row in found.rows])))
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, out, source, changes, force)
+        click.echo(f"report: {build_report(out)}")
 
 
 @click.command()

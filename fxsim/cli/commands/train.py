@@ -19,7 +19,7 @@ def train(config: str, changes: tuple[str, ...], seed: int | None, out: Path | N
 
     Checkpoints are written every checkpoint.every iterations, on SIGINT and SIGTERM (exit status 130 and 143), and at the
     end. With --resume the run goes on to the same bits as one that was never interrupted. The configuration must be the
-    same, except for threads, checkpoint.every, more iterations (of a finished run, too), and in fixed point the engine.
+    same, except for threads, learning.memory_mib, checkpoint.every, more iterations (of a finished run, too), and in fixed point the engine.
 
     Without --resume a directory that holds an unfinished run with checkpoints is refused, so that none is lost by
     mistake; a finished run of the same configuration is run again.

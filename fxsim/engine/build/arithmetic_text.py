@@ -11,7 +11,7 @@ import copy
 import textwrap
 from functools import lru_cache
 
-from fxsim.model import softmax, steps
+from fxsim.model import adjoint, softmax, steps
 from quant import PrecisionSpec, QFormat, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
@@ -104,14 +104,21 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
+def _chosen(update: str, spec: PrecisionSpec, table: dict[str, Site], general: bool) -> bool:
+    """Whether the rounding of an update is among the numbers that the kernel is given."""
+    return general and update not in SYNAPSE and chosen_when_run(table[update].shift, spec[steps.STORES.get(update, update)].rounding)
+
+
 def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
-    site, fmt = (table[name], spec[steps.STORES.get(name, name)]) if spec and table else (None, None)
+    site: Node = table[name] if spec and table else None
+    fmt: Node = spec[steps.STORES.get(name, name)] if spec and table else None
+    full: Node
     if general and telemetry:
         return _store_open(y, base, name, site, fmt)
-    chosen = general and name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
+    chosen = spec is not None and table is not None and _chosen(name, spec, table, general)
     parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
     if parts:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
@@ -204,7 +211,8 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     for name, node in functions(steps).items():
         node = ExpandTerms(table, general, general and telemetry).visit(copy.deepcopy(node))
         if update := _stores(node):
-            if spec and not telemetry and spec[steps.STORES.get(update, update)].rounding in BLIND:
+            blind = spec is not None and spec[steps.STORES.get(update, update)].rounding in BLIND
+            if spec and table and not telemetry and (blind or _chosen(update, spec, table, general)):
                 node.body = [_written_out(node.body)]
             node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
@@ -241,8 +249,9 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
 
 def is_operations(function: ast.FunctionDef) -> bool:
     """Whether a function's body is assignments and a result, of nothing but operations on words and numbers."""
-    return all(isinstance(s, (ast.Assign, ast.Return)) for s in function.body) and all(
-        isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.expr_context)) for s in function.body for node in ast.walk(s.value))
+    body: list[Node] = list(function.body)
+    return all(isinstance(s, (ast.Assign, ast.Return)) for s in body) and all(
+        isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.expr_context)) for s in body for node in ast.walk(s.value))
 
 
 def quick_gradient_functions(quick: QuickGradient | None) -> str:
@@ -258,6 +267,12 @@ def quick_gradient_functions(quick: QuickGradient | None) -> str:
             f"@update\ndef gradient_quick(G, products, left_over):\n    return add32(G, shr32(sub32(products, left_over), I32({s})))\n\n"
             "@update\ndef room_left(total):\n"
             f"    return sub32(I32({quick.limit}), mul32(min32(total, I32({quick.limit // quick.slope + 1})), I32({quick.slope})))")
+
+
+def adjoint_functions(operators: dict[object, str]) -> str:
+    """The functions of :mod:`fxsim.model.adjoint` on floats."""
+    words = Words.always("FLT", operators)
+    return "\n\n".join("@update\n" + unparse(Wrap(words).visit(copy.deepcopy(node))) for node in functions(adjoint).values())
 
 
 def random_functions(operators: dict[object, str]) -> str:
@@ -298,8 +313,7 @@ class ExpandRandom(ast.NodeTransformer):
             return node
         if self.open:
             return self._open(kind, update, node.args)
-        chosen = self.table is not None and update not in SYNAPSE and update not in steps.EXACT \
-            and chosen_when_run(self.table[update].shift, self.spec[steps.STORES.get(update, update)].rounding)
+        chosen = self.spec is not None and self.table is not None and _chosen(update, self.spec, self.table, True)
         if not (chosen or self._stochastic(update)):
             return ast.Constant(0)
         arguments = [ast.unparse(argument) for argument in node.args]
@@ -309,7 +323,7 @@ class ExpandRandom(ast.NodeTransformer):
             counter = f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))"
             if not chosen:
                 return expression(counter)
-            mask = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
+            mask: Node = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
             mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
             return mask
         drawn = ast.Call(ast.Name("random31", ast.Load()), node.args, [])
@@ -330,7 +344,7 @@ def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None
         return ("@inline\ndef exponential(d):\n    return FLT(math.exp(-d))\n\n"
                 "@inline\ndef quotient(p, total):\n    return FLT(p / total)")
     frac = given(spec["readout"].frac_bits, "fraction bits of readout")
-    written = unparse(numbers.visit(frac)) if numbers else frac.value
+    written = unparse(numbers.visit(frac)) if numbers else str(frac.value)
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",

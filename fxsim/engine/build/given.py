@@ -44,6 +44,7 @@ class Numbers(ast.NodeTransformer):
         name = name_given(node)
         if not name:
             return node
+        assert isinstance(node.value, int)
         index, value = self.found.setdefault(name, (len(self.found), node.value))
         if value != node.value:
             raise ValueError(f"{name} is both {value} and {node.value}")

@@ -165,14 +165,15 @@ class Wrap(Operations):
 
     def operation(self, node: Node, number: int) -> Node:
         if isinstance(node, ast.Call):
-            if self.words.drop and self._idle(node):
+            if self._idle(node) and (self.words.drop or self._beyond(node.args[-1], number)):
                 return node.args[0]
             if saturated := self._saturated(node) or self._cut(node) or self._cut_to_given(node, number):
                 return saturated
-            self._same_word(node.args)
+            self._same_word(node.args, self.words.operation(number))
         word = self.words.operation(number)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)) and hasattr(node.right, "limit"):
-            node.right.func = ast.Name("I16", ast.Load())       # any word holds a shift
+            by: Node = node.right
+            by.func = ast.Name("I16", ast.Load())       # any word holds a shift
         if isinstance(node, ast.Call):
             name, operands = self.words.operators.get(called(node)), node.args
         else:
@@ -224,7 +225,7 @@ class Wrap(Operations):
         if node.func.id not in ("min", "max") or not self.words.operators.get("saturating sum"):
             return None
         inner, bound = node.args[0], getattr(node.args[-1], "bound", None)
-        low = None
+        low: Node = None
         if node.func.id == "min" and called(inner).startswith("max") and bound == WORD[1]:
             inner, low = inner.args[0], getattr(inner.args[-1], "bound", None)
             if low is None:
@@ -257,16 +258,16 @@ class Wrap(Operations):
         cut.range = WORD
         return cut if low is None or low == WORD[0] else self._no_less(cut, low)
 
-    def _cut_to_given(self, node: ast.Call, number: int) -> ast.expr | None:
+    def _cut_to_given(self, node: Node, number: int) -> Node:
         """A clip of a word of 32 bits to limits that are given and fit 16 bits: it is cut, or the sum is taken saturating, first."""
         inner, limit = node.args[0], getattr(node.args[-1], "limit", None)
         narrow = WORD_BITS in self.words.bits and self.words.operation(number) == "I16" and self.words.operators.get("saturating cut")
         if limit is None or not narrow:
             return None
-        low = None
+        low: Node = None
         if node.func.id == "min" and _is(inner, "max32") and hasattr(inner.args[-1], "limit"):
             inner, low = inner.args
-        if not (isinstance(inner, ast.Call) and inner.func.id.endswith("32")):
+        if not called(inner).endswith("32"):
             return None
         terms = getattr(inner, "terms", ())
         if terms and all(_within(getattr(term, "range", None)) for term in terms):
@@ -319,21 +320,26 @@ class Wrap(Operations):
             return False
         return limits[0] >= bound if node.func.id == "max" else limits[1] <= bound
 
+    def _beyond(self, limit: Node, number: int) -> bool:
+        """Whether the word of an operation does not hold a limit that is given."""
+        bits = int(self.words.operation(number).removeprefix("I"))
+        return hasattr(limit, "limit") and not _fits(limit.limit, bits)
+
     @staticmethod
-    def _same_word(arguments: list[Node]) -> None:
+    def _same_word(arguments: list[Node], word: str) -> None:
         """Give constants the word of what they are compared with: Numba widens mixed words to 64 bits."""
         numbers = [a for a in arguments if hasattr(a, "bound") or hasattr(a, "limit")]
-        words = [a.func.id[-2:] for a in arguments if isinstance(a, ast.Call) and a not in numbers and a.func.id[-2:].isdigit()]
+        words = [called(a)[-2:] for a in arguments if a not in numbers and called(a)[-2:].isdigit()]
         for argument in numbers:
-            if words:
-                argument.func = ast.Name(f"I{words[0]}", ast.Load())
+            if words or hasattr(argument, "limit"):
+                argument.func = ast.Name(f"I{words[0]}" if words else word, ast.Load())
 
     def visit_Constant(self, node: Node) -> Node:
         if not isinstance(node.value, int):
             return node
-        wrapped = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
+        wrapped: Node = ast.Call(ast.Name(self.words.constant(node.value), ast.Load()), [node], [])
         if name_given(node):        # nothing but clips may look at its value: others have others
-            wrapped.func.id = "I32" if _fits(node.value, 32) else "I64"
+            wrapped.func.id = "I64"
             wrapped.limit = node.value
             return wrapped
         wrapped.bound, wrapped.range = node.value, (node.value, node.value)

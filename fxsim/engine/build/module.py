@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any, Callable, NamedTuple, Protocol
+from typing import Any, Callable, Mapping, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from quant.interval import Interval, interval_max, interval_min
 
 from .arithmetic_text import (
     ExpandRandom,
+    adjoint_functions,
     noted_functions,
     open_functions,
     quick_gradient_functions,
@@ -35,7 +36,7 @@ from .arithmetic_text import (
 from .given import ARRAY, Numbers
 from .machine_words import Words
 from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
-from .rewrite import PassArgument, Prune, Unroll, functions, unparse
+from .rewrite import PassArgument, Prune, Unroll, called, functions, unparse
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False,
     return prove(on_intervals, arithmetic, network)
 
 
+ROOT = Path(__file__).parents[3]        # of the packages
 COARSE = (32, 64)       # words of kernels that are given numbers, so that few of them do for all formats ...
 NARROW = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # ... but for these updates, which take most of the time;
 DROPPED = ("eligibility_sum",)      # and here clips that never clip are left out all the same
@@ -149,13 +151,19 @@ class Source(NamedTuple):
     text: str
     numbers: np.ndarray | None
 
+    @property
+    def given(self) -> tuple[np.ndarray, ...]:
+        """What kernels are given behind their other arguments."""
+        return () if self.numbers is None else (self.numbers,)
 
-def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path) -> Source:
-    """Source of the kernel module for one arithmetic and template."""
+
+def module_text(arithmetic: Arithmetic, network: Network, build: Build, template: Path, adjoint: str = "") -> Source:
+    """Source of the kernel module for one arithmetic and template. ``adjoint``: the float type of :mod:`fxsim.model.adjoint`, where that is used."""
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
     numbers = Numbers() if spec and build.general else None
     open_ = numbers is not None and build.telemetry       # one text for all formats
     proof = proof_for(arithmetic, network, build.telemetry, build.general and not open_) if spec else None
+    words: Mapping[str, Words]
     if open_:
         words = defaultdict(lambda: Words.always("I64", dialect.operators))
     elif proof:
@@ -167,9 +175,11 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
     constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
-                 "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "MOST": quick.most if quick else 0, **build.constants()}
-    header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "",
-              *([f"FLT = nb.{arithmetic.kind}"] if not spec else []), *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
+                 "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "FIXED": spec is not None,
+                 "MOST": quick.most if quick else 0, **build.constants()}
+    floats = [f"FLT = nb.{adjoint or arithmetic.kind}"] if adjoint or not spec else []
+    header = [f"# operations: {_digest(dialect)}", "import math", "import numpy as np", *dialect.header, "", *floats,
+              *(f"DT_{name} = np.{kind}" for name, kind in types.items()),
               *(f"{name} = {_constructor(types[name], dialect)}" for name in CONSTRUCTED),
               *(f"{operation}_{name} = {operation}{_constructor(types[name], dialect).removeprefix('I')}" for operation, name in SUMS
                 if dialect.operators),
@@ -177,7 +187,8 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     softmax = softmax_functions(spec, numbers)
     opened = [open_functions()] if open_ else []
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers, bool(dialect.operators))
-    updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick)])
+    updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick),
+                            *([adjoint_functions(dialect.operators)] if adjoint else [])])
     random = ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if spec and numbers else None, open_)
     kernels = _template(template, build, random, constants)
     updates = f"{softmax}\n\n\n{updates}"
@@ -222,13 +233,18 @@ def _constructor(kind: str, dialect: Dialect) -> str:
 
 
 def template_tree(template: Path) -> ast.Module:
-    """A template's functions and names; those that it imports from another template beside it are copied."""
+    """A template's functions and names; those that it imports from another template, beside it or named in full, are copied, with what they call."""
     tree = ast.parse(template.read_text())
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     body: list[ast.stmt] = []
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            there = {n.name: n for n in ast.parse(template.with_name(f"{node.module}.py").read_text()).body if isinstance(n, ast.FunctionDef)}
-            body += [there[alias.name] for alias in node.names]
+            path = template.with_name(f"{node.module}.py") if node.level else ROOT.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+            there = {n.name: n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)}
+            wanted = [alias.name for alias in node.names]
+            for name in wanted:
+                wanted += dict.fromkeys(n for n in map(called, ast.walk(there[name])) if n in there and n not in wanted and n not in own)
+            body += [there[name] for name in wanted]
         elif not isinstance(node, ast.Expr):
             body.append(node)
     tree.body = body

@@ -16,6 +16,7 @@ from quant.interval import Interval
 
 USUAL_STEPS, USUAL_RATE_GAIN = 1 << 12, 1 << 24
 USUAL_DIFFUSION_GAIN = 0.1        # k/9; sums of 9 cells of 16 bits times it fit 32 bits
+MAX_RATE_ERROR_FRAC = RATE_FRAC + RATE_GAIN_FRAC - 1      # so that the quotient's whole bits go at least as far as half of the last one
 PARTIAL_STEPS = 4       # of E, of any neuron, that are proved to join the sum S at once
 
 
@@ -37,7 +38,7 @@ class Site:
 def sites(spec: PrecisionSpec, diffuses: bool) -> dict[str, Site]:
     """Binary points of every update, derived from steps.TERMS and the formats."""
     frac = {name: fmt.frac_bits for name, fmt in spec.formats.items()}
-    frac |= {"probability": PROBABILITY_FRAC, "excess": RATE_FRAC + RATE_GAIN_FRAC,
+    frac |= {"probability": PROBABILITY_FRAC, "excess": RATE_FRAC + RATE_GAIN_FRAC + 1,
              "signal": frac["modulator" if diffuses else "learning_signal"]}
     table: dict[str, Site] = {}
     for name, terms in steps.TERMS.items():
@@ -170,6 +171,8 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
     if rule.classification and not MIN_READOUT_FRAC <= spec["readout"].frac_bits <= MAX_READOUT_FRAC:
         raise InputError(spec.name, "quantities.readout.frac_bits", spec["readout"].frac_bits,
                          f"{MIN_READOUT_FRAC} to {MAX_READOUT_FRAC} for a softmax readout")
+    if spec["rate_error"].frac_bits > MAX_RATE_ERROR_FRAC:
+        raise InputError(spec.name, "quantities.rate_error.frac_bits", spec["rate_error"].frac_bits, f"at most {MAX_RATE_ERROR_FRAC}")
     noted: dict[int, tuple[int, int]] = {}
 
     def note(number: int, value: Interval | int) -> Interval | int:

@@ -1,6 +1,7 @@
 """A block of trials of the CPU engine: its arrays, and how they are run through the kernels."""
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import NamedTuple
@@ -111,7 +112,7 @@ class Block:
         tables = np.zeros(rule.window * topo.n_cells * 9 * L, np.int64) if per_step else self._tables(np.zeros(0, np.uint32)).astype(np.int64).ravel()
         return BlockTrials(
             x=x, x_words=x.view(WORDS[k.LANES_PER_WORD]), target=np.zeros(rule.window * topo.n_out * L, k.DT_Y), duration=np.zeros(L, k.DT_WIDE),
-            tables=tables, y=np.zeros(rule.window * topo.n_out * L, k.DT_Y), counts=np.zeros((L, topo.n), np.int64),
+            tables=tables, y=np.zeros(rule.window * topo.n_out * L, k.DT_Y), counts=np.zeros(L * topo.n, np.int64),
             gsum=np.zeros(subject.tables.wiring.size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
 
     def _records(self, total: type[np.generic]) -> Records:
@@ -119,10 +120,10 @@ class Block:
         n, lines, K, size = topo.n, topo.n + topo.n_in, topo.n_out, self.subject.tables.wiring.size
 
         def zeros(*shape: int) -> np.ndarray:
-            return np.zeros(shape if self.recording else (0,) * len(shape), total)
+            return np.zeros(math.prod(shape) if self.recording else 0, total)
 
-        return Records(soma=zeros(T, n, len(RECORDED_SOMA), L), x=zeros(T, lines, L), h=zeros(T, n, L), y=zeros(T, K, L), err=zeros(S, K, L),
-                       l=zeros(S, n, L), m=zeros(S, topo.n_cells, L), gout=zeros(T, topo.syn_out.size, L),
+        return Records(wanted=int(self.recording), soma=zeros(T, n, len(RECORDED_SOMA), L), x=zeros(T, lines, L), h=zeros(T, n, L),
+                       y=zeros(T, K, L), err=zeros(S, K, L), l=zeros(S, n, L), m=zeros(S, topo.n_cells, L), gout=zeros(T, topo.syn_out.size, L),
                        syn=zeros(T, size, len(RECORDED_SYNAPSE), L), d=zeros(n, L), g=zeros(size, L))
 
     def history(self, number: int) -> History:
@@ -182,29 +183,29 @@ class Block:
         """Copies of what the trials gave."""
         K, B = self.subject.network.topology.n_out, self.size
         y = np.moveaxis(self.io.y.reshape(-1, K, self.kernels.LANES)[..., :B], -1, 0)
-        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts[:B].copy(), self.io.gsum.copy(),
+        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts.reshape(-1, self.n)[:B].copy(), self.io.gsum.copy(),
                        self.io.gout_sum.copy(), self.tel.copy(), self.record() if self.recording else None)
 
     def record(self) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""
-        B, rule = self.size, self.subject.learning
-        rec = self.records
+        topo, rule, rec = self.subject.network.topology, self.subject.learning, self.records
+        T, S, n, lines, K, size = self.length, rule.window, topo.n, topo.n + topo.n_in, topo.n_out, self.subject.tables.wiring.size
 
-        def first(a: np.ndarray) -> np.ndarray:
-            return np.moveaxis(a[..., :B], -1, 1)
+        def of(values: np.ndarray, *shape: int) -> np.ndarray:
+            return np.moveaxis(values.reshape(*shape, self.kernels.LANES)[..., :self.size], -1, 1)
 
-        soma = {name: first(rec.soma[:, :, v]) for v, name in enumerate(RECORDED_SOMA)}
-        out = {**soma, "y": first(rec.y)}
+        soma = of(rec.soma, T, n, len(RECORDED_SOMA))
+        out = {**{name: soma[..., v] for v, name in enumerate(RECORDED_SOMA)}, "y": of(rec.y, T, K)}
         if not self.learn:
             del out["Z"]
             return out
-        order = np.argsort(self.subject.tables.out["out"][2])
-        syn = {name: first(rec.syn[:, :, v]) for v, name in enumerate(RECORDED_SYNAPSE)}
-        syn["G"] = np.concatenate([syn["G"], np.moveaxis(rec.g[:, :B], -1, 0)[None]])
-        out |= {"X": first(rec.x), "H": first(rec.h), **syn, "err": first(rec.err), "L": first(rec.l),
-                "D": np.moveaxis(rec.d[:, :B], -1, 0)[None], "Gout": first(rec.gout)[:, :, order]}
+        order, synapses = np.argsort(self.subject.tables.out["out"][2]), of(rec.syn, T, size, len(RECORDED_SYNAPSE))
+        syn = {name: synapses[..., v] for v, name in enumerate(RECORDED_SYNAPSE)}
+        syn["G"] = np.concatenate([syn["G"], of(rec.g, 1, size)])
+        out |= {"X": of(rec.x, T, lines), "H": of(rec.h, T, n), **syn, "err": of(rec.err, S, K), "L": of(rec.l, S, n), "D": of(rec.d, 1, n),
+                "Gout": of(rec.gout, T, order.size)[:, :, order]}
         if rule.diffuses:
-            out["M"] = first(rec.m)
+            out["M"] = of(rec.m, S, topo.n_cells)
         return out
 
 

@@ -51,13 +51,13 @@ class CpuEngine:
         self._given: dict[Variant, tuple[np.ndarray, ...]] = {}         # the numbers of the formats, for kernels that are given them
         self._wires: dict[ModuleType, Wires] = {}           # kernels -> the network in their layout
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
-        self._general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
+        self.general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
         try:
             self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
         except InputError:
-            if not self._general:
+            if not self.general:
                 raise
-            self._general = False       # written out, sums are narrower
+            self.general = False       # written out, sums are narrower
             self.module(self.variant(PLAIN.lanes))
 
     def variant(self, trials: int) -> Variant:
@@ -70,15 +70,19 @@ class CpuEngine:
             chosen = FEW_NARROW if narrow else FEW
         else:
             chosen = NARROW if narrow else PLAIN
-        return replace(chosen, unroll=1, general=True) if self._general else chosen
+        return replace(chosen, unroll=1, general=True) if self.general else chosen
 
     def module(self, variant: Variant) -> ModuleType:
         """The kernels built for this arithmetic."""
         if variant not in self._modules:
             source = module_text(self.arithmetic, self.network, variant, TEMPLATE)
             self._modules[variant] = load_module(source.text)
-            self._given[variant] = () if source.numbers is None else (source.numbers,)
+            self._given[variant] = source.given
         return self._modules[variant]
+
+    def kernels(self, *sizes: int) -> list[str]:
+        """What stands for the machine code of batches of so many trials and of telemetry: equal names, equal code."""
+        return [self.module(variant).__name__ for variant in (*map(self.variant, sizes), WATCHING)]
 
     def given(self, variant: Variant) -> tuple[np.ndarray, ...]:
         """The numbers that those kernels are given: an array of them, or nothing."""
@@ -135,14 +139,16 @@ class CpuEngine:
         out: dict[str, np.ndarray] = {}
         for layer, (pointer, post, _) in tables.out.items():
             out |= {f"ptr_{layer}": pointer, f"post_{layer}": post, f"w_{layer}": none}
-        n, side = self.network.topology.n, kernels.SIDE
+        topo, side = self.network.topology, kernels.SIDE
+        n = topo.n
         gain = np.pad(np.asarray(co.adaptation_gain).astype(kernels.DT_GAIN), (0, -n % side))
         feedback = self.arithmetic.feedback_to_raw(self.network.feedback).astype(kernels.DT_FEEDBACK)
-        return Wires(**out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1),
+        return Wires(n=n, n_in=topo.n_in, n_out=topo.n_out, n_cells=topo.n_cells, n_syn=tables.wiring.size, n_syn_out=topo.syn_out.size,
+                     **out, gain=np.repeat(gain, kernels.LANES), adapts=(gain.reshape(-1, side) != 0).any(1).astype(np.uint8),
                      number=np.repeat(np.arange(gain.size, dtype=np.uint32), kernels.LANES),
                      drive=np.asarray(co.adaptation_drive).astype(kernels.DT_COEFFICIENT),
                      element_out=tables.out["out"][2], cell=tables.cell, neuron_at=tables.neuron_at, ptr=tables.pointer,
-                     feedback=feedback, hears=(feedback != 0).any(1) | self.learning.diffuses,
+                     feedback=feedback.ravel(), hears=((feedback != 0).any(1) | self.learning.diffuses).astype(np.uint8),
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE),
                      line=tables.wiring.line.astype(np.int64), place_ptr=tables.places(kernels.TOGETHER))
 

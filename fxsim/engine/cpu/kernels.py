@@ -84,7 +84,7 @@ def direct_lanes(d, j, err, feedback, n_out):
     """d = B err of neuron j."""
     sum = none(d)
     for k in range(n_out):
-        sum = like(d, direct(sum, feedback[j, k], take(err, k * LANES)))
+        sum = like(d, direct(sum, feedback[j * n_out + k], take(err, k * LANES)))
     put_held(d, j * LANES, sum)
 
 
@@ -105,15 +105,15 @@ def neighbours(grid, nine, tables, per_step, row):
 
 
 @inline
-def diffusion_step(t, s, neuron_at, tables, per_step, step, gain):
+def diffusion_step(t, s, net, tables, per_step, step, gain):
     """One step of the neuromodulator on the grid: from s.grid to s.new."""
-    n_cells = neuron_at.size
+    n_cells = net.n_cells
     for c in range(n_cells):
         key = counter_modulator(step_modulator(t), c)
         nine = neighbours(s.grid, s.nine, tables, per_step, (step * n_cells + c) * 9 if per_step else c * 9)
         injected = none(s.d)
-        if neuron_at[c] >= 0:
-            injected = take_held(s.d, neuron_at[c] * LANES)
+        if net.neuron_at[c] >= 0:
+            injected = take_held(s.d, net.neuron_at[c] * LANES)
         put(s.new, c * LANES, modulator(nine, injected, gain, bits_modulator(take(s.stream, 0), key)))
     for c in range(n_cells):
         put(s.grid, c * LANES, take(s.new, c * LANES))
@@ -122,11 +122,11 @@ def diffusion_step(t, s, neuron_at, tables, per_step, step, gain):
 @inline
 def signal_step(t, k, step, rule, kd, net, s, h, io):
     """L of all neurons into the history, from the errors; rule: 0 e-prop, 1 diffusion, 2 diffusion on per-step tables."""
-    n, n_out = net.cell.size, s.y.size // LANES
+    n, n_out = net.n, net.n_out
     for j in range(n):
         direct_lanes(s.d, j, s.err, net.feedback, n_out)
     if rule > 0:
-        diffusion_step(t, s, net.neuron_at, io.tables, rule == 2, step, kd)
+        diffusion_step(t, s, net, io.tables, rule == 2, step, kd)
     for j in range(n):
         p = j * ROW + k * LANES
         if rule > 0:
@@ -139,7 +139,7 @@ def signal_step(t, k, step, rule, kd, net, s, h, io):
 @inline
 def gradient_out_step(t, net, s):
     """One more step of the gradients of the readout weights."""
-    for j in range(net.cell.size):
+    for j in range(net.n):
         for e in range(net.ptr_out[j], net.ptr_out[j + 1]):
             key = counter_gradient_out(step_gradient_out(t), net.element_out[e])
             put(s.gout, e * LANES, gradient_out(take(s.gout, e * LANES), take(s.err, net.post_out[e] * LANES), take(s.Z, j * LANES),
@@ -148,8 +148,8 @@ def gradient_out_step(t, net, s):
 
 # ---- neurons ---------------------------------------------------------------------------------------------------------
 @inline
-def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
-    """One step of the neurons from j on, SIDE of them side by side: a, V, spike, and for learning H and Z."""
+def neuron_step(t, j, p, learn, leak_m, leak_a, leak_k, R, net, s, h):
+    """One step of the neurons from j on, SIDE of them side by side: a, V, spike, and for learning H, kept at p, and Z."""
     o, who = j * LANES, j
     if SIDE > 1:
         who = take_side(net.number, o)
@@ -165,7 +165,7 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
     wait = refractory(take_side(s.r, o), z, R)
     put(s.r, o, wait)
     ready = zero(wait)
-    if net.adapts[j // SIDE] or WATCHED:
+    if net.adapts[j // SIDE] != 0 or WATCHED:
         a = like(s.a, adaptation(take_side(s.a, o), z, leak_a, bits_adaptation(stream, counter_adaptation(step_adaptation(t), who))))
         put(s.a, o, a)
         if SIDE == 1:
@@ -176,17 +176,17 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
         if learn:
             bits = bits_pseudo_derivative(stream, counter_pseudo_derivative(step_pseudo_derivative(t), who))
             if WATCHED:     # what is clipped while a neuron is refractory is not counted
-                put_side(h.h, j * ROW + k * LANES, pseudo_derivative(above, ready, bits))
+                put_side(h.h, p, pseudo_derivative(above, ready, bits))
             else:
-                put_side(h.h, j * ROW + k * LANES, mul_H(pseudo_derivative(above, NUM(1), bits), ready))
+                put_side(h.h, p, mul_H(pseudo_derivative(above, NUM(1), bits), ready))
     else:
         over = distance_lif(V)
         spike = and16(ready, positive(over))
         if learn:
             bits = bits_pseudo_derivative_lif(stream, counter_pseudo_derivative_lif(step_pseudo_derivative_lif(t), who))
-            put_side(h.h, j * ROW + k * LANES, mul_H(pseudo_derivative_lif(over, bits), ready))
+            put_side(h.h, p, mul_H(pseudo_derivative_lif(over, bits), ready))
     put(s.z, o, spike)
-    if learn:
+    if TRACES and learn:
         put(s.Z, o, readout_trace(take_side(s.Z, o), spike, leak_k,
                                   bits_readout_trace(stream, counter_readout_trace(step_readout_trace(t), who))))
 
@@ -194,88 +194,104 @@ def neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, R, net, s, h):
 @inline
 def recording(rec):
     """Whether there is room for records."""
-    return rec.soma.size > 0
+    return rec.wanted > 0
 
 
 @inline
 def record_step(t, k, step, learn, rule, net, s, h, rec):
     """Copies of all variables."""
-    n, m, n_out = net.cell.size, net.ptr_in.size - 1, s.y.size // LANES
+    n, m, n_out = net.n, net.n_in, net.n_out
     for l in range(LANES):
         for j in range(n):
             o = j * LANES + l
-            rec.soma[t, j, 0, l] = s.V[o]
-            rec.soma[t, j, 1, l] = s.a[o]
-            rec.soma[t, j, 2, l] = s.r[o]
-            rec.soma[t, j, 3, l] = s.z[o]
-            rec.soma[t, j, 4, l] = s.Z[o]
+            at = ((t * n + j) * 5) * LANES + l
+            rec.soma[at] = s.V[o]
+            rec.soma[at + LANES] = s.a[o]
+            rec.soma[at + 2 * LANES] = s.r[o]
+            rec.soma[at + 3 * LANES] = s.z[o]
+            rec.soma[at + 4 * LANES] = s.Z[o]
         for o in range(n_out):
-            rec.y[t, o, l] = s.y[o * LANES + l]
+            rec.y[(t * n_out + o) * LANES + l] = s.y[o * LANES + l]
         if learn:
             for i in range(n + m):
-                rec.x[t, i, l] = s.X[i * LANES + l]
+                rec.x[(t * (n + m) + i) * LANES + l] = s.X[i * LANES + l]
             for j in range(n):
-                rec.h[t, j, l] = h.h[j * ROW + k * LANES + l]
-            for e in range(s.gout.size // LANES):
-                rec.gout[t, e, l] = s.gout[e * LANES + l]
+                rec.h[(t * n + j) * LANES + l] = h.h[j * ROW + k * LANES + l]
+            for e in range(net.n_syn_out):
+                rec.gout[(t * net.n_syn_out + e) * LANES + l] = s.gout[e * LANES + l]
             if step >= 0:
                 for o in range(n_out):
-                    rec.err[step, o, l] = s.err[o * LANES + l]
+                    rec.err[(step * n_out + o) * LANES + l] = s.err[o * LANES + l]
                 for j in range(n):
-                    rec.l[step, j, l] = h.l[j * ROW + k * LANES + l]
+                    rec.l[(step * n + j) * LANES + l] = h.l[j * ROW + k * LANES + l]
                 if rule > 0:
-                    for c in range(net.neuron_at.size):
-                        rec.m[step, c, l] = s.grid[c * LANES + l]
+                    for c in range(net.n_cells):
+                        rec.m[(step * net.n_cells + c) * LANES + l] = s.grid[c * LANES + l]
 
 
 @inline
+def lines_step(t, k, learn, leak_m, net, s, h, io):
+    """Spikes, of neurons at the step before and of inputs, reach the currents of their targets; for TRACES also X of all lines."""
+    n, m = net.n, net.n_in
+    for i in range(n):
+        q = i * LANES
+        z = take(s.z, q)
+        if TRACES and learn:
+            follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
+        if any_spike(s.z_words, q):
+            if TRACES:
+                s.lively[0] += 1 - s.heard[i]
+                s.heard[i] = 1
+            if JOINT:
+                deliver(s.current_in, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
+            else:
+                deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
+    for i in range(m):
+        q = (t * m + i) * LANES
+        x = take(io.x, q)
+        if TRACES and learn:
+            follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
+        if any_spike(io.x_words, q):
+            if TRACES:
+                s.lively[0] += 1 - s.heard[n + i]
+                s.heard[n + i] = 1
+            deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
+
+
+@inline
+def outputs_step(t, step, leak_k, net, s, io):
+    """Spikes are counted and reach the readout; it is kept from the window's first step on, ``step`` 0."""
+    n, n_out = net.n, net.n_out
+    for j in range(n):
+        if any_spike(s.z_words, j * LANES):
+            z = take(s.z, j * LANES)
+            put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
+            deliver(s.current_out, z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, net.w_out)
+    for o in range(n_out):
+        y = readout(take(s.y, o * LANES), take_held(s.current_out, o * LANES), leak_k,
+                    bits_readout(take(s.stream, 0), counter_readout(step_readout(t), o)))
+        put(s.y, o * LANES, y)
+        put_held(s.current_out, o * LANES, none(s.current_out))
+        if step >= 0:
+            put(io.y, (step * n_out + o) * LANES, take(s.y, o * LANES))
+
+
+@common
 def forward_chunk(t0, T, S, learn, classify, rule, R, kd, net, s, h, io, rec, tel):
     """The chunk of steps from t0 on, of one block; rule: 0 e-prop, 1 diffusion, 2 diffusion on per-step tables."""
-    n, m, n_out, steps = net.cell.size, net.ptr_in.size - 1, s.y.size // LANES, min(CHUNK, T - t0)
+    n, n_out, steps = net.n, net.n_out, min(CHUNK, T - t0)
     leak_m, leak_a, leak_k = COEFFICIENT(net.leaks[0]), COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for k in range(steps):
         t = t0 + k
-        for i in range(n):
-            q = i * LANES
-            z = take(s.z, q)
-            if learn:
-                follow(s.X, q, z, leak_m, h.x, i * ROW + k * LANES, s.stream, counter_trace(step_trace(t), i))
-            if any_spike(s.z_words, q):
-                s.lively[0] += 1 - s.heard[i]
-                s.heard[i] = 1
-                if JOINT:
-                    deliver(s.current_in, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
-                else:
-                    deliver(s.current_rec, z, net.ptr_rec[i], net.ptr_rec[i + 1], net.post_rec, net.w_rec)
-        for i in range(m):
-            q = (t * m + i) * LANES
-            x = take(io.x, q)
-            if learn:
-                follow(s.X, (n + i) * LANES, x, leak_m, h.x, (n + i) * ROW + k * LANES, s.stream, counter_trace(step_trace(t), n + i))
-            if any_spike(io.x_words, q):
-                s.lively[0] += 1 - s.heard[n + i]
-                s.heard[n + i] = 1
-                deliver(s.current_in, x, net.ptr_in[i], net.ptr_in[i + 1], net.post_in, net.w_in)
-        for j in range(0, n, SIDE):
-            neuron_step(t, k, j, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
-        for j in range(n):
-            if any_spike(s.z_words, j * LANES):
-                z = take(s.z, j * LANES)
-                put(s.spikes, j * LANES, add32(take(s.spikes, j * LANES), z))
-                deliver(s.current_out, z, net.ptr_out[j], net.ptr_out[j + 1], net.post_out, net.w_out)
-        for o in range(n_out):
-            y = readout(take(s.y, o * LANES), take_held(s.current_out, o * LANES), leak_k,
-                        bits_readout(take(s.stream, 0), counter_readout(step_readout(t), o)))
-            put(s.y, o * LANES, y)
-            put_held(s.current_out, o * LANES, none(s.current_out))
         step = t - (T - S)
-        if step >= 0:
-            for o in range(n_out):
-                put(io.y, (step * n_out + o) * LANES, take(s.y, o * LANES))
-            if learn:
-                error_step(t, s.y, io.target, step * n_out * LANES, s.err, n_out, classify, s.probability, s.stream)
-                signal_step(t, k, step, rule, COEFFICIENT(kd), net, s, h, io)
-                gradient_out_step(t, net, s)
+        lines_step(t, k, learn, leak_m, net, s, h, io)
+        for j in range(0, n, SIDE):
+            neuron_step(t, j, j * ROW + k * LANES, learn, leak_m, leak_a, leak_k, NUM(R), net, s, h)
+        outputs_step(t, step, leak_k, net, s, io)
+        if learn and step >= 0:
+            error_step(t, s.y, io.target, step * n_out * LANES, s.err, n_out, classify, s.probability, s.stream)
+            signal_step(t, k, step, rule, COEFFICIENT(kd), net, s, h, io)
+            gradient_out_step(t, net, s)
         if WATCHED and recording(rec):
             record_step(t, k, step, learn, rule, net, s, h, rec)
     h.lively[0] = s.lively[0]
@@ -409,7 +425,7 @@ def count_steps(counters, row, keys, e, alif, window):
         put(counters, OF_G + row, counter_gradient(take_chunk(keys, 4 * CHUNK), e))
 
 
-@inline
+@common
 def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, tel):
     """The chunk that starts at step t0, for the synapses onto some neurons: shares of them, borders[i] to borders[i+1], until none is left.
 
@@ -429,7 +445,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
         if claim(taken, share) > 0:
             continue
         for j in range(borders[share], borders[share + 1]):
-            p, drive, learns = j * ROW, COEFFICIENT(net.drive[j]), window and (net.hears[j] or WATCHED)     # else G stays zero
+            p, drive, learns = j * ROW, COEFFICIENT(net.drive[j]), window and (net.hears[j] != 0 or WATCHED)     # else G stays zero
             placed = admit(j, h.lively[0], net, s)
             if QUICK:
                 small = learns and prepare_signal(h, p, room)
@@ -458,22 +474,23 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
                 if WATCHED and recording(rec):
                     e = s.element[place]
                     for l in range(LANES):
-                        rec.syn[t0, e, 0, l] = s.U[o + l]
-                        rec.syn[t0, e, 1, l] = s.F[o + l]
-                        rec.syn[t0, e, 2, l] = s.S[o + l]
-                        rec.syn[t0, e, 3, l] = s.G[o + l]
+                        at = ((t0 * net.n_syn + e) * 4) * LANES + l
+                        rec.syn[at] = s.U[o + l]
+                        rec.syn[at + LANES] = s.F[o + l]
+                        rec.syn[at + 2 * LANES] = s.S[o + l]
+                        rec.syn[at + 3 * LANES] = s.G[o + l]
         claim(taken, shares)
 
 
 # ---- trials ----------------------------------------------------------------------------------------------------------
-@inline
-def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
+@common
+def finish(T, lanes, learn, rate_target, rate_gain, net, s, io, rec, tel):
     """End of the trials: the regularisation joins the gradients; sums over the first `lanes` lanes are added to io.gsum, io.gout_sum."""
-    n = net.cell.size
+    n = net.n
     for j in range(n):
         for l in range(LANES):
-            io.counts[l, j] = s.spikes[j * LANES + l]
-    if io.gsum.size == 0:
+            io.counts[l * n + j] = s.spikes[j * LANES + l]
+    if not learn:
         return
     for j in range(n):
         key = counter_rate_error(step_rate_error(T), j)
@@ -481,7 +498,7 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
             s.rate[l] = rate_error(WIDE(s.spikes[j * LANES + l]), WIDE(io.duration[l]), WIDE(rate_target), WIDE(rate_gain),
                               bits_rate_error(s.stream[l], key))
             if WATCHED and recording(rec):
-                rec.d[j, l] = s.rate[l]
+                rec.d[j * LANES + l] = s.rate[l]
         placed = net.ptr[j + 1] - net.ptr[j] - s.left[j]        # S and G of the others are zero
         for place in range(net.place_ptr[j], net.place_ptr[j] + placed):
             o, e = place * LANES, s.element[place & M]
@@ -490,8 +507,8 @@ def finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel):
                 g = gradient_rate(s.G[o + l], s.rate[l], s.S[o + l], bits_gradient_rate(s.stream[l], key))
                 io.gsum[e] += g
                 if WATCHED and recording(rec):
-                    rec.g[e, l] = g
-    for e in range(io.gout_sum.size):
+                    rec.g[e * LANES + l] = g
+    for e in range(net.n_syn_out):
         for l in range(lanes):
             io.gout_sum[e] += s.gout[e * LANES + l]
 
@@ -506,6 +523,7 @@ def run_block(first, last, share, neurons, synapses, T, S, lanes, learn, classif
     next one, into the ``other`` history; without, both histories are the same.
     """
     align_stack()
+    net, s, h, other, io, rec, room = bare(net), bare(s), bare(h), bare(other), bare(io), bare(rec), bare(room)
     ahead = progress.size
     for turn in range(first, last + ahead):
         chunk = turn - ahead
@@ -520,4 +538,4 @@ def run_block(first, last, share, neurons, synapses, T, S, lanes, learn, classif
                 wait(taken[chunk], taken.shape[1] - 1, taken.shape[1] - 1)
         h, other = other, h
     if neurons and synapses:
-        finish(T, lanes, rate_target, rate_gain, net, s, io, rec, tel)
+        finish(T, lanes, learn, rate_target, rate_gain, net, s, io, rec, tel)

@@ -47,6 +47,12 @@ class Subject(NamedTuple):
 class Wires(NamedTuple):
     """The network, the same in all blocks. ``ptr_*``, ``post_*``, ``w_*``: synapses by presynaptic line, weights as stored."""
 
+    n: int
+    n_in: int
+    n_out: int
+    n_cells: int
+    n_syn: int                  # that learn by eligibility
+    n_syn_out: int
     ptr_in: np.ndarray
     post_in: np.ndarray
     w_in: np.ndarray
@@ -57,7 +63,7 @@ class Wires(NamedTuple):
     post_out: np.ndarray
     w_out: np.ndarray
     element_out: np.ndarray     # a readout synapse's element number
-    feedback: np.ndarray        # (n, K)
+    feedback: np.ndarray        # (n K,)
     hears: np.ndarray           # (n,) whether a learning signal can reach a neuron at all
     gain: np.ndarray            # (N, L) threshold rise per unit of adaptation; N: n filled up to a multiple of SIDE
     adapts: np.ndarray          # (N / SIDE,) whether one of the neurons that are side by side has a gain
@@ -138,14 +144,15 @@ class Trials(NamedTuple):
     duration: np.ndarray        # (L,)
     tables: np.ndarray          # (cells, 9) where the cells of neighbourhoods begin, or (S, cells, 9, L) for those of each step and trial, flat
     y: np.ndarray               # (S K L,)
-    counts: np.ndarray          # (L, n)
+    counts: np.ndarray          # (L n,)
     gsum: np.ndarray            # (n_syn,) gradients, summed over the block's trials
     gout_sum: np.ndarray
 
 
 class Records(NamedTuple):
-    """Every state variable of every step, if asked for."""
+    """Every state variable of every step, flat, if they are wanted."""
 
+    wanted: int
     soma: np.ndarray            # (T, n, 5, L)
     x: np.ndarray
     h: np.ndarray

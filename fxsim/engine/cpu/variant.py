@@ -13,14 +13,14 @@ from .words import NAMES, OPERATIONS
 TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # operations for which Python has no syntax
 
 CPU = Dialect((
-    "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined",
-    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
-    "from fxsim.engine.cpu.sharing import claim, tell, wait", "from fxsim.engine.cpu.updates import update",
+    "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined, update",
+    "from fxsim.engine.cpu.lanes import align_stack, bare, held, like, loader, memory, number, put, repeating",
+    "from fxsim.engine.cpu.sharing import claim, tell, wait",
     "from fxsim.files.machine_code import kept",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
     'inline = nb.njit(forceinline=True, error_model="numpy", pipeline_class=Inlined)',
     'common = nb.njit(error_model="numpy", pipeline_class=Inlined)',
-    'compiled = kept(__name__, nogil=True, error_model="numpy", _nrt=False)',
+    'compiled = kept(__name__, nogil=True, error_model="numpy")',
     "I16, I32, I64, U32 = nb.int16, nb.int32, nb.int64, nb.uint32"), (16, 32, 64), NAMES,
     signed="signed", unsigned="unsigned",
     footer=("take, _, take_all, take_each, take_same, spread, none, none_all = memory(LANES, TOGETHER, CHUNK)",
@@ -30,7 +30,7 @@ CPU = Dialect((
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
     modules=tuple(Path(__file__).with_name(f"{name}.py")
-                  for name in ("words", "lanes", "lane_order", "sharing", "state", "updates", "compiler")))
+                  for name in ("words", "lanes", "lane_order", "sharing", "state", "compiler")))
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Variant:
     unroll      steps of a visit written out, a power of two; divides chunk
     telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
     general     for all formats that differ in numbers only, see :mod:`fxsim.engine.build.given`
+    traces      of lines and neurons, for eligibility; without, rows of histories are beside each other
     """
 
     lanes: int = 16
@@ -53,6 +54,7 @@ class Variant:
     unroll: int = 4
     telemetry: bool = False
     general: bool = False
+    traces: bool = True
     dialect: ClassVar[Dialect] = CPU
 
     @property
@@ -74,6 +76,6 @@ class Variant:
         neuron's learning signal that are kept, a register full of 16-bit words; SPAN: lanes of gradients that are summed side by side."""
         width = group() or 16
         return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
-                "ROW": self.lanes * self.chunk + 32,
+                "ROW": self.lanes * self.chunk + 32 if self.traces else self.lanes, "TRACES": self.traces,
                 "WIDTH": self._lanes(width), "SPAN": self._lanes(2 * width), "M": (1 << 40) - 1,
                 "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry}

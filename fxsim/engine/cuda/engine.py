@@ -26,7 +26,7 @@ from .plan import Placement, Plan, make_plan
 from .words import unsigned_indices
 
 MEMORY_SHARE = 0.5      # of the device's memory that one launch may take
-MANY_TRIALS = 512       # from here on lanes are trials: measured
+MANY_TRIALS = 512       # from here on lanes are trials: between 64, where one trial a block is faster, and 1024, where it is not (reports/gpu)
 SIMULATED_LANES = {"simulated": True, "lanes": 2, "warps": 3}        # a Python thread each
 RECORDED = {"V": "V", "a": "A", "r": "R", "y": "Y", "Z": "ZT", "X": "X", "H": "H", "U": "U", "F": "F", "Esum": "S", "G": "G", "Gout": "GOUT",
             "err": "ERR", "L": "L"}
@@ -62,7 +62,7 @@ class Launch:
 
 
 class CudaEngine:
-    """See :class:`fxsim.engine.interface.Engine`. Results depend on none of these:
+    """See :class:`fxsim.engine.interface.Engine`. Results depend on none of these, those of floats to rounding:
 
     threads     of a block that simulates one trial; 0 chooses
     limits      of the device: this machine's, unless less of it shall be used

@@ -20,7 +20,7 @@ CUDA = Dialect((
     "import numba as nb", "from numba import cuda", 'inline = cuda.jit(device=True, inline="always")', "compiled = lambda function: function",
     "I32, I64, U32, U64 = nb.int32, nb.int64, nb.uint32, nb.uint64"), (32, 64), atomic=True, footer=("SHARED = STATE",))
 SIMULATED = Dialect((
-    "from numba import cuda", "from fxsim.engine.cuda.simulated import FLOATS as nb, I32, I64, U32",
+    "from numba import cuda", "from fxsim.engine.cuda.words import FLOATS as nb, I32, I64, U32",
     "inline = compiled = lambda function: function"), (32, 64), atomic=True,
     footer=("SHARED = np.dtype(DT_STATE if issubclass(DT_STATE, np.floating) else np.int64)",))
 

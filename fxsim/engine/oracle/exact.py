@@ -186,9 +186,11 @@ def round_into(fmt: QFormat, exact: Exact, random: np.ndarray | None = None) -> 
     raw = exact.at(max(exact.frac, fmt.frac_bits))
     if shift > 0:
         raw = exact.within(lambda most: most + (1 << shift)).raw      # roundings add up to a unit of the result
-        if raw.dtype == object and random is not None:
-            random = random.astype(object)
-        raw = ROUNDINGS[fmt.rounding](raw, shift, random)
+        rounding = ROUNDINGS[fmt.rounding]
+        if raw.dtype == object:     # one by one: what a comparison of arrays gives takes no factor beyond machine words
+            raw = np.asarray(np.frompyfunc(lambda y, r: rounding(y, shift, r), 2, 1)(raw, 0 if random is None else random.astype(object)))
+        else:
+            raw = rounding(raw, shift, random)
     if fmt.overflow == "saturate":
         kept = np.minimum(np.maximum(raw, fmt.min_raw), fmt.max_raw)
     else:

@@ -1,7 +1,6 @@
 """The report of a GPU: results.json and README.md."""
 from __future__ import annotations
 
-import platform
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -63,19 +62,26 @@ def _markdown(rows: list[list[str]]) -> str:
 def write_report(directory: Path, limits: Limits, checks: list[Check], timings: list[Timing], seconds: float) -> Path:
     """README.md and results.json; returns the directory."""
     make_directory(directory)
-    about, date = card(limits), datetime.now(timezone.utc).isoformat(timespec="seconds")
-    write_json(directory / "results.json", {
-        "command": command_line(), "date": date, "seconds": round(seconds, 1), "card": about, "machine": machine(), "versions": versions(),
-        "checks": [asdict(check) for check in checks], "timings": [asdict(timing) for timing in timings]})
+    results = {
+        "command": command_line(), "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "seconds": round(seconds, 1),
+        "card": card(limits), "machine": machine(), "versions": versions(),
+        "checks": [asdict(check) for check in checks], "timings": [asdict(timing) for timing in timings]}
+    write_json(directory / "results.json", results)
+    write_atomic(directory / "README.md", page(results).encode())
+    return directory
+
+
+def page(results: dict) -> str:
+    """The text of README.md, from what results.json holds."""
+    about, checks = results["card"], [Check(**row) for row in results["checks"]]
     failed = [check for check in checks if check.difference]
-    text = README.format(
-        name=limits.name, command=command_line(), date=date, driver=about["driver"], clock=limits.clock / 1e9, bandwidth=limits.bandwidth / 1e12,
-        multiprocessors=limits.multiprocessors, python=platform.python_version(), numba=versions()["numba"], cuda=about["packages"]["numba-cuda"],
-        seconds=seconds, checks=_markdown(check_table(checks)), timings=_markdown(timing_table(timings)),
+    return README.format(
+        name=about["name"], command=results["command"], date=results["date"], driver=about["driver"], clock=about["clock"] / 1e9,
+        bandwidth=about["bandwidth"] / 1e12, multiprocessors=about["multiprocessors"], python=results["versions"]["python"],
+        numba=results["versions"]["numba"], cuda=about["packages"]["numba-cuda"], seconds=results["seconds"],
+        checks=_markdown(check_table(checks)), timings=_markdown(timing_table([Timing(**row) for row in results["timings"]])),
         verdict="Everything that was compared is equal, bit for bit." if not failed else
         "**Differences:**\n\n" + "\n".join(f"* {check.name}, {check.detail}: {check.difference}" for check in failed))
-    write_atomic(directory / "README.md", text.encode())
-    return directory
 
 
 README = """# The CUDA engine on a card

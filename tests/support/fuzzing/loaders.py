@@ -25,8 +25,12 @@ import yaml
 import fxsim.study.plan
 from fxsim.config import Config, build_config, dump_config, load_config
 from fxsim.errors import InputError
+from fxsim.model.stored import network_arrays
 from fxsim.study.plan import load_study, plan
+from fxsim.tasks import make_task
+from fxsim.tasks.recordings import recording
 from fxsim.training.checkpoints import _header, read, to_bytes
+from fxsim.training.initial import network_of
 from fxsim.training.loop import Training
 from fxsim.training.runs import is_finished
 from fxsim.verify.golden_case import load_golden
@@ -193,6 +197,48 @@ def nir(data: bytes) -> bool:
         return loads(lambda: import_nir(path, foreign, lossy=True)) or own
 
 
+def _trials(path: Path) -> bool:
+    """A file of trials as a data set's: opened, checked, and its first trial read."""
+    def load():
+        make_task(data_set(path, "targets" in path.stem)).trials(np.arange(2))
+    recording._FACTS.clear()        # its clock is coarser than this
+    return loads(load)
+
+
+def events(data: bytes) -> bool:
+    return _trials(_file("events.npz", _npz(data)))
+
+
+def dense(data: bytes) -> bool:
+    return _trials(_file("dense-targets.npz", _npz(data)))
+
+
+def hdf5(data: bytes) -> bool:
+    """Parts: arrays of an HDF5 file that is made of them; rows of different lengths are marked by a ``*`` in front of the name."""
+    import h5py
+    path = folder() / "events.h5"
+    path.unlink(missing_ok=True)        # HDF5 writes none that is still read
+    with h5py.File(path, "w") as file:
+        for name, content in split(data):
+            try:
+                array = np.load(io.BytesIO(content), allow_pickle=False)
+                if not name.startswith("*"):
+                    file[name] = array
+                    continue
+                rows = file.create_dataset(name[1:], (len(array),), h5py.vlen_dtype(array.dtype))
+                for i, row in enumerate(array):
+                    rows[i] = row[:i % (1 + len(row))]
+            except Exception:       # not to be had in HDF5
+                continue
+    return _trials(path)
+
+
+def weights(data: bytes) -> bool:
+    """The network and the weights that a run begins with."""
+    path = _file("weights.npz", _npz(data))
+    return loads(lambda: network_of(started(path)))
+
+
 # ---- valid inputs -------------------------------------------------------------------------------------------------------
 @cache
 def training() -> Training:
@@ -203,6 +249,18 @@ def training() -> Training:
 
 def small(*changes: str) -> Config:
     return load_config("delayed_match", [*SMALL, *changes])
+
+
+@cache
+def started(path: Path) -> Config:
+    return small(f"initial={path}")
+
+
+@cache
+def data_set(path: Path, regression: bool) -> Config:
+    data = small().model_dump(mode="json")
+    data["task"] = {"name": "dataset", "train": str(path), "test": str(path), "channels": 1, "duration": 4, "targets" if regression else "classes": 2}
+    return build_config(data, "mine.yaml")
 
 
 def _arrays(arrays: dict) -> list[tuple[str, bytes]]:
@@ -260,6 +318,24 @@ def _nir_seed() -> bytes:
     return joined(parts)
 
 
+def _events_seed() -> bytes:
+    return joined(_arrays({"times": np.array([0.0, 0.001, 0.003]), "units": np.zeros(3, int), "offsets": np.array([0, 1, 3]), "labels": np.array([0, 1])}))
+
+
+def _hdf5_seed() -> bytes:
+    arrays = {"*spikes/times": np.array([[0, 0.001], [0.001, 0.002]], np.float16), "*spikes/units": np.zeros((2, 2), np.uint16), "labels": np.array([0, 1])}
+    return joined([(name, dict(_arrays({"a": array}))["a"]) for name, array in arrays.items()])
+
+
+def _dense_seed() -> bytes:
+    return joined(_arrays({"spikes": np.ones((2, 3, 1), np.uint8), "targets": np.zeros((2, 3, 2)), "durations": np.array([2, 3])}))
+
+
+def _weights_seed() -> bytes:
+    network = training().network
+    return joined(_arrays({**network_arrays(network), **{f"final_{layer}": w for layer, w in network.weights.items()}}))
+
+
 CONFIG = b"""name: mine
 task: {name: cue_accumulation, cues: [3, 5], delay: [300, 400], p: 0.5}
 network: {n_lif: 5, n_alif: 4, grid: [3, 3], tau_m: 20.0, tau_out: 20, gains: {input: 2}}
@@ -298,7 +374,8 @@ def seeds(target: str) -> list[bytes]:
             "precision": lambda: [PRECISION, yaml.safe_dump(load_spec("loihi2").to_dict()).encode()], "study": lambda: [STUDY],
             "golden": lambda: [_golden_seed(), _golden_seed("regression"), archive(split(_golden_seed()))], "package": lambda: [_package_seed()],
             "checkpoint": lambda: [joined(members((data := to_bytes(training(), training().state()))[data.index(b"\n") + 1:]))],
-            "run": lambda: [_run_seed()], "nir": lambda: [_nir_seed()]}[target]()
+            "run": lambda: [_run_seed()], "nir": lambda: [_nir_seed()], "events": lambda: [_events_seed(), archive(split(_events_seed()))], "dense": lambda: [_dense_seed()],
+            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_weights_seed()]}[target]()
 
 
 def words() -> set[bytes]:
@@ -311,4 +388,4 @@ def words() -> set[bytes]:
         "<i8", "|u1", "|O", "<U9", ">f4", "<f2", "<c16", "<M8[s]", "|V8", "|S3", "'fortran_order': True", "../", "/dev/zero", "formats.", "[key]", "NaN", "Infinity")}
 
 
-TARGETS: dict[str, Callable[[bytes], bool]] = {f.__name__: f for f in (config, precision, study, golden, package, checkpoint, run, nir)}
+TARGETS: dict[str, Callable[[bytes], bool]] = {f.__name__: f for f in (config, precision, study, golden, package, checkpoint, run, nir, events, dense, hdf5, weights)}
