@@ -27,7 +27,9 @@ from .errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fxsim.model.own import network_of
+    from fxsim.model.network import Network
+    from fxsim.model.own import make_network
+    from fxsim.model.stored import load_network, save_network
     from fxsim.model.topology import build_network
     from fxsim.training.arrays.simulator import Simulator
     from fxsim.training.evaluation import Evaluation
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     __version__: str
 
 
-_LATE = {"Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology", "network_of": "fxsim.model.own"}
+_LATE = {"Network": "fxsim.model.network", "Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology",
+         "load_network": "fxsim.model.stored", "make_network": "fxsim.model.own", "save_network": "fxsim.model.stored"}
 
 
 def __getattr__(name: str) -> Any:
@@ -120,4 +123,5 @@ def evaluate(source: str | Path, precisions: list[str], changes: list[str] | tup
     return found
 
 
-__all__ = ["InputError", "Simulator", "__version__", "build_network", "compare", "evaluate", "load_config", "load_plugin", "network_of", "train"]
+__all__ = ["InputError", "Network", "Simulator", "__version__", "build_network", "compare", "evaluate", "load_config", "load_network", "load_plugin",
+           "make_network", "save_network", "train"]

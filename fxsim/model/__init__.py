@@ -3,9 +3,8 @@
 network     constants, topology, weights, trials        topology    drawn from a configuration
 steps       the update equations, written once          softmax     the same for the error of classification
 arithmetic  between model units and stored numbers      telemetry   what is counted of each quantity
-own         a network of a user's arrays
 wiring      index arrays of synapses and neighbours     permutations, draws     the controls' shuffles; generators by name
-stored      a network as arrays of a file
+own         a network of a user's arrays            stored      a network as arrays of a file
 
 Read network, then steps.
 """

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from fxsim.config.base import LARGEST, LONGEST, SMALLEST
 from fxsim.errors import InputError
 
 from .draws import generator
 from .network import Constants, Network, Synapses, Topology
+from .stored import LONGEST_REFRACTORY, LONGEST_SIDE
 
-MOST = 1e30             # of any number given
 
-
-def network_of(inputs: Any, recurrent: Any, readout: Any, *, tau_m: float = 20.0, tau_out: float = 20.0, tau_adaptation: float = 2000.0,
-               threshold: float = 0.03, gamma: float = 0.3, refractory: int = 5, beta: Any = 0.0, feedback: Any = None,
-               cells: Any = None, grid: tuple[int, int] | None = None, seed: int = 0) -> Network:
+def make_network(inputs: Any, recurrent: Any, readout: Any, *, tau_m: float = 20.0, tau_out: float = 20.0, tau_adaptation: float = 2000.0,
+                 threshold: float = 0.03, gamma: float = 0.3, refractory: int = 5, beta: Any = 0.0, feedback: Any = None,
+                 cells: Any = None, grid: tuple[int, int] | None = None, seed: int = 0) -> Network:
     """A network of weight matrices, in which zero means no synapse.
 
     inputs, recurrent, readout      (m, n), (n, n) without autapses, (n, K) weights in model units: arrays, or sparse matrices of SciPy, whose
@@ -43,23 +43,30 @@ def network_of(inputs: Any, recurrent: Any, readout: Any, *, tau_m: float = 20.0
         synapses[layer], weights[layer] = Synapses(pre, post, *size), values[order]
     if (synapses["rec"].pre == synapses["rec"].post).any():
         raise _refused("recurrent", "a neuron that is connected to itself", "zeros on the diagonal")
-    for field, value in (("tau_m", tau_m), ("tau_out", tau_out), ("tau_adaptation", tau_adaptation), ("threshold", threshold), ("gamma", gamma)):
-        if not 1e-9 < value < 1e9:
-            raise _refused(field, value, "a positive number")
-    if not isinstance(refractory, (int, np.integer)) or not 0 <= refractory <= 10**4:
-        raise _refused("refractory", refractory, "steps, a whole number from 0 to 10000")
+    for field, value, largest in (("tau_m", tau_m, LONGEST), ("tau_out", tau_out, LONGEST), ("tau_adaptation", tau_adaptation, LONGEST),
+                                  ("threshold", threshold, LARGEST), ("gamma", gamma, LARGEST)):
+        if not isinstance(value, (int, float, np.number)) or not SMALLEST <= value <= largest:
+            raise _refused(field, _shown(value), f"one number for all neurons, {SMALLEST:g} to {largest:g}; each can have a beta of its own")
+    if isinstance(refractory, bool) or not isinstance(refractory, (int, np.integer)) or not 0 <= refractory <= LONGEST_REFRACTORY:
+        raise _refused("refractory", _shown(refractory), f"steps, a whole number from 0 to {LONGEST_REFRACTORY}, the same for all neurons")
     betas = np.broadcast_to(_numbers("beta", beta, ((), (n,))), (n,)).copy()
     if (betas < 0).any():
         raise _refused("beta", betas.min(), "numbers from 0")
     place, cell = _places(n, cells, grid)
     topology = Topology(place, cell, synapses["in"], synapses["rec"], synapses["out"], placed=cells is not None)
     B = topology.syn_out.dense(weights["out"]) if feedback is None else _numbers("feedback", feedback, ((n, topology.n_out),))
-    constants = Constants(threshold, gamma, *(float(np.exp(-1 / tau)) for tau in (tau_m, tau_adaptation, tau_out)), int(refractory), betas)
-    return Network(constants, topology, weights, B, generator(seed, "shuffle").permutation(topology.n_cells).astype(np.int32))
+    alpha, rho, kappa = (float(np.exp(-1 / tau)) for tau in (tau_m, tau_adaptation, tau_out))
+    constants = Constants(float(threshold), float(gamma), alpha, rho, kappa, int(refractory), betas)
+    permutation = generator(seed, "shuffle").permutation(topology.n_cells).astype(np.int32) if topology.placed else topology.cell
+    return Network(constants, topology, weights, B, permutation)
 
 
 def _refused(field: str, found: object, allowed: str) -> InputError:
     return InputError("network", field, found, allowed)
+
+
+def _shown(value: Any) -> object:
+    return f"shape {np.shape(value)}" if np.ndim(value) else repr(value)[:80]
 
 
 def _matrix(name: str, given: Any, shape: tuple[int | None, int | None]) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, tuple[int, int]]:
@@ -81,7 +88,7 @@ def _numbers(name: str, given: Any, shapes: tuple[tuple[int | None, ...], ...]) 
     values = np.asarray(given)
     fits = any(values.ndim == len(shape) and all(length in (None, found) for found, length in zip(values.shape, shape))
                for shape in shapes)
-    if values.dtype.kind not in "fiu" or not fits or not (np.abs(values) < MOST).all():
+    if values.dtype.kind not in "fiu" or not fits or not (np.abs(values) <= LARGEST).all():
         wanted = " or ".join(map(str, shapes)).replace("None", "any")
         raise _refused(name, f"shape {values.shape} of {values.dtype}", f"finite numbers of shape {wanted}")
     return values.astype(np.float64)
@@ -92,8 +99,8 @@ def _places(n: int, cells: Any, grid: tuple[int, int] | None) -> tuple[tuple[int
         raise _refused("cells", "cells without a grid" if grid is None else "a grid without cells", "both or none")
     if cells is None or grid is None:
         return (1, n), np.arange(n, dtype=np.int32)
-    if len(grid) != 2 or not all(isinstance(length, (int, np.integer)) and 1 <= length <= 10**6 for length in grid):
-        raise _refused("grid", grid, "(h, w), whole numbers from 1")
+    if len(grid) != 2 or not all(isinstance(length, (int, np.integer)) and 1 <= length <= LONGEST_SIDE for length in grid):
+        raise _refused("grid", grid, f"(h, w), whole numbers from 1 to {LONGEST_SIDE}")
     cell = np.asarray(cells)
     if cell.shape != (n,) or cell.dtype.kind not in "iu" or (cell < 0).any() or (cell >= grid[0] * grid[1]).any() or np.unique(cell).size < n:
         raise _refused("cells", f"shape {cell.shape} of {cell.dtype}", f"({n},) distinct whole numbers from 0 to {grid[0] * grid[1] - 1}")

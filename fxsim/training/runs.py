@@ -27,6 +27,7 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.config.io import portable
+from fxsim.config.network import GivenNetwork
 from fxsim.engine.oracle.oracle import Oracle
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
@@ -73,12 +74,13 @@ def machine() -> dict:
 
 
 def default_directory(config: Config) -> str:
-    """NAME-RULE-PRECISION-sSEED[-from-INITIAL]; precisions of the same name with other formats have other names. Never a path."""
+    """NAME-RULE-PRECISION-sSEED[-in-NETWORK][-from-INITIAL]; precisions of the same name with other formats have other names. Never a path."""
     numbers = config.resolved_precision()
     name = numbers if isinstance(numbers, str) else Path(config.precision).stem
     if config.formats:
         name += "-" + hashlib.sha256(json.dumps(config.model_dump(mode="json")["formats"], sort_keys=True).encode()).hexdigest()[:6]
-    begun = f"-from-{Path(config.initial.path).resolve().stem}" if config.initial else ""
+    begun = f"-in-{Path(config.network.path).resolve().stem}" if isinstance(config.network, GivenNetwork) else ""
+    begun += f"-from-{Path(config.initial.path).resolve().stem}" if config.initial else ""
     return file_name(f"{config.name}-{config.learning.rule}-{name}-s{config.seed}{begun}")
 
 

@@ -46,7 +46,8 @@ class Response:
 class Simulator:
     """A network with weights that learn.
 
-    network         topology, constants, initial weights: of a configuration (:func:`fxsim.build_network`) or of arrays (:func:`fxsim.network_of`)
+    network         topology, constants, initial weights: of a configuration (:func:`fxsim.build_network`) of arrays
+                    (:func:`fxsim.make_network`) or of a file (:func:`fxsim.load_network`)
     precision       "float32", "float64", a preset's name, the path of a precision's YAML, or formats
     rule            eprop, diffusion, shuffled_fixed or shuffled_per_step
     steps           T of the longest trial
@@ -64,8 +65,7 @@ class Simulator:
                  optimizer: OptimizerConfig | None = None, engine: str = "auto", seed: int = 0, threads: int = 0):
         if rule not in RULES or RULES[rule].number is None:
             raise InputError("Simulator", "rule", rule, ", ".join(name for name, known in RULES.items() if known.number is not None))
-        if RULES[rule].diffuses and not network.topology.placed:
-            raise InputError("Simulator", "rule", f"{rule} in a network without places", "eprop, or cells and a grid for the neurons (network_of)")
+        network.require_places("Simulator", "rule", rule)
         for field, value, low, high in (("steps", steps, 1, 10**6), ("window", window, 0, steps), ("seed", seed, 0, 2**32 - 1)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
                 raise InputError("Simulator", field, repr(value), f"a whole number from {low} to {high}")
