@@ -178,9 +178,9 @@ def _differences(path: Path, own: Config, wanted: Config) -> tuple[str, ...]:
     if there.keys() != here.keys():
         raise InputError(wanted.name, "network", ", ".join(here), f"{', '.join(there)}, as in {path}")
     for name in there:
-        if name not in (*NEURONS, "gamma") and there[name] != here[name]:
+        if name not in (*NEURONS, "gamma", "from") and there[name] != here[name]:
             raise InputError(wanted.name, f"network.{name}", here[name], f"{there[name]}, as in {path}")
-    return tuple(f"network.{name} is {here[name]}, not {there[name]}" for name in NEURONS if there[name] != here[name])
+    return tuple(f"network.{name} is {here[name]}, not {there[name]}" for name in NEURONS if name in there and there[name] != here[name])
 
 
 def _changed(network: Network, config: Config, names: Iterable[str]) -> Network:

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Callable, Iterable
@@ -239,6 +240,12 @@ def weights(data: bytes) -> bool:
     return loads(lambda: network_of(started(path)))
 
 
+def network(data: bytes) -> bool:
+    """All of the network that a configuration names."""
+    path = _file("network.npz", _npz(data))
+    return loads(lambda: network_of(small(f"network={{from: {path}}}", "learning.rule=eprop")))
+
+
 # ---- valid inputs -------------------------------------------------------------------------------------------------------
 @cache
 def training() -> Training:
@@ -336,6 +343,12 @@ def _weights_seed() -> bytes:
     return joined(_arrays({**network_arrays(network), **{f"final_{layer}": w for layer, w in network.weights.items()}}))
 
 
+def _network_seed(placed: bool) -> bytes:
+    network = training().network
+    whole = replace(network, topology=replace(network.topology, placed=placed))
+    return joined(_arrays({**network_arrays(whole), **{f"weight_{layer}": w for layer, w in network.weights.items()}}))
+
+
 CONFIG = b"""name: mine
 task: {name: cue_accumulation, cues: [3, 5], delay: [300, 400], p: 0.5}
 network: {n_lif: 5, n_alif: 4, grid: [3, 3], tau_m: 20.0, tau_out: 20, gains: {input: 2}}
@@ -375,7 +388,7 @@ def seeds(target: str) -> list[bytes]:
             "golden": lambda: [_golden_seed(), _golden_seed("regression"), archive(split(_golden_seed()))], "package": lambda: [_package_seed()],
             "checkpoint": lambda: [joined(members((data := to_bytes(training(), training().state()))[data.index(b"\n") + 1:]))],
             "run": lambda: [_run_seed()], "nir": lambda: [_nir_seed()], "events": lambda: [_events_seed(), archive(split(_events_seed()))], "dense": lambda: [_dense_seed()],
-            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_weights_seed()]}[target]()
+            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_weights_seed()], "network": lambda: [_network_seed(True), _network_seed(False)]}[target]()
 
 
 def words() -> set[bytes]:
@@ -388,4 +401,4 @@ def words() -> set[bytes]:
         "<i8", "|u1", "|O", "<U9", ">f4", "<f2", "<c16", "<M8[s]", "|V8", "|S3", "'fortran_order': True", "../", "/dev/zero", "formats.", "[key]", "NaN", "Infinity")}
 
 
-TARGETS: dict[str, Callable[[bytes], bool]] = {f.__name__: f for f in (config, precision, study, golden, package, checkpoint, run, nir, events, dense, hdf5, weights)}
+TARGETS: dict[str, Callable[[bytes], bool]] = {f.__name__: f for f in (config, precision, study, golden, package, checkpoint, run, nir, events, dense, hdf5, weights, network)}
