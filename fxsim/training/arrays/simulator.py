@@ -99,7 +99,10 @@ class Simulator:
 
         targets     (B,) labels, or for a regression (B, window, K)
         """
-        trials = self._trials(spikes, targets, durations)
+        return self.update(self._trials(spikes, targets, durations))
+
+    def update(self, trials: Trials) -> dict[str, float | None]:
+        """:meth:`learn` from trials that are put together already, with numbers of their own."""
         result = self.engine.run(self.optimizer.weights, trials, learn=True)
         assert result.gradients is not None
         self.optimizer.step(result.gradients, trials.size)
