@@ -46,7 +46,8 @@ def digits() -> Split:
 
 def vowels() -> Split:
     from aeon.datasets import load_classification
-    (train, train_labels), (test, test_labels) = (load_classification("JapaneseVowels", split=part, load_equal_length=False) for part in ("train", "test"))
+    (train, train_labels), (test, test_labels) = (
+        load_classification("JapaneseVowels", split=part, load_equal_length=False) for part in ("train", "test"))
     seen = np.concatenate([trial.T for trial in train])
     mean, spread = seen.mean(0), WIDE * seen.std(0)
 
@@ -89,10 +90,9 @@ def network(config: Config, seed: int) -> Network:
     readout = np.zeros((n, K))
     heard = rng.choice(n, HEAR, replace=False)
     readout[heard] = rng.normal(0, np.sqrt(2 / n), (HEAR, K))
-    net = config.network
-    return fxsim.make_network(topology.syn_in.dense(drawn.weights["in"]), topology.syn_rec.dense(drawn.weights["rec"]), readout, tau_m=net.tau_m, tau_out=net.tau_out,
-                              tau_adaptation=net.tau_adaptation, threshold=net.threshold, gamma=net.gamma, refractory=net.refractory,
-                              beta=drawn.constants.beta, cells=topology.cell, grid=topology.grid, seed=seed)
+    constants = {name: getattr(config.network, name) for name in ("tau_m", "tau_out", "tau_adaptation", "threshold", "gamma", "refractory")}
+    return fxsim.make_network(topology.syn_in.dense(drawn.weights["in"]), topology.syn_rec.dense(drawn.weights["rec"]), readout,
+                              beta=drawn.constants.beta, cells=topology.cell, grid=topology.grid, seed=seed, **constants)
 
 
 def main() -> None:
