@@ -27,9 +27,9 @@ from .errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.model.given.arrays import make_network
+    from fxsim.model.given.stored import load_network, save_network
     from fxsim.model.network import Network
-    from fxsim.model.own import make_network
-    from fxsim.model.stored import load_network, save_network
     from fxsim.model.topology import build_network
     from fxsim.training.arrays.simulator import Simulator
     from fxsim.training.evaluation import Evaluation
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 _LATE = {"Network": "fxsim.model.network", "Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology",
-         "load_network": "fxsim.model.stored", "make_network": "fxsim.model.own", "save_network": "fxsim.model.stored"}
+         "load_network": "fxsim.model.given.stored", "make_network": "fxsim.model.given.arrays", "save_network": "fxsim.model.given.stored"}
 
 
 def __getattr__(name: str) -> Any:

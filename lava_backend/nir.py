@@ -25,8 +25,8 @@ from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_file
 from fxsim.files.writing import write_atomic
+from fxsim.model.given.stored import network_arrays, read_network
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
-from fxsim.model.stored import network_arrays, read_network
 from fxsim.model.topology import build_network, constants_of, feedback_of
 from fxsim.tasks import make_task
 from fxsim.training.evaluation import engine_of

@@ -25,8 +25,8 @@ from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import write_atomic, write_npz
 from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.given.stored import LONGEST_SIDE, NUMBERS, drawn_arrays, read_beta, read_parts
 from fxsim.model.network import LAYERS, Constants, Learning, Network
-from fxsim.model.stored import LONGEST_SIDE, NUMBERS, drawn_arrays, read_beta, read_parts
 from fxsim.model.topology import learning_of
 from fxsim.tasks import Task, make_task
 from fxsim.training.initial import network_in
@@ -43,7 +43,7 @@ NEURONS = tuple(SCRIPTS)
 FILES = ("package.yaml", "arrays.npz", "run.py")
 KIND, VERSION = "fxsim Lava package", 1
 FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
-ARRAYS = """those of fxsim.model.stored.drawn_arrays, and for each layer in, rec, out: weight_, master_ (n_syn,) stored integers (masters
+ARRAYS = """those of fxsim.model.given.stored.drawn_arrays, and for each layer in, rec, out: weight_, master_ (n_syn,) stored integers (masters
 differ from weights only where the precision has shadow formats)"""
 
 

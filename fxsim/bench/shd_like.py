@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.model.given.arrays import make_network
 from fxsim.model.network import Network, Trials
-from fxsim.model.own import make_network
 from fxsim.training.arrays.simulator import Simulator
 
 NAME = "shd_like"

@@ -60,7 +60,7 @@ class NetworkConfig(Section):
 class GivenNetwork(Section):
     """A network of a file, whole: places, connections, constants, feedback, weights. Nothing of it is drawn."""
 
-    path: Path = Field(alias="from", description="a file of fxsim network --save or fxsim.save_network, see fxsim.model.stored")
+    path: Path = Field(alias="from", description="a file of fxsim network --save or fxsim.save_network, see fxsim.model.given.stored")
     sha256: Checksum = Field("", description="checksum of the file, which a run writes down: with another content it is refused")
 
     @model_validator(mode="before")

@@ -15,8 +15,8 @@ from fxsim.config.registry import SHIPPED as TASKS
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.writing import read_csv_text
+from fxsim.model.given.stored import read_network
 from fxsim.model.network import Network
-from fxsim.model.stored import read_network
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions

@@ -1,12 +1,12 @@
 """The network that a run begins with: drawn from the seed, or given.
 
-``network: {from: FILE}`` gives all of it, the neurons' constants too (fxsim.model.stored); only its sizes must be those of the task.
+``network: {from: FILE}`` gives all of it, the neurons' constants too (fxsim.model.given.stored); only its sizes must be those of the task.
 
 ``initial`` gives a trained one, which replaces all that is drawn: places, connections, weights, feedback, the controls' permutation. Sizes,
 grid and the neurons' constants are those of the section network and must agree. Given is
 
     a run directory     what its weights.npz holds after training (final_*)
-    weights.npz         the same. Without the network's own arrays (fxsim.model.stored) final_in, final_rec and final_out, each (n_syn,) in
+    weights.npz         the same. Without the network's own arrays (fxsim.model.given.stored) final_in, final_rec and final_out, each (n_syn,) in
                         model units, belong to the connections that the section network has
     another file        what a reader of that suffix makes of it. Installed packages offer readers under the entry point ``fxsim.networks``,
                         suffix without its dot -> module:function of (path, configuration or None), which gives a Network and the
@@ -32,8 +32,8 @@ from fxsim.config.io import load_run_config
 from fxsim.config.network import GivenNetwork, InitialConfig, NetworkConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
+from fxsim.model.given.stored import load_network, read_network
 from fxsim.model.network import LAYERS, Constants, Network
-from fxsim.model.stored import load_network, read_network
 from fxsim.model.topology import build_network, constants_of, feedback_of
 from quant.files import read_regular, read_text
 

@@ -4,7 +4,7 @@
     manifest.json   versions, command, seed, engine, machine, date, duration, formats; written last: "finished": true
     curves.csv      fxsim.training.CURVE_COLUMNS
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
-    weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.stored)
+    weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.given.stored)
     snapshot.npz    one evaluation trial after training, see snapshot()
     checkpoints/    the state of training, see fxsim.training.checkpoints
 """
@@ -33,7 +33,7 @@ from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from fxsim.model.arithmetic import make_arithmetic
-from fxsim.model.stored import network_arrays
+from fxsim.model.given.stored import network_arrays
 from quant import PrecisionSpec
 from quant.files import parse_yaml, read_text
 

@@ -23,7 +23,7 @@ def network(source: str, changes: tuple[str, ...], file: Path | None, picture: P
     from fxsim.config import load_config
     from fxsim.files.ownership import claim_file
     from fxsim.files.writing import make_directory
-    from fxsim.model.stored import save_network
+    from fxsim.model.given.stored import save_network
     from fxsim.report.network_picture import described, save_network_picture
     from fxsim.training.initial import network_of, network_of_run
     if picture and picture.suffix not in PICTURES:

@@ -26,7 +26,7 @@ import yaml
 import fxsim.study.plan
 from fxsim.config import Config, build_config, dump_config, load_config
 from fxsim.errors import InputError
-from fxsim.model.stored import network_arrays
+from fxsim.model.given.stored import network_arrays
 from fxsim.study.plan import load_study, plan
 from fxsim.tasks import make_task
 from fxsim.tasks.recordings import recording

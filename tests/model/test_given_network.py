@@ -12,8 +12,8 @@ from fxsim.cli.main import main
 from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import make_arithmetic
+from fxsim.model.given.stored import load_network, save_network
 from fxsim.model.network import LAYERS, Learning, Trials
-from fxsim.model.stored import load_network, save_network
 from fxsim.report.network_picture import described, fan_in, fed_back
 from fxsim.training.initial import network_of, network_of_run, pinned
 from fxsim.training.interrupts import Interrupted

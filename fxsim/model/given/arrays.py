@@ -7,9 +7,9 @@ import numpy as np
 
 from fxsim.config.base import LARGEST, LONGEST, SMALLEST
 from fxsim.errors import InputError
+from fxsim.model.draws import generator
+from fxsim.model.network import Constants, Network, Synapses, Topology
 
-from .draws import generator
-from .network import Constants, Network, Synapses, Topology
 from .stored import LONGEST_REFRACTORY, LONGEST_SIDE
 
 

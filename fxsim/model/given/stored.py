@@ -16,8 +16,7 @@ import numpy as np
 from fxsim.config.base import LARGEST, SMALLEST
 from fxsim.files.archive import Archive
 from fxsim.files.writing import write_npz
-
-from .network import LAYERS, Constants, Network, Synapses, Topology
+from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
 
 LONGEST_SIDE = 1 << 15      # of the grid
 LONGEST_REFRACTORY = 10**4  # steps
