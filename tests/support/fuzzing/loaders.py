@@ -338,15 +338,10 @@ def _dense_seed() -> bytes:
     return joined(_arrays({"spikes": np.ones((2, 3, 1), np.uint8), "targets": np.zeros((2, 3, 2)), "durations": np.array([2, 3])}))
 
 
-def _weights_seed() -> bytes:
-    network = training().network
-    return joined(_arrays({**network_arrays(network), **{f"final_{layer}": w for layer, w in network.weights.items()}}))
-
-
-def _network_seed(placed: bool) -> bytes:
+def _network_seed(names: str, placed: bool = True) -> bytes:
     network = training().network
     whole = replace(network, topology=replace(network.topology, placed=placed))
-    return joined(_arrays({**network_arrays(whole), **{f"weight_{layer}": w for layer, w in network.weights.items()}}))
+    return joined(_arrays({**network_arrays(whole), **{f"{names}_{layer}": w for layer, w in network.weights.items()}}))
 
 
 CONFIG = b"""name: mine
@@ -388,7 +383,7 @@ def seeds(target: str) -> list[bytes]:
             "golden": lambda: [_golden_seed(), _golden_seed("regression"), archive(split(_golden_seed()))], "package": lambda: [_package_seed()],
             "checkpoint": lambda: [joined(members((data := to_bytes(training(), training().state()))[data.index(b"\n") + 1:]))],
             "run": lambda: [_run_seed()], "nir": lambda: [_nir_seed()], "events": lambda: [_events_seed(), archive(split(_events_seed()))], "dense": lambda: [_dense_seed()],
-            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_weights_seed()], "network": lambda: [_network_seed(True), _network_seed(False)]}[target]()
+            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_network_seed("final")], "network": lambda: [_network_seed("weight"), _network_seed("weight", False)]}[target]()
 
 
 def words() -> set[bytes]:
