@@ -221,6 +221,11 @@ def test_what_the_picture_counts():
     assert described(network) == ("3 inputs, 2 LIF and 2 ALIF neurons without places, 1 outputs; synapses: 12 input, 4 recurrent, 2 readout; 2 neurons get feedback")
 
 
+def test_reports_of_comparisons_show_it(files, tmp_path):
+    page = fxsim.compare([given(files / "own.npz", "evaluation.telemetry=off", "iterations=1")], ["eprop"], ["q16"], [0], tmp_path / "out", jobs=1)
+    assert (tmp_path / "out/figures/network_delayed_match.png").stat().st_size > 3000 and "figures/network_delayed_match.svg" in page.read_text()
+
+
 # ---- what a file cannot be ----------------------------------------------------------------------------------------------
 BAD = [("threshold", np.full(N, 0.03), "threshold: found shape \\(9,\\), allowed: shape \\(\\): one number for all neurons"), ("alpha", np.full(N, 0.9), "alpha: found shape"),
        ("beta", np.full(N, -1.0), "beta: found -1.0, allowed: numbers from 0"), ("beta", np.full(N, np.nan), "beta: found 9 values that are NaN"), ("beta", np.zeros(3), "beta: found shape"),
