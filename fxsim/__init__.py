@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxsim.hardware.cost import Cost
+    from fxsim.model.given.arrays import make_network
+    from fxsim.model.given.stored import load_network, save_network
+    from fxsim.model.network import Network
     from fxsim.model.topology import build_network
     from fxsim.study.formats.align import Alignment
     from fxsim.study.formats.ranges import Ranges
@@ -41,7 +44,8 @@ if TYPE_CHECKING:
     __version__: str
 
 
-_LATE = {"Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology"}
+_LATE = {"Network": "fxsim.model.network", "Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology",
+         "load_network": "fxsim.model.given.stored", "make_network": "fxsim.model.given.arrays", "save_network": "fxsim.model.given.stored"}
 
 
 def __getattr__(name: str) -> Any:
@@ -166,4 +170,5 @@ def cost(source: str | Path, precisions: list[str] | None = None, changes: list[
     return cost(source, precisions or [], changes, trials)
 
 
-__all__ = ["InputError", "Simulator", "__version__", "align", "build_network", "compare", "cost", "evaluate", "load_config", "load_plugin", "ranges", "train"]
+__all__ = ["InputError", "Network", "Simulator", "__version__", "align", "build_network", "compare", "cost", "evaluate", "load_config",
+           "load_network", "load_plugin", "make_network", "ranges", "save_network", "train"]

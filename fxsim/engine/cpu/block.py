@@ -14,11 +14,10 @@ from fxsim.model.wiring import neighbour_tables
 from quant.quantities import INDEX
 from quant.random import trial_key
 
-from .handed import Handed
 from .interleave import interleave
 from .lane_order import unpacked
 from .sharing import wait
-from .state import History, Records, Room, State, Subject, Trials as BlockTrials
+from .state import Handed, History, Records, Room, State, Subject, Trials as BlockTrials
 
 RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")

@@ -20,9 +20,8 @@ from fxsim.model.telemetry import Counters
 from quant.spec import is_shipped
 
 from .block import Block, Outcome
-from .handed import Handed
 from .lane_order import group
-from .state import Subject, Tables, Wires
+from .state import Handed, Subject, Tables, Wires
 from .variant import Variant
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported

@@ -30,7 +30,7 @@ CPU = Dialect((
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
     modules=tuple(Path(__file__).with_name(f"{name}.py")
-                  for name in ("words", "lanes", "lane_order", "sharing", "handed", "state", "compiler")))
+                  for name in ("words", "lanes", "lane_order", "sharing", "state", "compiler")))
 
 
 @dataclass(frozen=True)
