@@ -61,7 +61,7 @@ for command in (train.train, new.new, exchange.network, study.compare, study.swe
                 precision.evaluate, bits.align, bits.ranges, bits.sensitivity, chips.cost, chips.fit, verify.verify, bench.bench, compiled.build,
                 compiled.cache, verify.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
-for command in (train.train, exchange.network, study.compare, study.sweep, study.report, precision.calibrate, bits.align, bits.ranges, bits.sensitivity,
-                chips.cost, chips.fit, compiled.build, *exchange.export.commands.values(),
+for command in (train.train, exchange.network, study.compare, study.sweep, study.report, precision.calibrate, bits.align, bits.ranges,
+                bits.sensitivity, chips.cost, chips.fit, compiled.build, *exchange.export.commands.values(),
                 *exchange.import_.commands.values(), *lava.lava.commands.values()):       # whatever reads configurations
     plugin(command)
