@@ -35,11 +35,11 @@ test: lint test-full test-core
 test-full: env
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-# The same package without torch and Lava, on a newer Python with numpy 2.
+# The same package without torch and Lava, on a newer Python with numpy 2: formats, engines and files, but not what takes long.
 test-core:
 	@if [ -z "$(PYTHON_NEW)" ]; then echo "No Python 3.12 or 3.13 found: the core tests on a newer Python are left out"; \
 	else $(MAKE) --no-print-directory .venv-core/.ready && echo "core tests on $$(.venv-core/bin/python --version)" \
-	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 -m core; fi
+	  && $(ONE_THREAD) FXSIM_CACHE_DIR=.venv-core/cache .venv-core/bin/python -m pytest -q -n 2 -m "core and not long"; fi
 
 .venv-core/.ready: pyproject.toml constraints.txt
 	$(PYTHON_NEW) -m venv .venv-core

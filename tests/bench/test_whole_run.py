@@ -9,6 +9,7 @@ from tiny import tiny
 pytestmark = pytest.mark.core
 
 
+@pytest.mark.long
 def test_both_runs_make_the_same_updates(monkeypatch):
     made = []
 

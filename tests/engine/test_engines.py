@@ -26,6 +26,7 @@ from checked_kernels import use_checked_kernels
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.long
 @pytest.mark.core
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(seed=196)          # a membrane potential in steps of two: a spike is less than its last bit

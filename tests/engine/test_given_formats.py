@@ -47,6 +47,7 @@ def formats_of_one_structure(draw):
     return load_spec("q16").changed(changes)
 
 
+@pytest.mark.long
 @pytest.mark.core
 @settings(max_examples=10, deadline=None)
 @given(spec=formats_of_one_structure())
@@ -73,6 +74,7 @@ def test_widths_and_roundings_of_neurons_share_a_kernel():
     assert len(texts) == 1
 
 
+@pytest.mark.long
 @pytest.mark.core
 def test_one_text_watches_all_formats(monkeypatch):
     """Telemetry and records: presets, wide and narrow words, all roundings and overflows."""

@@ -92,6 +92,7 @@ def _said(process):
     return out.split()
 
 
+@pytest.mark.long
 def test_machines_with_other_processors_share_a_directory(tmp_path):
     """And code that is found starts without all that Numba imports to compile: it takes as long as the rest of a start."""
     other = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -101,6 +102,7 @@ def test_machines_with_other_processors_share_a_directory(tmp_path):
     assert len(list((tmp_path / "kernels").glob("fill-*.code"))) == 2
 
 
+@pytest.mark.long
 def test_processes_that_compile_the_same_at_once(tmp_path):
     first, second = (_said(process) for process in [_spikes(tmp_path), _spikes(tmp_path)])
     assert first == second
@@ -147,6 +149,7 @@ def _train(tmp_path, home, cached):
                           env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "FXSIM_CACHE_DIR": cached, "PYTHONPATH": str(ROOT)}, cwd=tmp_path)
 
 
+@pytest.mark.long
 def test_commands_compile_into_the_project_s_cache_only(tmp_path):
     """A home that cannot be written; then damage; then no place at all."""
     entries = tmp_path / "cache" / "kernels"

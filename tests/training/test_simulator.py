@@ -92,6 +92,7 @@ def test_records_have_every_quantity_with_its_unit():
     assert set(simulator(rule="eprop").record(spikes(2), np.array([0, 1]))) == set(record) - {"modulator"}
 
 
+@pytest.mark.long
 def test_memory_of_a_stream_does_not_grow():
     import tracemalloc
     own = simulator(steps=2000)

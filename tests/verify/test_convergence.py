@@ -9,6 +9,7 @@ from fxsim.verify.random_case import RULES
 pytestmark = pytest.mark.core
 
 
+@pytest.mark.long
 def test_the_error_halves_with_every_fraction_bit():
     result = verify_convergence(networks=2, seed=1, cuts=CUTS[::2])
     assert result.ok and set(result.factor) == set(RULES)

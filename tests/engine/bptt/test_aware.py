@@ -78,6 +78,7 @@ def autograd(case, arithmetic, raw):
     return {layer: g.numpy() for layer, g in zip(LAYERS, torch.autograd.grad(loss, list(weights.values())))}
 
 
+@pytest.mark.long
 @needs_torch
 @pytest.mark.parametrize("precision", ["q16", "tight"])
 def test_the_gradient_is_that_of_the_integers_with_roundings_passed_straight_through(precision):
@@ -97,6 +98,7 @@ def test_the_gradient_is_that_of_the_integers_with_roundings_passed_straight_thr
     assert precision != "tight" or clipped > 100
 
 
+@pytest.mark.long
 @needs_torch
 def test_with_more_bits_the_gradient_becomes_that_of_floats():
     """By autograd on the oracle's integers, which the engine equals: no kernel to compile."""
@@ -113,6 +115,7 @@ def test_with_more_bits_the_gradient_becomes_that_of_floats():
     assert q16 > 16 * q24 and q24 > 16 * q32 and q32 < 1e-5, (q16, q24, q32)
 
 
+@pytest.mark.long
 def test_float32_goes_back_over_the_same_integers():
     case = next(case for case in map(drawn, range(60)) if np.abs(run(case, "q16")[0].gradients["rec"]).max(initial=0) > 0)
     (narrow, _, _), (wide, _, _) = run(case, "q16"), run(case, "q16", kind="float64")

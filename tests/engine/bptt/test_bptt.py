@@ -43,6 +43,7 @@ def test_golden_gradients(path):
         assert relative_error(dense, case.gradients["bptt"][layer]) < 1e-9, layer
 
 
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 def test_random_networks_have_the_gradients_of_pytorch():
     from fxsim.reference import ReferenceEngine
@@ -84,6 +85,7 @@ def test_forward_everything_is_as_on_the_cpu_engine():
         assert np.array_equal(result.readout, theirs.readout) and np.array_equal(result.spike_counts, theirs.spike_counts)
 
 
+@pytest.mark.long
 def test_the_gradient_of_a_batch_is_the_mean_over_its_trials():
     case = lively(17)
     _, batch = run(case)
@@ -101,6 +103,7 @@ def test_front_padding_with_silence_changes_no_gradient():
         assert np.allclose(plain[layer], longer[layer], rtol=1e-12, atol=1e-18)
 
 
+@pytest.mark.long
 def test_float32_is_near():
     near = 0
     for case in (case for case in map(drawn, range(60)) if case.trials.size <= 5):
