@@ -14,7 +14,7 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined, update",
-    "from fxsim.engine.cpu.lanes import align_stack, bare, held, like, loader, memory, number, put, repeating",
+    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
     "from fxsim.engine.cpu.sharing import claim, tell, wait",
     "from fxsim.files.machine_code import kept",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",
@@ -30,7 +30,7 @@ CPU = Dialect((
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
     modules=tuple(Path(__file__).with_name(f"{name}.py")
-                  for name in ("words", "lanes", "lane_order", "sharing", "state", "compiler")))
+                  for name in ("words", "lanes", "lane_order", "sharing", "handed", "state", "compiler")))
 
 
 @dataclass(frozen=True)

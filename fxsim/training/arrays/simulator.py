@@ -22,6 +22,7 @@ from fxsim.files.archive import Archive
 from fxsim.files.writing import write_npz
 from fxsim.model.arithmetic import WEIGHT_STREAM, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.training.backend import require_learning
 from fxsim.training.metrics import measure
 from fxsim.training.optimizers import make_optimizer
 from quant import PrecisionSpec
@@ -99,10 +100,8 @@ class Simulator:
 
         targets     (B,) labels, or for a regression (B, window, K)
         """
-        return self.update(self._trials(spikes, targets, durations))
-
-    def update(self, trials: Trials) -> dict[str, float | None]:
-        """:meth:`learn` from trials that are put together already, with numbers of their own."""
+        require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
+        trials = self._trials(spikes, targets, durations)
         result = self.engine.run(self.optimizer.weights, trials, learn=True)
         assert result.gradients is not None
         self.optimizer.step(result.gradients, trials.size)
@@ -164,6 +163,7 @@ class Simulator:
             raise InputError("Simulator", "step", f"step {self.steps + 1} of a trial", f"at most {self.steps} steps, then end()")
         if target_t is None:
             return self._stream.step(x, None)
+        require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
         target = np.asarray(target_t)
         return self._stream.step(x, self._target(target if self.learning.classification else target[None], (1, K)))
 
