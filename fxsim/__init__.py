@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fxsim.model.given.stored import load_network, save_network
     from fxsim.model.network import Network
     from fxsim.model.topology import build_network
+    from fxsim.study.formats.align import Alignment
+    from fxsim.study.formats.ranges import Ranges
     from fxsim.training.arrays.simulator import Simulator
     from fxsim.training.evaluation import Evaluation
     from fxsim.training.loop import TrainingResult
@@ -124,6 +126,41 @@ def evaluate(source: str | Path, precisions: list[str], changes: list[str] | tup
     return found
 
 
+def align(source: str | Path | Config, rules: list[str], precisions: list[str], every: int = 50, batches: list[int] | tuple[int, ...] = (1,),
+          driven: bool = False, floor: float = 1e-6, changes: list[str] | tuple[str, ...] = (), config: Config | None = None,
+          out: str | Path | None = None) -> Alignment:
+    """Gradients of rules and precisions against BPTT's and float64's, along a training or at given weights; with ``out`` also as a table and a page.
+
+    See :func:`fxsim.study.formats.align.align`.
+    """
+    from pathlib import Path
+
+    from fxsim.study.formats.align import align, save
+    found = align(source, rules, precisions, every, batches, driven, floor, changes, config)
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, Path(out), source if isinstance(source, (str, Path)) else source.name, changes)
+        build_report(out)
+    return found
+
+
+def ranges(source: str | Path | Config, precisions: list[str], trials: int = 4, changes: list[str] | tuple[str, ...] = (),
+           config: Config | None = None, out: str | Path | None = None) -> Ranges:
+    """Histograms of the magnitudes of every quantity, in float32 and in each precision; with ``out`` also as tables and a page.
+
+    See :func:`fxsim.study.formats.ranges.ranges`.
+    """
+    from pathlib import Path
+
+    from fxsim.study.formats.ranges import ranges, save
+    found = ranges(source, precisions, trials, changes, config)
+    if out is not None:
+        from fxsim.report.build import build_report
+        save(found, Path(out), source if isinstance(source, (str, Path)) else source.name, changes)
+        build_report(out)
+    return found
+
+
 def cost(source: str | Path, precisions: list[str] | None = None, changes: list[str] | tuple[str, ...] = (), trials: int = 8) -> Cost:
     """Memory and operations (counted), spikes (measured) and energies (estimated) of a run directory, or of a configuration with its initial weights.
 
@@ -133,5 +170,5 @@ def cost(source: str | Path, precisions: list[str] | None = None, changes: list[
     return cost(source, precisions or [], changes, trials)
 
 
-__all__ = ["InputError", "Network", "Simulator", "__version__", "build_network", "compare", "cost", "evaluate", "load_config", "load_network",
-           "load_plugin", "make_network", "save_network", "train"]
+__all__ = ["InputError", "Network", "Simulator", "__version__", "align", "build_network", "compare", "cost", "evaluate", "load_config",
+           "load_network", "load_plugin", "make_network", "ranges", "save_network", "train"]

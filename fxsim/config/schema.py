@@ -16,7 +16,7 @@ from quant import FLOATS, QUANTITIES, SHADOWS, PrecisionSpec, load_spec
 from quant.errors import shown
 
 from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
-from .evaluation import CheckpointConfig, EvaluationConfig
+from .evaluation import OWN, CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
 from .network import NETWORKS, InitialConfig, NetworkConfig, NetworkSection, as_section
@@ -122,6 +122,15 @@ class Config(Section):
         spec = load_spec(self.precision)
         changes = {quantity: change.model_dump() for quantity, change in self.formats.items()}
         return spec.changed(changes) if changes else spec
+
+    @property
+    def aligned_precisions(self) -> dict[str, str | PrecisionSpec]:
+        """Of ``evaluation.alignment``: label -> float32, float64 or formats; the run's own goes by its name."""
+        found: dict[str, str | PrecisionSpec] = {}
+        for name in self.evaluation.alignment.precisions if self.evaluation.alignment else ():
+            numbers = self.resolved_precision() if name == OWN else name if name in FLOATS else load_spec(name)
+            found[numbers if isinstance(numbers, str) else numbers.name] = numbers
+        return found
 
     @property
     def n_in(self) -> int:

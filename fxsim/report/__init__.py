@@ -7,6 +7,6 @@ figures     PNG and SVG pictures (matplotlib)
 page        report.html, self-contained: the pictures, interactive curves (chart.js), the modulator's animation (field.js)
 statistics/ its differences by seed, with verdicts, and times to a level
 study_*     the same for the sweep of a study: its figures (study.yaml names them), their pictures, its page
-evaluation_page     the same for trained weights in other precisions
+evaluation_page     the same for trained weights in other precisions;  formats/     of what formats do to gradients
 published   published results of the paper to draw beside
 """

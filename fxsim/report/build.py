@@ -1,9 +1,14 @@
 """The report of a directory, whatever filled it."""
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from fxsim.errors import InputError
+
+PAGES = {"evaluation.csv": ".evaluation_page:build_evaluation_report", "alignment.csv": ".formats.alignment_page:build_alignment_report",
+         "ranges.csv": ".formats.ranges_page:build_ranges_report", "sensitivity.csv": ".formats.sensitivity_page:build_sensitivity_report"}
+"""A table that tells what filled a directory -> what builds its page."""
 
 
 def build_report(directory: str | Path, published: str | Path | None = None) -> Path:
@@ -22,11 +27,13 @@ def build_report(directory: str | Path, published: str | Path | None = None) -> 
     from .paper.page import build_paper_report, folders
     if folders(Path(directory)):
         return build_paper_report(Path(directory), Path(published) if published else None)
-    if (Path(directory) / "evaluation.csv").exists():
-        if published:
-            raise InputError(directory, "--published", published, "a comparison's directory (this is an evaluation's)")
-        from .evaluation_page import build_evaluation_report
-        return build_evaluation_report(Path(directory))
+    for table, kind in () if (Path(directory) / "curves.csv").exists() else PAGES.items():
+        if (Path(directory) / table).exists():
+            if published:
+                raise InputError(directory, "--published", published, f"a comparison's directory (this is of {table})")
+            module, _, build = kind.partition(":")
+            page: Path = getattr(import_module(module, __package__), build)(Path(directory))
+            return page
     from .data import read_comparison
     from .figures import draw_figures, title
     from .network_picture import save_network_picture

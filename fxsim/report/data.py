@@ -21,7 +21,8 @@ from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
 PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")
-WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition", "most_saturated")       # columns that hold no numbers
+WORDS = ("task", "rule", "precision", "split", "quantity", "rounding", "condition", "most_saturated", "gradient", "numbers", "reference",
+         "way", "layer", "format", "moment")       # columns that hold no numbers
 FLOAT_PRECISIONS = ("float32", "float64")
 
 Snapshots = dict[tuple[str, str, str], dict[str, np.ndarray]]

@@ -26,7 +26,9 @@ NAMES = {"eprop": "e-prop", "diffusion": "diffusion", "bptt": "BPTT", "shuffled_
          "pattern_generation": "pattern generation"}
 PUBLISHED = {"range": "#E6E0F0", "quartiles": "#CDC3E3", "mean": "#666666"}      # pale violet: float's own band is grey
 STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 130}
-LABELS = {"rate_hz": "firing rate (Hz)", "accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE"}
+LABELS = {"rate_hz": "firing rate (Hz)", "accuracy": "evaluation accuracy", "loss": "evaluation loss", "nmse": "evaluation nMSE",
+          "cosine": "cosine with the reference", "angle": "angle to the reference (degrees)", "ratio": "ratio of norms",
+          "signs": "share of equal signs", "bias": "bias along the reference"}
 
 
 def title(name: str) -> str:

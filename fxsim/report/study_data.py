@@ -15,9 +15,10 @@ import pandas as pd
 
 from fxsim.errors import InputError
 from fxsim.study.columns import QUALITIES, RESULTS
-from fxsim.study.plan import Figure, Study, is_paper_size, load_study, plan
+from fxsim.study.plan import ALIGNMENT, Figure, Study, is_paper_size, load_study, plan
 from fxsim.study.statistics.outcome import mean_of, settled
 from fxsim.study.store import read_store
+from fxsim.training.alignment.rows import KEYS
 
 from . import published as paper
 from .data import FLOAT_PRECISIONS, read_manifest, read_published
@@ -25,6 +26,7 @@ from .figures import COLOURS, DASHES, LABELS, title
 from .tables import standard_error
 
 NOTHING: dict[str, Any] = {"points": [], "band": None}      # published beside a chart
+PAIR = KEYS[1:]     # what tells two alignments of one network apart
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,19 @@ def _settled(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def failed(sweep: Sweep, number: int, figure: Figure) -> bool:
-    """True if there are runs that a figure would show and all of them failed, or are open."""
+    """True if there are runs that a figure would show and all of them failed, or are open. Of alignments: if no run has any."""
+    if figure.metric in ALIGNMENT:
+        return _source(sweep, figure).empty
     rows = Rows(sweep, f"figures.{number}").chosen(sweep.results, figure.where)
     return done(rows).empty
 
 
 def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     """The panels of a figure of kind curves or lines; ``number``: its place in the study."""
-    source = sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else done(sweep.results)
     x = "iteration" if figure.kind == "curves" else figure.x
     where = Rows(sweep, f"figures.{number}")
     out: list[dict] = []
-    rows = where.chosen(source, figure.where)
+    rows = where.chosen(_source(sweep, figure), figure.where)
     where.numbers(rows, "x", x)
     values = _ordered(where.column(rows, "lines", figure.lines))
     for panel, shown in where.panels(rows, figure.panels):
@@ -95,13 +98,21 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
             mean, sem = float(numbers.mean()), standard_error(numbers)
             series.append({"label": label, "colour": "#555555", "dash": [[1, 2], [5, 3, 1, 3]][i % 2], "x": ends,
                            "mean": [mean] * 2, "sem": [sem] * 2, "n": [len(numbers)] * 2})
-        beside = published_beside(sweep, shown, figure.metric) if figure.kind == "curves" else NOTHING
+        beside = published_beside(sweep, shown, figure.metric) if figure.kind == "curves" and figure.metric not in ALIGNMENT else NOTHING
         out.append({"root": f"figure-{number}", "id": f"figure-{number}-{len(out)}", "group": f"figure-{number}",
                     "lines": title(figure.lines), "title": panel,
                     "x": "weight updates" if figure.kind == "curves" else figure.x_label or title(figure.x),
                     "y": LABELS.get(figure.metric, figure.metric), "origin": figure.kind == "curves", "log": figure.metric == "nmse",
                     "percent": figure.metric == "accuracy", "series": series, **beside})
     return out
+
+
+def _source(sweep: Sweep, figure: Figure) -> pd.DataFrame:
+    """The table that a figure of kind curves or lines shows; of alignments what is defined (a gradient may be zero)."""
+    if figure.metric in ALIGNMENT:
+        table = read_store(sweep.path, "alignment")
+        return table[table[figure.metric].notna()] if len(table) else table
+    return sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else done(sweep.results)
 
 
 def heatmap(sweep: Sweep, number: int, figure: Figure) -> dict:
@@ -192,6 +203,10 @@ def _ordered(column: pd.Series) -> list:
 def _means(where: Rows, rows: pd.DataFrame, figure: Figure, x: str) -> dict:
     """x, mean, sem, n of a line; a run that stands in several blocks counts once."""
     where.numbers(rows, "metric", figure.metric)
+    if figure.metric in ALIGNMENT:
+        for column in PAIR:
+            if rows.groupby([x, "run"])[column].nunique().max() > 1:
+                raise where.error("where", f"several of {column} in one line", f"one of {', '.join(map(str, dict.fromkeys(rows[column])))}")
     grouped = rows.drop_duplicates([x, "run"]).groupby(x)[figure.metric]
     return {"x": [_number(v) for v in grouped.groups], "mean": grouped.mean().tolist(), "sem": [standard_error(v.to_numpy()) for _, v in grouped],
             "n": grouped.size().tolist()}

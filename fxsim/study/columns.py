@@ -1,6 +1,7 @@
 """Columns of a sweep's tables, and what nothing in a study may be called for their sake."""
 from __future__ import annotations
 
+from fxsim.training.alignment.rows import COLUMNS as ALIGNED
 from fxsim.training.evaluation import COLUMNS as EVALUATED
 from fxsim.training.loop import CURVE_COLUMNS
 
@@ -9,5 +10,5 @@ RESULTS = ("block", "run", "task", "rule", "precision", "seed", "status", "error
            "best_accuracy", "best_nmse")
 """Columns of results.parquet; all others are axes."""
 OWN_COLUMNS = {"learning.rule": "rule", "precision": "precision"}     # fields that the tables have columns for anyhow
-RESERVED = frozenset((*RESULTS, *CURVE_COLUMNS, *EVALUATED, "trained"))
+RESERVED = frozenset((*RESULTS, *CURVE_COLUMNS, *EVALUATED, *ALIGNED, "trained"))
 """Names that no axis may have, but for the fields of OWN_COLUMNS."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import closing
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -24,7 +23,7 @@ from fxsim.training.initial import neurons_of, pinned
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
-from fxsim.training.runs import command_line, file_name, is_finished, machine, versions
+from fxsim.training.runs import file_name, is_finished, provenance
 from quant import FLOATS, load_spec
 
 from .jobs import Run, Workers, run_all
@@ -55,8 +54,7 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
     concatenate([run.directory / "curves.csv" for run in runs], CURVE_COLUMNS, out / "curves.csv")
     concatenate([run.directory / "telemetry.csv" for run in runs], TELEMETRY_COLUMNS, out / "telemetry.csv")
     write_json(out / "manifest.json", {
-        "command": command_line(), "versions": versions(), "machine": machine(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **provenance(),
         "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes]})
 
 

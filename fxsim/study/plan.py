@@ -84,11 +84,17 @@ class Block(Section):
     axes: dict[Name, list[str]] = {}
 
 
+ALIGNMENT = ("cosine", "angle", "ratio", "signs", "bias")      # what a figure shows of the table of alignments
+METRICS = ("accuracy", "nmse", "loss", "rate_hz", *ALIGNMENT)
+
+
 class Figure(Section):
     """One figure of a study's page.
 
-    curves: learning curves, a line for each value of ``lines``;  lines: the last evaluation against the numbers in column ``x``;
-    heatmap: the last evaluation over columns ``x`` and ``y``. A panel for each combination of values of ``panels``.
+    curves: learning curves, a line for each value of ``lines``; of alignment (cosine, angle, ratio, signs, bias) one for each of these in the table
+    of alignments, from which ``where`` and ``panels`` choose layer, reference and what else there is several of;
+    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``. A panel for each
+    combination of values of ``panels``.
     """
 
     kind: Literal["curves", "lines", "heatmap"]
@@ -100,7 +106,7 @@ class Figure(Section):
     x: str = ""
     y: str = ""
     x_label: Label = ""
-    metric: Literal["accuracy", "nmse", "loss", "rate_hz"] = "accuracy"
+    metric: Literal[METRICS] = "accuracy"       # type: ignore[valid-type]
     levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
@@ -145,6 +151,8 @@ class Planned:
         data = {key: value for key, value in c.model_dump(mode="json").items() if key not in (*FREE, "precision", "formats")}
         if c.initial is None:
             del data["initial"]
+        if c.evaluation.alignment is None:
+            del data["evaluation"]["alignment"]
         for *sections, field in (name.split(".") for name in NO_BITS):
             place = data
             for section in sections:
@@ -179,6 +187,8 @@ def parse_study(data: object, source: str) -> Study:
             if (figure.kind in kinds) != bool(getattr(figure, field)):
                 raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
                                  f"a column for {' and '.join(kinds)}, nothing for others")
+        if figure.metric in ALIGNMENT and (figure.kind != "curves" or figure.levels):
+            raise InputError(source, f"figures.{i}.metric", f"{figure.metric} with kind {figure.kind}", "kind curves, without levels")
     for field, axes in (("axes", study.axes), *((f"blocks.{i}.axes", block.axes) for i, block in enumerate(study.blocks))):
         for axis, fields in axes.items():
             _require_free(source, f"{field}.{axis}", axis)

@@ -5,6 +5,7 @@
                         best_accuracy, best_nmse
     curves.parquet      rows of the runs' curves.csv without the seconds, after block, run and the axes; of training those that the study keeps
     evaluations.parquet a row per run of the blocks that evaluate, with the columns of fxsim.training.evaluation; trained: the run of the weights
+    alignment.parquet   rows of the alignment.csv of runs that have one, after block, run and the axes; see fxsim.training.alignment.rows
     telemetry.parquet   rows of the runs' telemetry.csv, after block, run and the axes; where an axis is called rounding, say, the column of what was
                         counted is "counted rounding"
 """
@@ -20,18 +21,19 @@ import pandas as pd
 from fxsim.errors import InputError
 from fxsim.files.writing import read_csv_text, write_atomic
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
+from fxsim.training.runs import ALIGNMENT
 
 from .columns import OWN_COLUMNS, QUALITIES, RESERVED, RESULTS
 from .plan import Planned
 
-NAMES = ("results", "curves", "telemetry", "evaluations")
+NAMES = ("results", "curves", "telemetry", "evaluations", "alignment")
 
 
 def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[str, str], unfinished: Collection[str] = (),
                 training_every: int = 1) -> None:
     """Write the tables of a sweep from its run directories. ``failures``: folder -> error; ``unfinished``: folders of runs that are not done;
     ``training_every``: see :class:`.plan.Study`."""
-    rows, curves, telemetry, evaluations = [], [], [], []
+    rows, curves, telemetry, evaluations, alignment = [], [], [], [], []
     for run in planned:
         folder, labels = directory / "runs" / run.folder, {**_labels(run), **_axes(run)}
         if run.folder in failures:
@@ -47,13 +49,15 @@ def write_store(directory: Path, planned: Sequence[Planned], failures: Mapping[s
         kept = (table["split"] == "eval") | (table["iteration"] % training_every == 0)
         curves.append(_labelled(table[kept].drop(columns="seconds"), labels))
         telemetry.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / "telemetry.csv"))), labels))
+        if (folder / ALIGNMENT).is_file() and run.config.evaluation.alignment:
+            alignment.append(_labelled(pd.read_csv(io.StringIO(read_csv_text(folder / ALIGNMENT))), labels))
         if run.source:
             found = pd.read_csv(io.StringIO(read_csv_text(folder / "evaluation.csv"))).drop(columns="precision")
             evaluations.append(_labelled(found, {**labels, "trained": run.source.folder}))
     results = pd.DataFrame(rows)
     results = results.reindex(columns=[*results.columns, *(name for name in RESULTS if name not in results)])       # where every run failed
     for name, table in zip(NAMES, (results, _concatenated(curves, ("run", *CURVE_COLUMNS)), _concatenated(telemetry, ("run", *TELEMETRY_COLUMNS)),
-                                  _concatenated(evaluations, ()))):
+                                  _concatenated(evaluations, ()), _concatenated(alignment, ()))):
         write_atomic(directory / f"{name}.parquet", to_parquet(table))
 
 

@@ -15,7 +15,6 @@ import traceback
 from concurrent.futures import Future
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 from typing import Collection, Mapping, Sequence
@@ -25,7 +24,7 @@ from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, write_atomic, write_json
 from fxsim.training.interrupts import interruptible
 from fxsim.training.progress import SweepProgress, describe
-from fxsim.training.runs import command_line, machine, versions
+from fxsim.training.runs import provenance
 
 from .jobs import Run, Workers, run_all
 from .plan import Places, Planned, load_study, plan
@@ -69,9 +68,8 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
         failures |= {folder: line for folder, run in unfinished.items() if (line := kept_failure(run.directory))}
         write_store(out, planned, failures, unfinished, study.training_every)
         write_json(out / "manifest.json", {
-            "study": study.name, "command": command_line(), "versions": versions(), "machine": machine(), "runs": len({p.folder for p in planned}),
-            "open": len({*unfinished} - {*failures}), "failed": len(failures), "seconds": seconds_of(out, planned, {*failures, *unfinished}),
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+            "study": study.name, **provenance(), "runs": len({p.folder for p in planned}),
+            "open": len({*unfinished} - {*failures}), "failed": len(failures), "seconds": seconds_of(out, planned, {*failures, *unfinished})})
     return failures
 
 

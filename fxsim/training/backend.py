@@ -119,6 +119,13 @@ def _cpu_engine(config: Config) -> tuple[CpuEngine, dict[str, np.ndarray], Task]
     return CpuEngine(network, learning, arithmetic, config.seed, config.threads), arithmetic.weights_to_raw(network.weights), task
 
 
+def simulator(config: Config, network: Network, learning: Learning, precision: str | PrecisionSpec, steps: int) -> tuple[Engine, Arithmetic]:
+    """An engine of the simulator for another rule or precision than the run's own. The PyTorch reference, and for BPTT what has none: "auto"."""
+    arithmetic = make_arithmetic(precision, network, learning, steps, config.seed)
+    name = "auto" if config.engine == "reference" or learning.rule == "bptt" else config.engine
+    return make_engine(name, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib), arithmetic
+
+
 def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:
     """The engine and arithmetic of a configuration. Raises InputError for formats and combinations that cannot work."""
     if config.engine == "reference":

@@ -3,7 +3,8 @@
     DIR/checkpoints/iteration-000000150.ckpt        the last two of an unfinished run, the last one of a finished run
 
 A file is one line, ``fxsim-checkpoint sha256:`` with the checksum of all that follows, and an npz archive: the arrays of
-fxsim.training.State, and ``meta``, JSON as bytes: format, config, engine, formats, iteration, seconds, curves, telemetry (rows).
+fxsim.training.State, and ``meta``, JSON as bytes: format, config, engine, formats, iteration, seconds, curves, telemetry,
+alignment (rows).
 
 Which fields of the configuration may differ between a stored run and the one that goes on, because bits do not depend on
 them: ``threads``, ``learning.memory_mib``, ``checkpoint.every``, ``initial.path``, ``network.from``, in fixed point ``engine``, and
@@ -30,7 +31,7 @@ from quant import FLOATS
 from quant.spec import is_file
 
 from .interrupts import Interrupts
-from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, State, Training
+from .loop import ALIGNMENT_COLUMNS, CURVE_COLUMNS, TELEMETRY_COLUMNS, State, Training
 
 FORMAT = 1
 HEADER = b"fxsim-checkpoint sha256:"
@@ -39,7 +40,8 @@ FOLDER = "checkpoints"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
 FREE = ("threads", "learning.memory_mib", "checkpoint.every", "initial.path", "network.from")      # of a given network the checksum counts
-TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding")     # columns of text; the others hold numbers
+TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding",       # columns of text; the others hold numbers
+         "gradient", "numbers", "reference", "way", "layer")
 
 
 class OtherRun(InputError):
@@ -88,7 +90,8 @@ def to_bytes(training: Training, state: State) -> bytes:
             "data": training.task.digest,
             "iteration": state.iteration, "seconds": state.seconds,
             "curves": [[row[c] for c in CURVE_COLUMNS] for row in state.curves],
-            "telemetry": [[row[c] for c in TELEMETRY_COLUMNS] for row in state.telemetry]}
+            "telemetry": [[row[c] for c in TELEMETRY_COLUMNS] for row in state.telemetry],
+            "alignment": [[row[c] for c in ALIGNMENT_COLUMNS] for row in state.alignment]}
     content = io.BytesIO()
     np.savez(content, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **state.arrays)
     return _header(content.getvalue()) + content.getvalue()
@@ -161,7 +164,9 @@ def _state(archive: Archive, meta: dict, training: Training) -> State:
     curves = _rows(archive, "curves", meta, CURVE_COLUMNS, training)
     if [row["iteration"] for row in curves if row["split"] == "train"] != list(range(iteration)):
         raise archive.error("meta.curves", "iterations that are not 0, 1, 2, ...", f"a train row for each of {iteration} iterations")
-    return State(iteration, seconds, curves, _rows(archive, "telemetry", meta, TELEMETRY_COLUMNS, training), arrays)
+    telemetry, alignment = (_rows(archive, name, {"alignment": [], **meta}, columns, training)       # none in checkpoints of version 0.1
+                            for name, columns in (("telemetry", TELEMETRY_COLUMNS), ("alignment", ALIGNMENT_COLUMNS)))
+    return State(iteration, seconds, curves, telemetry, alignment, arrays)
 
 
 def _rows(archive: Archive, name: str, meta: dict, columns: tuple[str, ...], training: Training) -> list[dict]:

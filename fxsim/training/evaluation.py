@@ -12,30 +12,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from fxsim.config import Config, dump_config, load_config
 from fxsim.config.io import override
-from fxsim.engine.interface import Engine, Result, given
-from fxsim.engine.registry import make_engine
+from fxsim.engine.interface import Engine, given
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
-from fxsim.model.arithmetic import Arithmetic, make_arithmetic
+from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
 from quant import FLOATS
 from quant.files import read_text
 
+from .backend import simulator
 from .initial import checksum, fitted, network_in_file, network_of_run
 from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .metrics import accuracy, cross_entropy, measure, require_finite, squared_error
-from .runs import command_line, machine, versions
+from .runs import command_line, machine, provenance, versions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -90,18 +89,29 @@ def evaluate(source: str | Path, precisions: Sequence[str], changes: Sequence[st
 
     Raises InputError.
     """
-    if not precisions or len(set(precisions)) < len(precisions):
-        raise InputError("evaluate", "precisions", ", ".join(precisions) or "nothing", "at least one, each only once")
     network, own = network_in_file(Path(source), config)
-    formats = [change for change in changes if change.startswith("formats")]
-    base = override(plain(own), [change for change in changes if change not in formats], str(source))
+    formats, others = of_formats(changes)
+    base = override(plain(own), others, str(source))
     if trials is not None:
         field = "evaluation.batch_size" if base.task.classification else "batch_size"      # a regression is evaluated on its training trials
         base = base.changed({field: trials})
+    return compared(str(source), network, in_precisions("evaluate", base, precisions, formats, str(source)))
+
+
+def of_formats(changes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The changes of ``formats``, which hold for precisions in fixed point, and all others."""
+    formats = [change for change in changes if change.startswith("formats")]
+    return formats, [change for change in changes if change not in formats]
+
+
+def in_precisions(command: str, base: Config, precisions: Sequence[str], formats: Sequence[str], source: str) -> list[Config]:
+    """The configuration, of a float, in each precision, with changes of ``formats``. Raises InputError."""
+    if not precisions or len(set(precisions)) < len(precisions):
+        raise InputError(command, "precisions", ", ".join(precisions) or "nothing", "at least one, each only once")
     chosen = [base.changed({"precision": precision}) for precision in precisions]
     if formats and all(c.precision in FLOATS for c in chosen):
-        raise InputError("evaluate", formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
-    return compared(str(source), network, [c if c.precision in FLOATS else override(c, formats, str(source)) for c in chosen])
+        raise InputError(command, formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
+    return [c if c.precision in FLOATS else override(c, formats, source) for c in chosen]
 
 
 def plain(config: Config) -> Config:
@@ -126,12 +136,10 @@ def label(config: Config) -> str:
 
 
 def engine_of(config: Config, network: Network, steps: int) -> tuple[Engine, Arithmetic]:
-    """An engine to evaluate with, whatever rule the weights came from. The PyTorch reference records nothing: "auto" in its place."""
+    """An engine to evaluate with, whatever rule the weights came from. The PyTorch reference records nothing."""
     learning = learning_of(config)
     learning = replace(learning, rule="eprop") if learning.rule == "bptt" else learning
-    arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
-    name = "auto" if config.engine == "reference" else config.engine
-    return make_engine(name, network, learning, arithmetic, config.seed, config.threads), arithmetic
+    return simulator(config, network, learning, config.resolved_precision(), steps)
 
 
 def run(config: Config, network: Network, trials: Trials) -> Outcome:
@@ -144,10 +152,10 @@ def run(config: Config, network: Network, trials: Trials) -> Outcome:
         spikes.append(np.packbits(given(result.record)["z"].astype(bool)))
         results.append(replace(result, record=None))
     return Outcome(np.concatenate([r.readout for r in results]), np.concatenate([r.spike_counts for r in results]), spikes,
-                   {**_clipped_weights(arithmetic, network), **_summed(results)})
+                   {**clipped_weights(arithmetic, network), **summed([given(result.telemetry) for result in results])})
 
 
-def _clipped_weights(arithmetic: Arithmetic, network: Network) -> dict[str, dict[str, float]]:
+def clipped_weights(arithmetic: Arithmetic, network: Network) -> dict[str, dict[str, float]]:
     """Counters of the weights, as engines count what they store."""
     if arithmetic.spec is None:
         return {}
@@ -162,10 +170,11 @@ def _clipped_weights(arithmetic: Arithmetic, network: Network) -> dict[str, dict
     return found
 
 
-def _summed(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+def summed(tables: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Counters of several runs together, quantity -> counters."""
     total: dict[str, dict[str, float]] = {}
-    for result in results:
-        for name, counts in given(result.telemetry).items():
+    for table in tables:
+        for name, counts in table.items():
             before = total.get(name, dict.fromkeys(counts, 0))
             total[name] = {key: max(before[key], value) if key == "max_abs" else before[key] + value for key, value in counts.items()}
     return total
@@ -226,8 +235,7 @@ def save(evaluation: Evaluation, directory: Path, source: str | Path, changes: S
     write_csv(directory / "counts.csv", COUNTED, evaluation.counts)
     c = evaluation.config
     write_json(directory / "manifest.json", {
-        KIND: str(source), "task": c.task.name, "trials": evaluation.rows[0]["trials"], "changes": list(changes), "command": command_line(),
-        "versions": versions(), "machine": machine(), "date": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+        KIND: str(source), "task": c.task.name, "trials": evaluation.rows[0]["trials"], "changes": list(changes), **provenance()})
 
 
 def evaluate_in(directory: Path, config: Config, source: Path) -> dict[str, Any]:

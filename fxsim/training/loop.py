@@ -4,6 +4,7 @@ Rows that a run leaves (a row's iteration is the number of weight updates done b
 
     curves      task, rule, precision, seed, iteration, split (train | eval), loss, accuracy, nmse, rate_hz, seconds
     telemetry   task, rule, precision, seed, iteration, quantity, its format, and the counters of fxsim.model.telemetry
+    alignment   task, rule, precision, seed, and the columns of fxsim.training.alignment.rows
 """
 from __future__ import annotations
 
@@ -20,6 +21,8 @@ from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
 from fxsim.tasks.ahead import Ahead
 
+from .alignment.gradients import Gradients
+from .alignment.rows import COLUMNS as ALIGNED, align
 from .backend import make_backend
 from .initial import network_of, pinned
 from .metrics import Measured, measure, require_finite
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 CURVE_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "split", "loss", "accuracy", "nmse", "rate_hz", "seconds")
 TELEMETRY_COLUMNS = ("task", "rule", "precision", "seed", "iteration", "quantity", "word_bits", "frac_bits", "rounding",
                      "stored", "saturated", "underflowed", "stalled", "max_abs")
+ALIGNMENT_COLUMNS = ("task", "rule", "precision", "seed", *ALIGNED)
 TELEMETRY_TRIALS = 4        # the counting kernel is slow, and these many trials hold millions of stored values
 
 
@@ -42,6 +46,7 @@ class TrainingResult:
 
     curves: list[dict] = field(default_factory=list)
     telemetry: list[dict] = field(default_factory=list)
+    alignment: list[dict] = field(default_factory=list)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     stopped: bool = False       # the stop criterion was met and confirmed
 
@@ -63,6 +68,7 @@ class State:
     seconds: float              # spent on training so far
     curves: list[dict]
     telemetry: list[dict]
+    alignment: list[dict]
     arrays: dict[str, np.ndarray]
 
 
@@ -113,6 +119,7 @@ class Training:
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.updates
                 if telemetry == "always" and due or telemetry == "ends" and self.iteration == 0:
                     self._count_telemetry()
+                self._measure_alignment()
                 if due and self._evaluate() and config.evaluation.stop and self._confirmed():
                     self.result.stopped = True
                 if self.result.stopped or self.iteration == config.updates:
@@ -146,13 +153,14 @@ class Training:
     def state(self) -> State:
         """What :meth:`restore` goes on from. Arrays are not copied: updates replace them, they change none."""
         initial = {name: w for name, w in self.result.weights.items() if "initial" in name}
-        return State(self.iteration, self.seconds, list(self.result.curves), list(self.result.telemetry),
+        return State(self.iteration, self.seconds, list(self.result.curves), list(self.result.telemetry), list(self.result.alignment),
                      {**{f"optimizer_{name}": np.asarray(a) for name, a in self.optimizer.state().items()}, **initial})
 
     def restore(self, state: State) -> None:
         """Go on from the :meth:`state` of a run with the same configuration; arrays have the names, types and shapes of the own state."""
         self.optimizer.restore({name.removeprefix("optimizer_"): a for name, a in state.arrays.items() if name.startswith("optimizer_")})
         self.result.curves, self.result.telemetry, self.seconds_before = list(state.curves), list(state.telemetry), state.seconds
+        self.result.alignment = list(state.alignment)
 
     # ---- evaluation ------------------------------------------------------------------------------------------------
     def _evaluate(self) -> bool:
@@ -190,6 +198,18 @@ class Training:
             self.result.telemetry.append({
                 **self.labels, "iteration": self.iteration, "quantity": quantity, "word_bits": fmt and fmt.word_bits,
                 "frac_bits": fmt and fmt.frac_bits, "rounding": fmt and fmt.rounding, **counts})
+
+    @cached_property
+    def _gradients(self) -> Gradients:
+        return Gradients(self.config, self.network, self.config.aligned_precisions, self.task.steps)
+
+    def _measure_alignment(self) -> None:
+        """How gradients agree at these weights, if it is time for that; at the end it always is."""
+        asked = self.config.evaluation.alignment
+        if asked is not None and (self.iteration % asked.every == 0 or self.iteration == self.config.updates):
+            weights = self.arithmetic.weights_to_model(self.optimizer.weights)
+            self.result.alignment += [{**self.labels, **row} for row in
+                                      align(self._gradients, asked, weights, self.task.training_trials, self.iteration)]
 
     def _weights(self, when: str) -> dict[str, np.ndarray]:
         raw = self.optimizer.weights

@@ -4,6 +4,7 @@
     manifest.json   versions, command, seed, engine, machine, date, duration, formats; written last: "finished": true
     curves.csv      fxsim.training.CURVE_COLUMNS
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
+    alignment.csv   fxsim.training.ALIGNMENT_COLUMNS, where the configuration asks for it
     weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.given.stored)
     snapshot.npz    one evaluation trial after training, see snapshot()
     checkpoints/    the state of training, see fxsim.training.checkpoints
@@ -22,6 +23,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,11 +43,12 @@ from .backend import ModelUnits
 from .checkpoints import FOLDER as CHECKPOINTS, Checkpoints, OtherRun, require_same
 from .initial import pinned
 from .interrupts import interruptible
-from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
+from .loop import ALIGNMENT_COLUMNS, CURVE_COLUMNS, TELEMETRY_COLUMNS, Training, TrainingResult
 from .metrics import require_finite
 from .progress import Progress
 
 FILES = ("config.yaml", "manifest.json", "curves.csv", "telemetry.csv", "weights.npz", "snapshot.npz")
+ALIGNMENT = "alignment.csv"     # where it is asked for
 
 
 # ---- what a run was ------------------------------------------------------------------------------------------------
@@ -73,6 +76,12 @@ def machine() -> dict:
     return {"cpu": cpu or platform.machine(), "cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
 
 
+def provenance() -> dict[str, Any]:
+    """What a manifest says of where a result is from: command, versions, machine, date."""
+    return {"command": command_line(), "versions": versions(), "machine": machine(),
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+
+
 def default_directory(config: Config) -> str:
     """NAME-RULE-PRECISION-sSEED[-in-NETWORK][-from-INITIAL]; precisions of the same name with other formats have other names. Never a path."""
     numbers = config.resolved_precision()
@@ -94,7 +103,7 @@ def prepare(directory: Path, config: Config) -> Path:
     """Make the run directory and write its configuration, before a long run finds out that it cannot."""
     make_directory(directory)
     (directory / "manifest.json").unlink(missing_ok=True)     # what follows is not finished
-    for name in FILES:
+    for name in (*FILES, ALIGNMENT):
         remove_leftovers(directory, name)
     for name, text in portable(config).items():
         path = directory / (name or "config.yaml")
@@ -111,6 +120,8 @@ def save(directory: Path, training: Training, duration: float, with_snapshot: bo
     require_finite(config.name, {**result.weights, **shown}, "at the end")
     write_csv(directory / "curves.csv", CURVE_COLUMNS, result.curves)
     write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, result.telemetry)
+    if config.evaluation.alignment:
+        write_csv(directory / ALIGNMENT, ALIGNMENT_COLUMNS, result.alignment)
     write_npz(directory / "weights.npz", {**result.weights, **network_arrays(training.network)})
     if shown:
         write_npz(directory / "snapshot.npz", shown)

@@ -6,11 +6,20 @@ import pytest
 from places import ROOT
 
 
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_roundings_is_current():
+    assert (ROOT / "docs/rounding.svg").read_text() == script("draw_rounding").picture(), "python docs/draw_rounding.py"
+
+
 def test_the_picture_is_current():
     pytest.importorskip("grimp", reason="needs import-linter (extra dev)")
-    spec = importlib.util.spec_from_file_location("draw_rooms", ROOT / "docs/draw_rooms.py")
-    draw_rooms = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(draw_rooms)
+    draw_rooms = script("draw_rooms")
     pairs = draw_rooms.imports([room for level in draw_rooms.rooms() for room in level])
     order = {room: number for number, level in enumerate(draw_rooms.rooms()) for room in level}
     assert pairs and all(order[above] < order[below] for above, below in pairs)

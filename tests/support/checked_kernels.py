@@ -69,7 +69,7 @@ def _checked_memory() -> dict:
 
 
 class _Handed:
-    """fxsim.engine.cpu.handed, for functions that see what they are given."""
+    """fxsim.engine.cpu.state.Handed, for functions that see what they are given."""
 
     def __init__(self, values):
         self.values = values

@@ -1,4 +1,4 @@
-"""``fxsim export``, ``fxsim import`` and ``fxsim network``: what other systems can run, what comes from them, and networks as files."""
+"""``fxsim export``, ``import`` and ``network``: what other systems can run, what comes from them, and networks as files and pictures."""
 from __future__ import annotations
 
 from pathlib import Path

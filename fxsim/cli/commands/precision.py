@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Iterable
 
 import click
 
+from fxsim.cli.kept import keep
 from fxsim.cli.options import PATH, Items, change, config, force, jobs, out, refuse_changes
 from fxsim.cli.tables import cells, text_table
 from fxsim.errors import InputError
@@ -84,7 +85,7 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
         return
     from fxsim.files.ownership import claim_file
     from fxsim.files.writing import make_directory, write_atomic
-    from fxsim.study.calibration import calibrate as run_calibration
+    from fxsim.study.formats.calibration import calibrate as run_calibration
     from fxsim.training.progress import terminal_progress
     from quant.files import dump_yaml
     make_directory(out.parent)
@@ -98,8 +99,8 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
 
 
 def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jobs: int, out: Path) -> None:
+    from fxsim.study.formats.minimise import TOGETHER, minimise
     from fxsim.study.jobs import Workers
-    from fxsim.study.minimise import TOGETHER, minimise
     from fxsim.training.progress import terminal_sweep_progress
     from quant import PrecisionSpec
     before = settings.resolved_precision()
@@ -134,7 +135,4 @@ def evaluate(source: Path, changes: tuple[str, ...], precisions: list, trials: i
     found = run_evaluation(source, precisions, changes, trials, load_config(name) if name is not None else None)
     shown = [column for column in found.rows[0] if any(row[column] not in (None, "") for row in found.rows)]
     click.echo(text_table(cells([{column: row[column] for column in shown} for row in found.rows])))
-    if out is not None:
-        from fxsim.report.build import build_report
-        save(found, out, source, changes, force)
-        click.echo(f"report: {build_report(out)}")
+    keep(save, found, out, source, changes, force)

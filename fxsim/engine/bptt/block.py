@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fxsim.engine.cpu.block import WORDS, Block, aligned
-from fxsim.engine.cpu.handed import Handed
 from fxsim.engine.cpu.interleave import interleave
-from fxsim.engine.cpu.state import State
+from fxsim.engine.cpu.state import Handed, State
 from fxsim.model.network import Learning, Trials
 
 from .state import Back, Tape

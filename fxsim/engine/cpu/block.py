@@ -14,11 +14,10 @@ from fxsim.model.wiring import neighbour_tables
 from quant.quantities import INDEX
 from quant.random import trial_key
 
-from .handed import Handed
 from .interleave import interleave
 from .lane_order import unpacked
 from .sharing import wait
-from .state import History, Records, Room, State, Subject, Trials as BlockTrials
+from .state import Handed, History, Records, Room, State, Subject, Trials as BlockTrials
 
 RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
@@ -60,8 +59,8 @@ class Block:
         self.rooms: list[Handed] = []
         self.handed = [Handed(values) for values in (self.state, self.io, self.records, self.tel.ravel(), *given)]
 
-    def load(self, wires: Handed, trials: Trials) -> None:
-        """Begin with other trials, as many and as long ones, and weights, of Wires."""
+    def load(self, wires: Handed, trials: Trials, driven: np.ndarray | None = None) -> None:
+        """Begin with other trials, as many and as long ones, and weights, of Wires. ``driven``: (B, T, n) spikes, for kernels that are told them."""
         subject, k, state, io = self.subject, self.kernels, self.state, self.io
         self.wires = wires
         for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history.values)):
@@ -74,6 +73,8 @@ class Block:
         interleave(trials.x, io.x, k.LANES)
         interleave(subject.arithmetic.target_to_raw(trials.target), io.target, k.LANES)
         interleave(trials.duration, io.duration, k.LANES)
+        if driven is not None:
+            interleave(np.pad(driven.astype(np.uint8), ((0, 0), (0, 0), (0, -self.n % k.SIDE))), state.driven, k.LANES)
         if self.learn and subject.learning.rule == "shuffled_per_step":
             interleave(self._tables(trials.ids), io.tables, k.LANES)
 
@@ -97,7 +98,8 @@ class Block:
         cell = k.DT_L if unpacked(k.LANES) else k.DT_NINE       # as it is summed, unless wide words have another order than their sums
         return State(
             stream=zeros(1, np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A), r=zeros(n, k.DT_NUM), z=z,
-            z_words=z.view(WORDS[k.LANES_PER_WORD]), spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
+            z_words=z.view(WORDS[k.LANES_PER_WORD]), driven=zeros(self.length * n if k.DRIVEN else 0, np.uint8),
+            spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
             current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),
             grid=zeros(topo.n_cells, cell), new=zeros(topo.n_cells, cell), nine=zeros(1, k.DT_NINE),

@@ -20,9 +20,8 @@ from fxsim.model.telemetry import Counters
 from quant.spec import is_shipped
 
 from .block import Block, Outcome
-from .handed import Handed
 from .lane_order import group
-from .state import Subject, Tables, Wires
+from .state import Handed, Subject, Tables, Wires
 from .variant import Variant
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
@@ -95,20 +94,22 @@ class CpuEngine:
         return ThreadPoolExecutor(self.threads, "fxsim")
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
-            telemetry: bool = False, record: bool = False) -> Result:
+            telemetry: bool = False, record: bool = False, driven: np.ndarray | None = None) -> Result:
+        """``driven``: (B, T, n) spikes that neurons have in place of their own, see :meth:`fxsim.engine.oracle.oracle.Oracle.run`."""
         require_steps(trials, self.arithmetic.steps)
-        variant = WATCHING if record or telemetry else self.variant(trials.size)
+        variant = replace(WATCHING if record or telemetry else self.variant(trials.size), driven=driven is not None)
         kernels = self.module(variant)
         wires = self.wires(kernels, weights)
-        parts = [trials.take(slice(start, start + variant.lanes)) for start in range(0, trials.size, variant.lanes)]
+        places = [slice(start, start + variant.lanes) for start in range(0, trials.size, variant.lanes)]
 
-        def run(part: Trials, threads: int = 1) -> Outcome:
+        def run(place: slice, threads: int = 1) -> Outcome:
+            part = trials.take(place)
             spare = self._blocks.setdefault((variant, part.size, part.steps, learn), [])
             try:
                 block = spare.pop()
             except IndexError:
                 block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record)
-            block.load(wires, part)
+            block.load(wires, part, None if driven is None else driven[place])
             if threads > 1:
                 block.run_shared(self._pool, threads)
             else:
@@ -118,13 +119,13 @@ class CpuEngine:
                 spare.append(block)
             return outcome
 
-        few = len(parts) < self.threads
+        few = len(places) < self.threads
         if few and learn and not telemetry and self.tables.wiring.size >= WORTH_SHARING:    # share out each block's synapses
-            outcomes = [run(part, self.threads) for part in parts]
-        elif self.threads == 1 or len(parts) == 1 or telemetry and few:     # a block has one table of counters
-            outcomes = [run(part) for part in parts]
+            outcomes = [run(place, self.threads) for place in places]
+        elif self.threads == 1 or len(places) == 1 or telemetry and few:     # a block has one table of counters
+            outcomes = [run(place) for place in places]
         else:
-            outcomes = list(self._pool.map(run, parts))
+            outcomes = list(self._pool.map(run, places))
         return self._collect(outcomes, learn, telemetry)
 
     def wires(self, kernels: ModuleType, weights: dict[str, np.ndarray]) -> Handed:

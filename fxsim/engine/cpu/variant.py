@@ -30,7 +30,7 @@ CPU = Dialect((
             "take_pairs, take_low = (repeating(n, SPAN // WIDTH) for n in (2 * WIDTH, WIDTH))",
             "take_span, _, _, _, _, _, none_span, _ = memory(SPAN, 1, 1)"),
     modules=tuple(Path(__file__).with_name(f"{name}.py")
-                  for name in ("words", "lanes", "lane_order", "sharing", "handed", "state", "compiler")))
+                  for name in ("words", "lanes", "lane_order", "sharing", "state", "compiler")))
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Variant:
     telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
     general     for all formats that differ in numbers only, see :mod:`fxsim.engine.build.given`
     traces      of lines and neurons, for eligibility; without, rows of histories are beside each other
+    driven      neurons spike when they are told to, see :meth:`fxsim.engine.cpu.engine.CpuEngine.run`
     """
 
     lanes: int = 16
@@ -55,6 +56,7 @@ class Variant:
     telemetry: bool = False
     general: bool = False
     traces: bool = True
+    driven: bool = False
     dialect: ClassVar[Dialect] = CPU
 
     @property
@@ -78,4 +80,4 @@ class Variant:
         return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
                 "ROW": self.lanes * self.chunk + 32 if self.traces else self.lanes, "TRACES": self.traces,
                 "WIDTH": self._lanes(width), "SPAN": self._lanes(2 * width), "M": (1 << 40) - 1,
-                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry}
+                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry, "DRIVEN": self.driven}

@@ -19,6 +19,7 @@ from quant.quantities import INDEX
 from quant.random import element_key, random31, step_key, trial_key
 from quant.rounding import OVERFLOWS, ROUNDINGS
 
+Watch = Callable[[str, np.ndarray], None]
 LARGEST = (1 << 63) - 1      # what int64 holds
 KEY_BLOCK = 16      # steps whose keys of random bits are made at a time
 
@@ -204,11 +205,13 @@ class Numbers:
     t         the step whose random bits are next
     streams   (B,) random stream of each trial
     counters  telemetry table (see fxsim.model.telemetry), or None
+    watch     is shown each quantity and its new stored values, of what telemetry counts; or None
     """
 
     def __init__(self, arithmetic: Arithmetic, seed: int):
         self.arithmetic, self.spec, self.seed = arithmetic, arithmetic.spec, seed
         self.counters: np.ndarray | None = None
+        self.watch: Watch | None = None
         self._keys: dict[tuple[int, int], tuple[int, np.ndarray]] = {}
         self.t, self.streams = 0, np.zeros(0, np.uint32)
 
@@ -248,6 +251,8 @@ class Numbers:
                 random = random31(self.streams[:, None], self._element_keys(INDEX[quantity], exact.raw.shape[-1])).astype(np.int64)
             full, kept = round_into(fmt, exact, random)
             new = self.value(quantity, kept)
+        if self.watch is not None:
+            self.watch(quantity, new.raw if count is None else new.raw[..., count])
         if self.counters is not None:
             self._count(self.counters[INDEX[quantity]], quantity, exact, start, less, full, new.raw, slice(None) if count is None else count)
         return new

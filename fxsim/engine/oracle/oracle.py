@@ -22,7 +22,7 @@ from fxsim.model.telemetry import Counters
 from fxsim.model.wiring import eligibility_wiring, neighbour_tables
 from quant.quantities import INDEX
 
-from .exact import Exact, Groups, Numbers, Real
+from .exact import Exact, Groups, Numbers, Real, Watch
 
 
 class Somata:
@@ -56,6 +56,11 @@ class Somata:
         current_rec = (self.w_rec * number(self.z.take(self.pre_rec, -1))).scatter(self.onto_rec)
         current_in = (self.w_in * number(x.take(self.pre_in, -1))).scatter(self.onto_in)
         return self.integrate(current_in, current_rec)
+
+    def drive(self, z: np.ndarray) -> np.ndarray:
+        """Spikes z(t), (B, n), in place of those of the last step."""
+        self.count, self.z = self.count - self.z + z, z
+        return z
 
     def integrate(self, current_in: Exact, current_rec: Exact) -> np.ndarray:
         """The currents that arrive, (B, n) each, to spikes z(t)."""
@@ -202,6 +207,7 @@ class Oracle:
 
     def __init__(self, network: Network, learning: Learning, arithmetic: Arithmetic, seed: int = 0, threads: int = 0):
         self.network, self.learning, self.arithmetic, self.seed = network, learning, arithmetic, seed
+        self.watch: Watch | None = None     # see exact.Numbers
         if arithmetic.spec:
             proof_for(arithmetic, network)      # what the kernels refuse is no specification either
 
@@ -210,11 +216,14 @@ class Oracle:
         return Somata(numbers, self.network), Readout(numbers, self.network, self.learning)
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
-            telemetry: bool = False, record: bool = False) -> Result:
+            telemetry: bool = False, record: bool = False, driven: np.ndarray | None = None) -> Result:
+        """``driven``: (B, T, n) spikes that neurons have in place of their own. All else goes on as they say: resets and refractory periods,
+        adaptation, what reaches synapses and readout. Membrane potentials may then lie above the threshold of a neuron that is told to be silent."""
         net, topo, ar, rule = self.network, self.network.topology, self.arithmetic, self.learning
         T, S = trials.steps, rule.window
         numbers = Numbers(ar, self.seed)
         numbers.counters = np.zeros((len(INDEX), Counters.WIDTH), np.float64 if ar.spec is None else np.int64) if telemetry else None
+        numbers.watch = self.watch
         numbers.begin(trials.ids)
         somata, readout = self.neurons(numbers)
         signal, synapses = Signal(numbers, net, rule), Eligibility(numbers, net)
@@ -229,6 +238,8 @@ class Oracle:
             numbers.t, s, err = t, t - (T - S), None
             x = trials.x[:, t].astype(np.int64)
             z = somata.step(x)
+            if driven is not None:
+                z = somata.drive(driven[:, t].astype(np.int64))
             y = readout.step(z)
             if s >= 0:
                 out[:, s] = ar.to_scaled("readout", y.raw)

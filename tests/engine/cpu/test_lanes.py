@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fxsim.engine.cpu import lane_order
-from fxsim.engine.cpu.handed import Handed
 from fxsim.engine.cpu.interleave import interleave
 from fxsim.engine.cpu.lanes import held, loader, memory, put, repeating
+from fxsim.engine.cpu.state import Handed
 from fxsim.engine.cpu.words import OPERATIONS, all_at_most, less, positive, zero
 
 COUNTS = (1, 8, 64)     # a scalar, lanes in natural order, lanes in unpacked order where registers hold 16 or 32 of them

@@ -1,8 +1,8 @@
 """Calibration: formats whose ranges fit what a float32 training was seen to need.
 
-A float32 run of the configuration is trained and its telemetry, at every evaluation, gives the largest magnitude of each
-quantity in scaled units; weights and coefficients are looked at directly. From that, a format of ``word_bits`` bits gets as
-many fraction bits as leave the observed range, widened by ``headroom`` bits, unsaturated.
+A float32 run of the configuration is trained, and the histograms of what it stores (:mod:`.histograms`) give the largest magnitude of each
+quantity in scaled units. From that, a format of ``word_bits`` bits gets as many fraction bits as leave the observed range, widened by
+``headroom`` bits, unsaturated.
 
 Signs and roundings, and the ranges of quantities that did not occur (the learning signal under diffusion, say), come from a
 preset. Sums over a trial (ACCUMULATORS) get a word length of their own: a narrow state is no reason to clip a sum of thousands of them.
@@ -13,24 +13,22 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fxsim.config import Config
 from fxsim.engine.build.module import proof_for
 from fxsim.engine.build.plan import MAX_RATE_ERROR_FRAC
 from fxsim.errors import InputError
-from fxsim.model.arithmetic import Arithmetic, make_arithmetic
-from fxsim.model.network import LAYERS
+from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.topology import learning_of
 from fxsim.training.initial import network_of
-from fxsim.training.loop import Training
 from fxsim.training.progress import Progress
 from quant import QUANTITIES, PrecisionSpec, QFormat, load_spec
 from quant.formats import FRAC_BITS, WORD_BITS
 
+from .histograms import observe
+
+FLOAT = "float32"
 ACCUMULATORS = ("eligibility_sum", "gradient", "gradient_out")
-COEFFICIENTS = {"leak_membrane": "decay", "leak_adaptation": "decay", "leak_readout": "decay", "adaptation_gain": "adaptation_gain",
-                "adaptation_drive": "adaptation_drive", "diffusion_gain": "diffusion_gain"}
 
 
 @dataclass(frozen=True)
@@ -40,32 +38,6 @@ class Fitted:
     quantity: str
     largest: float | None
     format: QFormat
-
-
-def observe(config: Config, progress: Progress | None = None) -> dict[str, float]:
-    """quantity -> largest magnitude in scaled units during a float32 training of ``config``. InputError where nothing is counted."""
-    if config.learning.rule == "bptt":
-        raise InputError(config.name, "learning.rule", "bptt, which has no eligibility to count", "another rule")
-    training = Training(config.changed({"precision": "float32", "formats": {}, "evaluation.telemetry": "always"}))
-    if training.engine.name == "reference":
-        raise InputError(config.name, "engine", "reference, which counts nothing", "auto, cpu, cuda or oracle")
-    largest: dict[str, float] = {}
-
-    def note(quantity: str, values: ArrayLike) -> None:
-        largest[quantity] = max(largest.get(quantity, 0.0), float(np.max(np.abs(values), initial=0)))
-
-    def look_at_weights(training: Training) -> None:
-        for layer in LAYERS:
-            note(f"weight_{layer}", training.optimizer.weights[layer])
-
-    training.run(progress, look_at_weights)
-    for row in training.result.telemetry:
-        note(row["quantity"], row["max_abs"])
-    note("feedback", training.network.feedback)
-    assert isinstance(training.arithmetic, Arithmetic)      # not the reference, which has none
-    for name, quantity in COEFFICIENTS.items():
-        note(quantity, getattr(training.arithmetic.coefficients, name))
-    return largest
 
 
 def fit(base: PrecisionSpec, largest: dict[str, float], word_bits: int, accumulator_bits: int, headroom: int) -> list[Fitted]:
@@ -93,7 +65,7 @@ def calibrate(config: Config, word_bits: int, accumulator_bits: int = 31, headro
     for field, bits in (("--word-bits", word_bits), ("--accumulator-bits", accumulator_bits)):
         if not WORD_BITS[0] <= bits <= WORD_BITS[1]:
             raise InputError("calibrate", field, bits, f"{WORD_BITS[0]} to {WORD_BITS[1]}")
-    fitted = fit(load_spec(preset), observe(config, progress), word_bits, accumulator_bits, headroom)
+    fitted = fit(load_spec(preset), observe(config, {FLOAT: FLOAT}, progress=progress)[FLOAT].largest, word_bits, accumulator_bits, headroom)
     described = (f"{word_bits}-bit words fitted to a float32 run of {config.task.name} ({config.learning.rule}, {config.updates} updates), "
                  f"signs and roundings of {preset}")
     spec = PrecisionSpec(f"{config.task.name}_{word_bits}", {f.quantity: f.format for f in fitted}, described)

@@ -8,9 +8,10 @@ from click.testing import CliRunner
 
 from fxsim.cli.main import main
 from fxsim.errors import InputError
-from fxsim.study.calibration import ACCUMULATORS, calibrate, fit, observe
+from fxsim.study.formats.calibration import ACCUMULATORS, calibrate, fit
+from fxsim.study.formats.histograms import observe
+from fxsim.study.formats.minimise import START, TOGETHER, Search, Tried, minimise
 from fxsim.study.jobs import Workers
-from fxsim.study.minimise import START, TOGETHER, Search, Tried, minimise
 from fxsim.training.loop import Training
 from fxsim.training.progress import SweepProgress
 from quant import QUANTITIES, load_spec
@@ -27,7 +28,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def largest(config):
-    return observe(config)
+    return observe(config, {"float32": "float32"})["float32"].largest
 
 
 def test_a_fitted_run_saturates_nothing_and_one_range_bit_less_does(config, largest):
@@ -88,7 +89,7 @@ class Judge(Search):
 
 
 def test_the_search_finds_the_fewest_bits_alone_and_together(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("fxsim.study.minimise.Search", Judge)
+    monkeypatch.setattr("fxsim.study.formats.minimise.Search", Judge)
     told = []
     spec, decided = minimise(config.changed({"precision": "q16"}), [0], 0.05, tmp_path, Workers(), SweepProgress(), told.append, ["trace", "membrane"])
     assert (decided["trace"].word_bits, decided["membrane"].word_bits) == (6, 3)
@@ -106,7 +107,7 @@ def test_what_is_enough_is_judged_by_the_mean_of_the_tails(losses, margin, enoug
             pd.DataFrame({"split": "eval", "iteration": [0, 50, 75, 100], "accuracy": [0.5, 0.9 - loss, 0.8 - loss, 0.7 - loss], "nmse": np.nan}).to_csv(
                 out / "runs" / run.folder / "curves.csv", index=False)
         return {}
-    monkeypatch.setattr("fxsim.study.minimise.train_planned", curves)
+    monkeypatch.setattr("fxsim.study.formats.minimise.train_planned", curves)
     settings = config.changed({"precision": "q16", "iterations": 100})
     (tried,) = Search(settings, load_spec("q16"), [0, 1], margin, tmp_path, Workers(), SweepProgress()).run({("trace", 6): {"trace": 6}}).values()
     assert tried.enough == enough and tried.difference == pytest.approx(-np.mean(losses)) and tried.half_interval > abs(tried.difference)

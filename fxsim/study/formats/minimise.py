@@ -1,7 +1,7 @@
 """The fewest word bits of each quantity at which learning keeps its quality, found by paired runs.
 
 1. Alone: for each quantity by itself, bisection between 2 bits and the bits it has, everything else as it was. Fewer bits keep a format's range.
-   A word length is enough if, in the mean over the seeds, a run's tail of evaluations (:func:`.statistics.outcome.settled`) is no worse than
+   A word length is enough if, in the mean over the seeds, a run's tail of evaluations (fxsim.study.statistics.outcome.settled) is no worse than
    float32's, with the same initial weights and trials, by more than ``margin``.
 2. Together: all quantities at once with the bits found, and if that is not enough one bit more everywhere (never more than before), until it is.
 
@@ -29,10 +29,10 @@ from quant import PrecisionSpec
 from quant.files import dump_yaml
 from quant.formats import WORD_BITS
 
-from .jobs import Workers
-from .plan import Planned
-from .statistics.outcome import mean_of, settled
-from .sweep import train_planned
+from ..jobs import Workers
+from ..plan import Planned
+from ..statistics.outcome import mean_of, settled
+from ..sweep import train_planned
 
 FLOAT = "float32"
 START, TOGETHER = "as given", "all together"

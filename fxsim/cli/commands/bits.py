@@ -1,0 +1,95 @@
+"""``fxsim align``, ``ranges`` and ``sensitivity``: what formats and rules do to gradients, and what formats have to hold."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fxsim.cli.kept import keep
+from fxsim.cli.options import Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.tables import cells, text_table
+
+SHOWN = ("iteration", "gradient", "numbers", "reference", "way", "batches", "cosine", "cosine_low", "cosine_high", "angle", "ratio", "signs", "bias")
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CONFIG")
+@change
+@click.option("--rules", type=Items(), default="eprop,diffusion,shuffled_fixed,shuffled_per_step", show_default=True)
+@click.option("--precisions", type=Items(), default="float32,q16,w8s16,loihi2", show_default=True, help="Beside float64.")
+@click.option("--every", type=click.IntRange(min=1), default=50, show_default=True, help="Of a CONFIG: updates between measurements.")
+@click.option("--batches", type=Items(int), default="1", show_default=True, help="Training batches of a mean gradient.")
+@click.option("--driven", is_flag=True, help="Each precision also with the spikes of its float64 twin: what is lost in learning alone.")
+@click.option("--floor", type=click.FloatRange(0, 1), default=1e-6, show_default=True, help="float64 also with weights moved by this share.")
+@click.option("--config", "name", help="Task and network, for weights without a configuration of their own.")
+@out("Directory of table and page.  [default: none are written]")
+@force
+def align(source: str, changes: tuple[str, ...], rules: list, precisions: list, every: int, batches: list, driven: bool, floor: float,
+          name: str | None, out: Path | None, force: bool) -> None:
+    """Hold the gradients of rules and precisions against BPTT's and against float64's, at the same weights and trials.
+
+    A CONFIG is trained, and measured on the way. Of a RUN directory its first and its last weights are taken, of a file of weights these.
+    What is printed is of all weights as one vector; layers are in the table that --out writes. docs/alignment.md says what answers which question.
+    """
+    from fxsim.config import load_config
+    from fxsim.study.formats.align import align as run_alignment, save
+    from fxsim.training.alignment.rows import ALL
+    from fxsim.training.progress import terminal_progress
+    refuse_changes(changes, {"evaluation.alignment": "the options of this command"})
+    found = run_alignment(source, rules, precisions, every, batches, driven, floor, changes, load_config(name) if name is not None else None,
+                          terminal_progress)
+    click.echo(text_table(cells([{column: row[column] for column in SHOWN} for row in found.rows if row["layer"] == ALL])))
+    keep(save, found, out, source, changes, force)
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CONFIG")
+@change
+@click.option("--precisions", type=Items(), default="q16,w8s16,loihi2", show_default=True, help="Beside float32.")
+@click.option("--trials", type=click.IntRange(min=1), default=4, show_default=True, help="Evaluation trials; they hold millions of values.")
+@click.option("--config", "name", help="Task and network, for weights without a configuration of their own.")
+@out("Directory of tables and page.  [default: none are written]")
+@force
+def ranges(source: str, changes: tuple[str, ...], precisions: list, trials: int, name: str | None, out: Path | None, force: bool) -> None:
+    """Show which magnitudes each quantity takes, in float32 and as stored, beside what its format can hold.
+
+    A CONFIG is trained in float32, and looked at on the way. Of a RUN directory its first and its last weights are taken, of a file of weights these.
+    smallest, largest, last_bit, end: powers of two, in the simulator's scaled units. spare: bits at the top that no value of float32 needed;
+    below: share of float32's values that are less than the last bit.
+    """
+    from fxsim.config import load_config
+    from fxsim.study.formats.ranges import ranges as run_ranges, save
+    from fxsim.training.progress import terminal_progress
+    found = run_ranges(source, precisions, trials, changes, load_config(name) if name is not None else None, terminal_progress)
+    click.echo(text_table(cells(found.summary)))
+    keep(save, found, out, source, changes, force)
+
+
+@click.command()
+@config
+@change
+@click.option("--base", default="q24", show_default=True, help="Precision of all quantities but the one that is looked at.")
+@click.option("--rules", type=Items(), default="eprop,diffusion", show_default=True)
+@click.option("--seeds", type=Items(int), default="1", show_default=True)
+@click.option("--bits", type=Items(int), default=",".join(map(str, range(2, 17))), show_default=True, help="Word lengths; fewer bits keep the range.")
+@click.option("--roundings", type=Items(), default="floor,toward_zero,nearest_even,nearest_up,stochastic", show_default=True)
+@click.option("--quantities", type=Items(), default="", help="Only these.  [default: all that a rule uses]")
+@click.option("--ways", type=Items(), default="run,driven", show_default=True, help="As the network runs; driven by its float64 twin's spikes.")
+@jobs("Processes")
+@out("Directory of tables and page.", required=True)
+def sensitivity(config: str, changes: tuple[str, ...], base: str, rules: list, seeds: list, bits: list, roundings: list, quantities: list, ways: list,
+                jobs: int, out: Path) -> None:
+    """Find how many bits each quantity needs: one at a time in every word length and rounding, its gradients against float64's.
+
+    CONFIG is trained in float32; gradients are of its weights at the start, the middle and the end. What is measured is not repeated: an interrupted
+    sensitivity goes on with the same command, also with more rules, seeds or quantities.
+    """
+    from fxsim.config import load_config
+    from fxsim.report.build import build_report
+    from fxsim.study.formats.sensitivity import sensitivity as run_sensitivity
+    from fxsim.study.jobs import Workers
+    from fxsim.training.progress import terminal_sweep_progress
+    refuse_changes(changes, {"precision": "--base", "learning.rule": "--rules", "seed": "--seeds"})
+    settings = load_config(config, [f"precision={base}", *changes])
+    run_sensitivity(settings, out, rules, seeds, bits, roundings, quantities, ways, Workers(jobs), terminal_sweep_progress())
+    click.echo(f"report: {build_report(out)}")

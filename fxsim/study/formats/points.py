@@ -1,0 +1,117 @@
+"""The points of a sensitivity: one quantity of a precision in another format, and how well its gradients agree with float64's then."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+
+from fxsim.config import Config
+from fxsim.errors import InputError
+from fxsim.files.archive import Archive
+from fxsim.files.writing import make_directory, write_csv, write_npz
+from fxsim.model.network import LAYERS
+from fxsim.tasks import make_task
+from fxsim.training.alignment import measures
+from fxsim.training.alignment.gradients import TWIN, Gradient, Gradients
+from fxsim.training.alignment.rows import ALL, grouped, layer_of
+from fxsim.training.initial import network_of
+from fxsim.training.loop import Training
+from quant import QUANTITIES, PrecisionSpec
+
+GROUPS = 8          # of the batch's trials: each is a register full
+MOMENTS = ("start", "middle", "end")
+BASE = "nothing"    # in place of a quantity: the base precision as it is
+POINT = ("rule", "seed", "quantity", "word_bits", "rounding", "moment", "way", "layer")
+COLUMNS = (*POINT, *measures.COLUMNS, "seconds")
+OF_ONE_RULE = {"learning_signal": "eprop", "modulator": "diffusion", "diffusion_gain": "diffusion"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """All formats of one quantity at the weights of one training: what is made at once, by one process, and kept in one file.
+
+    config      of the training, with rule and seed, in float
+    weights     npz with a layer's weights at each moment, MOMENT_LAYER
+    """
+
+    config: Config
+    base: PrecisionSpec
+    quantity: str
+    bits: tuple[int, ...]
+    roundings: tuple[str, ...]
+    ways: tuple[str, ...]
+    weights: Path
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.config.learning.rule} seed {self.config.seed} {self.quantity}"
+
+    @property
+    def formats(self) -> Iterator[tuple[int | None, str | None, PrecisionSpec]]:
+        """(word bits, rounding, all formats). Fewer bits keep the range. What is programmed once is never rounded at random."""
+        if self.quantity == BASE:
+            yield None, None, self.base
+            return
+        once = QUANTITIES[self.quantity].kind == "coefficient" or self.quantity == "feedback"
+        for bits in self.bits:
+            for rounding in self.roundings:
+                if not (once and rounding == "stochastic"):
+                    yield bits, rounding, self.base.changed({self.quantity: {"word_bits": bits, "rounding": rounding}})
+
+
+def quantities_of(rule: str, base: PrecisionSpec) -> list[str]:
+    """Those that a rule uses, but for shadows: gradients do not depend on them."""
+    return [name for name in QUANTITIES if name in base.formats and OF_ONE_RULE.get(name, _kind(rule)) == _kind(rule)]
+
+
+def _kind(rule: str) -> str:
+    return "eprop" if rule == "eprop" else "diffusion"
+
+
+def train(config: Config, path: Path) -> None:
+    """Train, and keep the weights of every moment in ``path``."""
+    moments = dict(zip((0, config.updates // 2, config.updates), MOMENTS))
+    found: dict[str, np.ndarray] = {}
+
+    def between(training: Training) -> None:
+        if training.iteration in moments:
+            weights = training.arithmetic.weights_to_model(training.optimizer.weights)
+            found.update({f"{moments[training.iteration]}_{layer}": values for layer, values in weights.items()})
+    Training(config).run(None, between)
+    make_directory(path.parent)
+    write_npz(path, found)
+
+
+def measure(unit: Unit) -> None:
+    """Write the unit's file. Formats that are refused have rows without measures."""
+    config, network, task = unit.config, network_of(unit.config), make_task(unit.config)
+    groups = grouped(task.training_trials(config.updates), GROUPS)
+    twins = Gradients(config, network, {}, task.steps)
+    with Archive(unit.weights) as archive:
+        weights = {moment: {layer: archive.floats(f"{moment}_{layer}", (network.topology.synapses(layer).size,)).astype(np.float64)
+                            for layer in LAYERS} for moment in MOMENTS}
+    expected = {moment: twins.of(config.learning.rule, TWIN, weights[moment], groups) for moment in MOMENTS}
+    spikes = {moment: twins.spikes(weights[moment], groups) for moment in MOMENTS} if "driven" in unit.ways else {}
+    rows: list[dict[str, Any]] = []
+    for bits, rounding, spec in unit.formats:
+        point = {"rule": config.learning.rule, "seed": config.seed, "quantity": unit.quantity, "word_bits": bits, "rounding": rounding}
+        gradients, start = Gradients(config, network, {spec.name: spec}, task.steps), time.perf_counter()
+        try:
+            for moment in MOMENTS:
+                for way in unit.ways:
+                    found = gradients.of(config.learning.rule, spec.name, weights[moment], groups, spikes[moment] if way == "driven" else None)
+                    rows += _rows({**point, "moment": moment, "way": way}, found, expected[moment], time.perf_counter() - start)
+                    start = time.perf_counter()
+        except InputError:
+            rows += [{**dict.fromkeys(COLUMNS), **point, "moment": moment, "way": way, "layer": ALL} for moment in MOMENTS for way in unit.ways]
+    make_directory(unit.path.parent)
+    write_csv(unit.path, COLUMNS, rows)
+
+
+def _rows(point: dict[str, Any], found: Gradient, expected: Gradient, seconds: float) -> list[dict[str, Any]]:
+    return [{**point, "layer": layer, **measures.compared(layer_of(found, layer), layer_of(expected, layer)), "seconds": round(seconds, 3)}
+            for layer in (*LAYERS, ALL)]
+
