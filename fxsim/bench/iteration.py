@@ -94,7 +94,12 @@ def _subject(task: str, rule: str, precision: str, engine: str, threads: int) ->
     if task == SHD_LIKE:
         from .shd_like import simulator, trials
         peer, batch = simulator(precision, rule, engine, threads), trials()
-        return peer, batch, lambda: peer.update(batch)
+
+        def update() -> None:
+            gradients = peer.engine.run(peer.optimizer.weights, batch).gradients
+            assert gradients is not None
+            peer.optimizer.step(gradients, batch.size)
+        return peer, batch, update
     from fxsim.config import load_config
     from fxsim.training.loop import Training
     training = Training(load_config(task).changed({"learning.rule": rule, "precision": precision, "threads": threads, "engine": engine}))

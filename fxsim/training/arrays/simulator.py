@@ -100,11 +100,8 @@ class Simulator:
 
         targets     (B,) labels, or for a regression (B, window, K)
         """
-        return self.update(self._trials(spikes, targets, durations))
-
-    def update(self, trials: Trials) -> dict[str, float | None]:
-        """:meth:`learn` from trials that are put together already, with numbers of their own."""
         require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
+        trials = self._trials(spikes, targets, durations)
         result = self.engine.run(self.optimizer.weights, trials, learn=True)
         assert result.gradients is not None
         self.optimizer.step(result.gradients, trials.size)
