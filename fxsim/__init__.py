@@ -3,12 +3,12 @@
 config/     what a run is, as validated YAML            model/      the network as data, and the equations written once
 tasks/      trials, drawn from a seed                   reference/  PyTorch: the float anchor
 engine/     oracle, CPU, CUDA: one arithmetic           training/   the loop, optimizers, and what a run leaves on disk
-study/      many runs and their tables                  report/     the pages that show them
+hardware/   cost in memory and energy, fit of chips     study/      many runs and their tables
+report/     the pages that show them                    files/      writing and reading without trust
 verify/     exactness                                   bench/      speed
-files/      writing and reading without trust           cli/        the ``fxsim`` command
-errors      the one error that bad input ends in
+cli/        the ``fxsim`` command                       errors      the one error that bad input ends in
 
-Imports run down: cli, then report, bench and verify, study, training, engine, tasks and reference, model, config, files, and the
+Imports run down: cli, then report, bench and verify, study, hardware, training, engine, tasks and reference, model, config, files, and the
 package :mod:`quant`, where number formats live. Read model/network, then model/steps or engine/oracle, then training/loop.
 
     >>> import fxsim
@@ -27,6 +27,10 @@ from .errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fxsim.hardware.cost import Cost
+    from fxsim.model.given.arrays import make_network
+    from fxsim.model.given.stored import load_network, save_network
+    from fxsim.model.network import Network
     from fxsim.model.topology import build_network
     from fxsim.study.formats.align import Alignment
     from fxsim.study.formats.ranges import Ranges
@@ -40,7 +44,8 @@ if TYPE_CHECKING:
     __version__: str
 
 
-_LATE = {"Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology"}
+_LATE = {"Network": "fxsim.model.network", "Simulator": "fxsim.training.arrays.simulator", "build_network": "fxsim.model.topology",
+         "load_network": "fxsim.model.given.stored", "make_network": "fxsim.model.given.arrays", "save_network": "fxsim.model.given.stored"}
 
 
 def __getattr__(name: str) -> Any:
@@ -156,4 +161,14 @@ def ranges(source: str | Path | Config, precisions: list[str], trials: int = 4, 
     return found
 
 
-__all__ = ["InputError", "Simulator", "__version__", "align", "build_network", "compare", "evaluate", "load_config", "load_plugin", "ranges", "train"]
+def cost(source: str | Path, precisions: list[str] | None = None, changes: list[str] | tuple[str, ...] = (), trials: int = 8) -> Cost:
+    """Memory and operations (counted), spikes (measured) and energies (estimated) of a run directory, or of a configuration with its initial weights.
+
+    See :func:`fxsim.hardware.cost.cost`.
+    """
+    from fxsim.hardware.cost import cost
+    return cost(source, precisions or [], changes, trials)
+
+
+__all__ = ["InputError", "Network", "Simulator", "__version__", "align", "build_network", "compare", "cost", "evaluate", "load_config",
+           "load_network", "load_plugin", "make_network", "ranges", "save_network", "train"]

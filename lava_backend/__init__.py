@@ -4,7 +4,7 @@ package         a network on disk: weights, topology, formats, a script         
 runtime/        Lava in a child process group; worker: what runs there          exact/          the network as processes, to the bit
 three_factor/   e-prop on Lava's learning engine                                stock/          Lava's own LIF and Sparse
 studies/        comparisons with Lava that end in files                         progress        what a terminal shows
-fit             what a network needs, against what Loihi offers                 nir             graphs of NIR
+nir             graphs of NIR
 
 Read package, then exact/layer, then runtime/session. Only exact, three_factor's processes, the circuits and channels import Lava.
 """

@@ -20,12 +20,13 @@ import numpy as np
 from fxsim.config import Config, build_config, dump_config
 from fxsim.config.base import LARGEST, LONGEST, SMALLEST
 from fxsim.config.io import override
+from fxsim.config.network import NetworkConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_file
 from fxsim.files.writing import write_atomic
+from fxsim.model.given.stored import network_arrays, read_network
 from fxsim.model.network import LAYERS, Constants, Network, Synapses, Topology
-from fxsim.model.stored import network_arrays, read_network
 from fxsim.model.topology import build_network, constants_of, feedback_of
 from fxsim.tasks import make_task
 from fxsim.training.evaluation import engine_of
@@ -65,14 +66,13 @@ def library() -> Any:
     return nir
 
 
-def inexpressible(config: Config) -> list[str]:
+def inexpressible(constants: Constants, config: Config) -> list[str]:
     """What a run has that LIF and LI nodes cannot say."""
-    net = config.network
     found = ["subtractive reset (LIF: to v_reset)"]
-    if net.n_alif and net.beta:
-        found.append(f"adaptive threshold of {net.n_alif} neurons")
-    if net.refractory:
-        found.append(f"refractory period of {net.refractory} steps")
+    if constants.beta.any():
+        found.append(f"adaptive threshold of {np.count_nonzero(constants.beta)} neurons")
+    if constants.refractory:
+        found.append(f"refractory period of {constants.refractory} steps")
     if config.precision not in ("float32", "float64"):
         found.append(f"fixed-point formats of {config.precision}")
     return [*found, "learning rule and state"]
@@ -84,22 +84,32 @@ def graph_of(network: Network, config: Config) -> nir.NIRGraph:
 
     So does the whole network, as the bytes of an npz archive, where it is not what the configuration draws.
     """
-    nir, topo, net = library(), network.topology, config.network
+    nir, topo, said = library(), network.topology, _said(network.constants, config)
 
     def filled(size: int, value: float) -> np.ndarray:
         return np.full(size, value, np.float64)
     weights = {f"w_{layer}": nir.Linear(topo.synapses(layer).dense(network.weights[layer]).T.copy()) for layer in LAYERS}
     n, K = topo.n, topo.n_out
     nodes = {"input": nir.Input({"input": np.array([topo.n_in])}), **weights,
-             "neurons": nir.LIF(filled(n, net.tau_m * DT), filled(n, 1), filled(n, 0), filled(n, net.threshold), filled(n, 0)),
-             "readout": nir.LI(filled(K, net.tau_out * DT), filled(K, 1), filled(K, 0)),
+             "neurons": nir.LIF(filled(n, said["neurons", "tau"]), filled(n, 1), filled(n, 0), filled(n, said["neurons", "v_threshold"]),
+                                filled(n, 0)),
+             "readout": nir.LI(filled(K, said["readout", "tau"]), filled(K, 1), filled(K, 0)),
              "output": nir.Output({"output": np.array([K])})}
     metadata: dict[str, Any] = {CONFIG: dump_config(config)}
-    if config.initial is not None:
+    if not config.drawn:
         whole = io.BytesIO()
         np.savez_compressed(whole, **network_arrays(network))
         metadata[NETWORK] = np.frombuffer(whole.getvalue(), np.uint8)
     return nir.NIRGraph(nodes, sorted(EDGES), metadata=metadata)
+
+
+def _said(constants: Constants, config: Config) -> dict[tuple[str, str], float]:
+    """(node, field) -> what a file of ours says there: the configuration's number, or that of the network which the configuration names."""
+    if isinstance(config.network, NetworkConfig):
+        tau_m, tau_out = config.network.tau_m, config.network.tau_out
+    else:
+        tau_m, tau_out = (float(-1 / np.log(max(decay, SMALLEST))) for decay in (constants.alpha, constants.kappa))
+    return {("neurons", "tau"): tau_m * DT, ("neurons", "v_threshold"): constants.threshold, ("readout", "tau"): tau_out * DT}
 
 
 def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final", force: bool = False) -> list[str]:
@@ -108,7 +118,7 @@ def export_nir(directory: Path, path: Path, lossy: bool, when: str = "final", fo
     force   replace a file that fxsim did not write, too
     """
     network, config = network_of_run(directory, when)
-    lost = inexpressible(config)
+    lost = inexpressible(network.constants, config)
     if not lossy:
         raise InputError(directory, "network", ", ".join(lost), f"what NIR's LIF and LI can say; {ACCEPT} keeps the rest in metadata")
     claim_file(path, lambda content: content.startswith(HDF5) and CONFIG.encode() in content, force)
@@ -132,8 +142,10 @@ def import_nir(path: Path, config: Config | None = None, lossy: bool = False, ch
     own = _own_config(path, graph)
     if own is not None:
         wanted = override(config or own, changes)
-        _require_used(wanted, changes, tuple(NEURONS))
-        return Imported(_changed(_own_network(path, graph, own), wanted, tuple(NEURONS)), wanted, _differences(path, own, wanted))
+        names = tuple(NEURONS) if isinstance(wanted.network, NetworkConfig) else ()
+        _require_used(wanted, changes, names)
+        differences = _differences(path, own, wanted)
+        return Imported(_changed(_own_network(path, graph, own), wanted, names), wanted, differences)
     if config is None:
         raise InputError(path, f"metadata.{CONFIG}", "nothing", "a file of fxsim export nir, or --config with a task")
     if not lossy:
@@ -142,7 +154,7 @@ def import_nir(path: Path, config: Config | None = None, lossy: bool = False, ch
     _require_used(wanted, changes, (*NEURONS, "n_lif", "n_alif"))
     given = {change.partition("=")[0].strip() for change in changes}
     network = _changed(_foreign_network(path, graph, wanted), wanted, [name for name in NEURONS if f"network.{name}" in given])
-    net = constants_of(wanted.network)
+    net = constants_of(_drawn(path, wanted))
     kept = [f"network.{name}" for name, constant in NEURONS.items() if np.any(getattr(net, constant) != getattr(network.constants, constant))]
     from_file = (f"of the file, not of the configuration: {', '.join(kept)}",) if kept else ()
     return Imported(network, wanted, ("reset by subtraction instead of to v_reset", *from_file))
@@ -163,14 +175,18 @@ def _require_used(config: Config, changes: Sequence[str], neurons: Sequence[str]
 def _differences(path: Path, own: Config, wanted: Config) -> tuple[str, ...]:
     """Where the neurons of ``wanted`` are not those of the file. InputError where its synapses cannot be those."""
     there, here = own.network.model_dump(), wanted.network.model_dump()
+    if there.keys() != here.keys():
+        raise InputError(wanted.name, "network", ", ".join(here), f"{', '.join(there)}, as in {path}")
     for name in there:
-        if name not in (*NEURONS, "gamma") and there[name] != here[name]:
+        if name not in (*NEURONS, "gamma", "from") and there[name] != here[name]:
             raise InputError(wanted.name, f"network.{name}", here[name], f"{there[name]}, as in {path}")
-    return tuple(f"network.{name} is {here[name]}, not {there[name]}" for name in NEURONS if there[name] != here[name])
+    return tuple(f"network.{name} is {here[name]}, not {there[name]}" for name in NEURONS if name in there and there[name] != here[name])
 
 
 def _changed(network: Network, config: Config, names: Iterable[str]) -> Network:
     """The network with the configuration's value of these fields of NEURONS."""
+    if not isinstance(config.network, NetworkConfig):       # has none of them
+        return network
     wanted = constants_of(config.network)
     return replace(network, constants=replace(network.constants, **{NEURONS[name]: getattr(wanted, NEURONS[name]) for name in names}))
 
@@ -287,8 +303,7 @@ def _matrix(path: Path, graph: nir.NIRGraph, layer: str, shape: tuple[int, int] 
 
 def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
     network, weights = _drawn_or_stored(path, graph, config), {}
-    for name, field, expected in (("neurons", "tau", config.network.tau_m * DT), ("neurons", "v_threshold", config.network.threshold),
-                                  ("readout", "tau", config.network.tau_out * DT)):
+    for (name, field), expected in _said(network.constants, config).items():
         if getattr(graph.nodes[name], field)[0] != expected:
             raise InputError(path, f"{name}.{field}", getattr(graph.nodes[name], field)[0], f"{expected}, as its metadata say")
     for layer in LAYERS:
@@ -300,9 +315,16 @@ def _own_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
     return network.with_weights(weights)
 
 
+def _drawn(path: Path, config: Config) -> NetworkConfig:
+    """What the rest of a foreign network is drawn by."""
+    if not isinstance(config.network, NetworkConfig):
+        raise InputError(config.name, "network.from", config.network.path, f"a network that is drawn: {path} has no places, no feedback")
+    return config.network
+
+
 def _drawn_or_stored(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
     stored = graph.metadata.get(NETWORK)
-    if config.initial is None:
+    if config.drawn:
         return build_network(config)
     if not isinstance(stored, np.ndarray) or stored.dtype != np.uint8 or stored.ndim != 1:
         raise InputError(path, f"metadata.{NETWORK}", "nothing", "the bytes of the network that the run began with")
@@ -312,6 +334,7 @@ def _drawn_or_stored(path: Path, graph: nir.NIRGraph, config: Config) -> Network
 
 def _foreign_network(path: Path, graph: nir.NIRGraph, config: Config) -> Network:
     """LIF neurons with the file's weights (zero: no synapse); cells, feedback and what else learns come from ``config``."""
+    _drawn(path, config)
     base = build_network(config)
     sizes = {layer: (base.topology.synapses(layer).n_pre, base.topology.synapses(layer).n_post) for layer in LAYERS}
     matrices = {layer: _matrix(path, graph, layer, sizes[layer]) for layer in LAYERS}

@@ -25,8 +25,8 @@ from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import write_atomic, write_npz
 from fxsim.model.arithmetic import Arithmetic
+from fxsim.model.given.stored import LONGEST_SIDE, NUMBERS, drawn_arrays, read_beta, read_parts
 from fxsim.model.network import LAYERS, Constants, Learning, Network
-from fxsim.model.stored import LONGEST_SIDE, NUMBERS, drawn_arrays, read_permutation, read_topology
 from fxsim.model.topology import learning_of
 from fxsim.tasks import Task, make_task
 from fxsim.training.initial import network_in
@@ -43,7 +43,7 @@ NEURONS = tuple(SCRIPTS)
 FILES = ("package.yaml", "arrays.npz", "run.py")
 KIND, VERSION = "fxsim Lava package", 1
 FIXED_POINT = "a fixed-point precision, such as q16 (Lava processes compute with integers)"
-ARRAYS = """those of fxsim.model.stored.drawn_arrays, and for each layer in, rec, out: weight_, master_ (n_syn,) stored integers (masters
+ARRAYS = """those of fxsim.model.given.stored.drawn_arrays, and for each layer in, rec, out: weight_, master_ (n_syn,) stored integers (masters
 differ from weights only where the precision has shadow formats)"""
 
 
@@ -186,7 +186,7 @@ def save_package(package: Package, directory: Path, provenance: dict | None = No
     constants = {name: value for name, value in asdict(net.constants).items() if name != "beta"}
     meta = {"kind": KIND, "version": VERSION, "name": package.name, "neuron": package.neuron, "period": package.period, "seed": package.seed,
             "steps": package.steps, "updates": package.updates,
-            "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid)},
+            "sizes": {"neurons": topo.n, "inputs": topo.n_in, "outputs": topo.n_out, "grid": list(topo.grid) if topo.placed else None},
             "constants": {name: float(value) if isinstance(value, float) else int(value) for name, value in constants.items()},
             "learning": asdict(package.learning), "optimizer": package.optimizer.model_dump(mode="json"),
             "precision": package.spec.to_dict(), "config": package.config and _task_of(package.config),
@@ -231,10 +231,11 @@ def load_package(directory: str | Path) -> Package:
     fields = _Fields(source, meta)
     sizes, constants = fields.mapping("sizes"), fields.mapping("constants")
     n, m, K = (sizes.integer(name, 1) for name in ("neurons", "inputs", "outputs"))
-    grid = sizes.data.get("grid")
-    grid = tuple(grid) if isinstance(grid, list) else ()
-    if len(grid) != 2 or not all(type(side) is int and 0 < side <= LONGEST_SIDE for side in grid) or grid[0] * grid[1] < n:
-        raise InputError(source, "sizes.grid", list(grid), f"[h, w] with at least {n} cells")
+    grid = sizes.data.get("grid", ())       # null: neurons without places
+    if grid is not None:
+        grid = tuple(grid) if isinstance(grid, list) else ()
+        if len(grid) != 2 or not all(type(side) is int and 0 < side <= LONGEST_SIDE for side in grid) or grid[0] * grid[1] < n:
+            raise InputError(source, "sizes.grid", list(grid), f"[h, w] with at least {n} cells, or null")
     spec = spec_from_dict(meta.get("precision"), source)
     learning = _learning(fields.mapping("learning"))
     steps = fields.integer("steps", 1)
@@ -242,13 +243,13 @@ def load_package(directory: str | Path) -> Package:
         raise InputError(source, "learning", f"rule {learning.rule}, window {learning.window}",
                          f"a rule other than bptt, a window of 1 to {steps} steps")
     with Archive(directory / "arrays.npz") as archive:
-        topology = read_topology(archive, grid, m, n, K)
+        neurons = Constants(**{name: constants.number(name, *limits) for name, limits in NUMBERS.items()},
+                            refractory=constants.integer("refractory", 0), beta=read_beta(archive, n))
+        network = read_parts(archive, neurons, grid, m, n, K)
+        topology = network.topology
         weights, masters = ({layer: _stored(archive, f"{kind}_{layer}", topology.synapses(layer).size, spec.formats.get(
             f"shadow_{layer}" if kind == "master" else "", spec[f"weight_{layer}"])) for layer in LAYERS} for kind in ("weight", "master"))
-        network = Network(
-            Constants(**{name: constants.number(name, *limits) for name, limits in NUMBERS.items()},
-                      refractory=constants.integer("refractory", 0), beta=archive.floats("beta", (n,))),
-            topology, {}, archive.floats("feedback", (n, K)), read_permutation(archive, topology))
+    network.require_places(source, "learning.rule", learning.rule)
     config = build_config(meta["config"], f"{source}: config") if meta.get("config") is not None else None
     optimizer = _optimizer(meta.get("optimizer"), source)
     package = Package(str(meta.get("name")), spec, network, learning, fields.integer("seed", 0), steps, weights, masters,

@@ -2,6 +2,9 @@
 
     name: mine
     description: one line
+    sources: [where it comes from]    # optional, as are leaves_out: texts for whoever reads it
+    leaves_out: [what it does not say of the hardware]
+    learns: false                     # optional: for hardware that only infers; training is refused but for rule bptt, which happens off the chip
     extends: q16                      # optional: start from a preset or another file
     defaults: {rounding: floor}       # optional: signed, rounding, overflow for the formats written below
     quantities:
@@ -22,17 +25,24 @@ from .formats import FLOATS, QFormat
 from .quantities import QUANTITIES, SHADOWS
 
 FORMULA = "=+-@ "
-_TOP = ("name", "description", "extends", "defaults", "quantities")
+_TOP = ("name", "description", "sources", "leaves_out", "learns", "extends", "defaults", "quantities")
 _FIELDS = ("word_bits", "frac_bits", "signed", "rounding", "overflow")
 
 
 @dataclass(frozen=True)
 class PrecisionSpec:
-    """Formats of all quantities; ``shadow_*`` entries are optional."""
+    """Formats of all quantities; ``shadow_*`` entries are optional.
+
+    sources     where the word lengths come from;  leaves_out  what of the hardware they do not say
+    learns      False: for hardware that only infers
+    """
 
     name: str
     formats: dict[str, QFormat]
     description: str = ""
+    sources: tuple[str, ...] = ()
+    leaves_out: tuple[str, ...] = ()
+    learns: bool = True
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(self.formats.items())))
@@ -42,7 +52,7 @@ class PrecisionSpec:
 
     def replace(self, name: str | None = None, **formats: QFormat) -> PrecisionSpec:
         """A copy with some formats exchanged."""
-        return PrecisionSpec(name or self.name, {**self.formats, **formats}, self.description)
+        return replace(self, name=name or self.name, formats={**self.formats, **formats})
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> PrecisionSpec:
         """A copy with fields of some formats changed, ``{"membrane": {"word_bits": 12}}``; the name tells the changed formats.
@@ -69,13 +79,14 @@ class PrecisionSpec:
 
     def to_dict(self) -> dict:
         """Plain data that :func:`spec_from_dict` reads back."""
-        return {"name": self.name, "description": self.description,
-                "quantities": {q: asdict(f) for q, f in self.formats.items()}}
+        told = {"sources": list(self.sources), "leaves_out": list(self.leaves_out)}
+        return {"name": self.name, "description": self.description, **{field: texts for field, texts in told.items() if texts},
+                **({} if self.learns else {"learns": False}), "quantities": {q: asdict(f) for q, f in self.formats.items()}}
 
 
 def preset_names() -> list[str]:
-    """Names of the shipped presets, widest first."""
-    order = ["q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine"]
+    """Names of the shipped presets, widest first, then those that are named after hardware."""
+    order = ["q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine", "reckon", "spinnaker2", "xylo"]
     shipped = {p.name.removesuffix(".yaml") for p in resources.files("quant.presets").iterdir() if p.name.endswith(".yaml")}
     return sorted(shipped, key=lambda n: (order.index(n) if n in order else len(order), n))
 
@@ -121,13 +132,16 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     quantities = _mapping(data.get("quantities", {}), source, "quantities", (*QUANTITIES, *SHADOWS))
     defaults = _mapping(data.get("defaults", {}), source, "defaults", _FIELDS[2:])
     formats: dict[str, QFormat] = {}
+    learns = True
     if "extends" in data:
         if not isinstance(data["extends"], str):
             raise InputError(source, "extends", shown(data["extends"]), "a preset's name or a path")
         base = data["extends"]
         if base not in preset_names() and not Path(base).is_absolute():
             base = str(Path(source).parent / base)
-        formats.update(_load(base, (*seen, source)).formats)
+        extended = _load(base, (*seen, source))
+        formats.update(extended.formats)
+        learns = extended.learns
     for name, fields in quantities.items():
         fields = _mapping(fields, source, f"quantities.{name}", _FIELDS)
         for need in ("word_bits", "frac_bits"):
@@ -147,8 +161,18 @@ def spec_from_dict(data: object, source: str, seen: tuple[str, ...] = ()) -> Pre
     description = data.get("description", "")
     if not isinstance(description, str):
         raise InputError(source, "description", shown(description), "a text")
+    learns = data.get("learns", learns)
+    if not isinstance(learns, bool):
+        raise InputError(source, "learns", shown(learns), "true or false")
     ordered = {q: formats[q] for q in (*QUANTITIES, *SHADOWS) if q in formats}
-    return PrecisionSpec(label, ordered, description)
+    return PrecisionSpec(label, ordered, description, _texts(data, source, "sources"), _texts(data, source, "leaves_out"), learns)
+
+
+def _texts(data: dict, source: str, field: str) -> tuple[str, ...]:
+    texts = data.get(field, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InputError(source, field, shown(texts), "a list of texts")
+    return tuple(texts)
 
 
 def _mapping(value: object, source: str, field: str, allowed: tuple[str, ...]) -> dict:

@@ -1,4 +1,6 @@
-"""How fast a training iteration is at the paper's size: forward pass, learning and update; drawing trials apart.
+"""How fast a training iteration is at the paper's size, or a peer's: forward pass, learning and update; drawing trials apart.
+
+Synapse updates are counted densely: input and recurrent synapses times steps times trials, whether or not a spike has come over them.
 
 Each row is measured in a process of its own, so that its peak memory (above that of the imports) is its own.
 """
@@ -11,7 +13,14 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
-from typing import Callable, Iterable
+from typing import TYPE_CHECKING, Callable, Iterable
+
+from .shd_like import NAME as SHD_LIKE
+
+if TYPE_CHECKING:
+    from fxsim.model.network import Trials
+    from fxsim.training.arrays.simulator import Simulator
+    from fxsim.training.loop import Training
 
 TASKS = ("cue_accumulation", "delayed_match", "pattern_generation")        # those whose seconds are known of the authors' program
 COLUMNS = ("task", "rule", "precision", "engine", "threads", "seconds_per_iteration", "fastest_seconds", "synapse_updates_per_second", "peak_mib")
@@ -20,7 +29,12 @@ LONG = 20.0         # seconds after which no further repeat begins
 
 
 def default_rows(task: str | None = None, rule: str | None = None, precision: str | None = None, engine: str | None = None) -> list[dict]:
-    """What to measure: all tasks x (eprop, diffusion) x (float32, q16) and bptt in float32 on the CPU, narrowed by what is given."""
+    """What to measure: all tasks x (eprop, diffusion) x (float32, q16) and bptt in float32 on the CPU, narrowed by what is given.
+
+    The peer's network, :mod:`fxsim.bench.shd_like`, only where it is named: it takes minutes, and has no places to diffuse over.
+    """
+    if task == SHD_LIKE:
+        rule = rule or "eprop"
     rows = []
     for t in [task] if task else TASKS:
         for r in [rule] if rule else ("eprop", "diffusion", *(["bptt"] if engine in (None, "cpu", "reference") else [])):
@@ -58,24 +72,34 @@ def _fail(line: str) -> int:
 
 def measure_row(task: str, rule: str, precision: str, engine: str, threads: int, repeats: int) -> dict:
     """One row, in this process. ``repeats`` 0 only builds and loads the kernels."""
-    from fxsim.config import load_config
-    from fxsim.training.loop import Training
     if engine == "reference":
         import torch  # noqa: F401    (before memory is looked at)
     else:
         import numba  # noqa: F401
     before = peak_mib()
-    changes = {"learning.rule": rule, "precision": precision, "threads": threads, "engine": engine}
-    training = Training(load_config(task).changed(changes))
-    trials = training.task.training_trials(0)
-    training.engine.run(training.optimizer.weights, trials if repeats or engine != "reference" else trials.take(slice(0, 2)))
-    seconds = repeated(lambda: training.update(trials), repeats, _device_seconds if engine == "cuda" else seconds_of)
+    training, trials, update = _subject(task, rule, precision, engine, threads)
+    few = slice(64 if task == SHD_LIKE else 2)
+    training.engine.run(training.optimizer.weights, trials.take(few) if task == SHD_LIKE or (not repeats and engine == "reference") else trials)
+    seconds = repeated(update, repeats, _device_seconds if engine == "cuda" else seconds_of)
     topology = training.network.topology
     updates = (topology.syn_in.size + topology.syn_rec.size) * trials.steps * trials.size
     spent = median(seconds or [float("nan")])
     return {"task": task, "rule": rule, "precision": training.arithmetic.name, "engine": training.engine.name,
             "threads": getattr(training.engine, "threads", 1), "seconds_per_iteration": spent, "fastest_seconds": min(seconds or [float("nan")]),
             "synapse_updates_per_second": updates / spent, "peak_mib": peak_mib() - before}
+
+
+def _subject(task: str, rule: str, precision: str, engine: str, threads: int) -> tuple[Training | Simulator, Trials, Callable[[], object]]:
+    """What is timed, a batch, and an update with it."""
+    if task == SHD_LIKE:
+        from .shd_like import simulator, trials
+        peer, batch = simulator(precision, rule, engine, threads), trials()
+        return peer, batch, lambda: peer.update(batch)
+    from fxsim.config import load_config
+    from fxsim.training.loop import Training
+    training = Training(load_config(task).changed({"learning.rule": rule, "precision": precision, "threads": threads, "engine": engine}))
+    drawn = training.task.training_trials(0)
+    return training, drawn, lambda: training.update(drawn)
 
 
 def repeated(call: Callable[[], object], repeats: int, clock: Callable[[Callable], float] | None = None) -> list[float]:

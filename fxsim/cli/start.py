@@ -64,6 +64,7 @@ def hold_streams() -> None:
 def _steady(stream: TextIO | None, number: int) -> TextIO:
     raw = Steady(number, "w", closefd=False)
     encoding, errors = (stream.encoding, stream.errors) if stream else ("utf-8", "replace")
-    text = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=number == 2 or raw.isatty())
+    # Line by line into files and pipes, too: whoever follows the log of a job sees how far it is.
+    text = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
     text.reconfigure(write_through=number == 2)
     return text

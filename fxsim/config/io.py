@@ -56,8 +56,8 @@ def _merged(base: Any, given: Any) -> Any:
 
 
 def _is_another(base: Any, given: Any) -> bool:
-    """Of a section that has kinds: a task, an optimizer."""
-    return isinstance(base, dict) and isinstance(given, dict) and "name" in given and given["name"] != base.get("name")
+    """Of a section that has kinds: a task, an optimizer, a network that is given."""
+    return isinstance(base, dict) and isinstance(given, dict) and ("from" in given or "name" in given and given["name"] != base.get("name"))
 
 
 def load_run_config(directory: Path) -> Config:

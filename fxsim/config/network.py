@@ -1,12 +1,23 @@
-"""The sections ``network``, and ``initial``: the network that a run begins with, in place of one drawn from its seed."""
+"""The sections ``network``, drawn from the seed or given by a file, and ``initial``: the trained network that a run begins with."""
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_serializer, model_validator
+from pydantic_core import PydanticCustomError
 
 from .base import Count, NonNegative, Positive, PositiveReal, Section, Share, TimeConstant, refuse
+
+
+def _checksum(value: str) -> str:
+    if not re.fullmatch(r"([0-9a-f]{64})?", value):
+        raise PydanticCustomError("checksum", "64 hexadecimal digits, or nothing")
+    return value
+
+
+Path = Annotated[str, Field(min_length=1, max_length=4096)]
+Checksum = Annotated[str, AfterValidator(_checksum)]
 
 
 class Gains(Section):
@@ -46,20 +57,43 @@ class NetworkConfig(Section):
         return self.n_lif + self.n_alif
 
 
+class GivenNetwork(Section):
+    """A network of a file, whole: places, connections, constants, feedback, weights. Nothing of it is drawn."""
+
+    path: Path = Field(alias="from", description="a file of fxsim network --save or fxsim.save_network, see fxsim.model.given.stored")
+    sha256: Checksum = Field("", description="checksum of the file, which a run writes down: with another content it is refused")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, data: Any) -> Any:
+        others = [field for field in data if field in NetworkConfig.model_fields] if isinstance(data, dict) else []
+        if others:
+            refuse("network.from", f"a file beside {', '.join(others)}", "the file alone, which says the rest: --set network={from: FILE}")
+        return data
+
+    @model_serializer
+    def _as_written(self) -> dict[str, str]:
+        return {"from": self.path, "sha256": self.sha256}
+
+
+DRAWN, GIVEN = "drawn network", "given network"
+
+
+def _kind(value: Any) -> str:
+    return GIVEN if isinstance(value, GivenNetwork) or (isinstance(value, dict) and "from" in value) else DRAWN
+
+
+NetworkSection = Annotated[Union[Annotated[NetworkConfig, Tag(DRAWN)], Annotated[GivenNetwork, Tag(GIVEN)]], Discriminator(_kind)]
+NETWORKS: dict[str, type[Section]] = {DRAWN: NetworkConfig, GIVEN: GivenNetwork}      # what pydantic calls them in its errors
+
+
 class InitialConfig(Section):
     """A network of another run or program. In YAML the path alone will do; what it holds is in :mod:`fxsim.training.initial`."""
 
-    path: Annotated[str, Field(min_length=1, max_length=4096)] = Field(description="a run directory, a weights.npz, or a NIR file")
-    sha256: str = Field("", description="checksum of the file, which a run writes down: with another content it is refused")
+    path: Path = Field(description="a run directory, a weights.npz, or a NIR file")
+    sha256: Checksum = Field("", description="checksum of the file, which a run writes down: with another content it is refused")
     feedback: Literal["given", "readout"] = Field("given", description="B: the one that comes along, or the given readout weights")
     lossy: bool = Field(False, description="NIR of other programs: reset by subtraction instead of to v_reset")
-
-    @field_validator("sha256")
-    @classmethod
-    def _checksum(cls, value: str) -> str:
-        if not re.fullmatch(r"([0-9a-f]{64})?", value):
-            refuse("initial.sha256", value[:80], "64 hexadecimal digits, or nothing")
-        return value
 
 
 def as_section(value: Any) -> Any:

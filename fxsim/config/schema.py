@@ -19,7 +19,7 @@ from .base import Count, Integer, Name, Positive, Refusal, Section, refuse
 from .evaluation import OWN, CheckpointConfig, EvaluationConfig
 from .formats import FormatChange, Quantity
 from .learning import OPTIMIZERS, LearningConfig
-from .network import InitialConfig, NetworkConfig, as_section
+from .network import NETWORKS, InitialConfig, NetworkConfig, NetworkSection, as_section
 from .registry import load_plugin, plugin_of, read_task, section_of
 from .task import TaskSection
 
@@ -41,7 +41,7 @@ class Config(Section):
         2000, description="weight updates; of a data set that says its trials also epochs, \"10 epochs\"")
     batch_size: Positive = Field(64, le=10**6, description="trials of one update")
     task: Annotated[SerializeAsAny[TaskSection], PlainValidator(read_task)]
-    network: NetworkConfig
+    network: NetworkSection
     initial: Annotated[Optional[InitialConfig], BeforeValidator(as_section)] = Field(
         None, description="a network to begin with: path of a run directory, weights.npz or NIR file; null: drawn from the seed")
     learning: LearningConfig = LearningConfig()
@@ -54,11 +54,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        cells, n = self.network.grid[0] * self.network.grid[1], self.network.n
-        if n < 1:
-            refuse("network.n_lif", f"n_lif + n_alif = {n}", "at least 1 neuron")
-        if cells < n:
-            refuse("network.grid", f"{self.network.grid[0]} x {self.network.grid[1]} = {cells} cells", f"at least n_lif + n_alif = {n}")
+        if isinstance(self.network, NetworkConfig):
+            self._check_network(self.network)
         if isinstance(self.iterations, str) and not self.task.epoch:
             refuse("iterations", self.iterations, "a number of updates; epochs need task.trials, the trials in the training file of a data set")
         if self.learning.rule == "bptt":
@@ -67,8 +64,15 @@ class Config(Section):
             refuse("precision", f"{self.precision} with engine reference", "float32 or float64")
         if self.formats:
             self._check_formats()
-        self._check_memory()
         return self
+
+    def _check_network(self, network: NetworkConfig) -> None:
+        cells, n = network.grid[0] * network.grid[1], network.n
+        if n < 1:
+            refuse("network.n_lif", f"n_lif + n_alif = {n}", "at least 1 neuron")
+        if cells < n:
+            refuse("network.grid", f"{network.grid[0]} x {network.grid[1]} = {cells} cells", f"at least n_lif + n_alif = {n}")
+        self.check_memory(n, self._synapses(network))
 
     def _check_formats(self) -> None:
         if self.precision in FLOATS:
@@ -88,18 +92,23 @@ class Config(Section):
         if self.engine == "reference" and self.learning.memory_mib is not None:
             refuse("learning.memory_mib", f"{self.learning.memory_mib} with engine reference", "null, or engine auto or cpu")
 
-    def _check_memory(self) -> None:
-        needed, there = self.memory_estimate(), _physical_memory()
+    def check_memory(self, n: int, synapses: float) -> None:
+        """Refuses a run of n neurons and so many synapses that this machine has no memory for; of a given network, when it is read."""
+        needed, there = self.memory_estimate(n, synapses), _physical_memory()
         if needed > MEMORY_LIMIT_SHARE * there:
             refuse("network, task, batch_size", f"sizes that need about {needed / 2**30:.1f} GiB",
                     f"at most {MEMORY_LIMIT_SHARE:.0%} of this machine's {there / 2**30:.1f} GiB")
 
-    def memory_estimate(self) -> float:
+    def _synapses(self, network: NetworkConfig) -> float:
+        """About as many as will be drawn."""
+        n = network.n
+        density = {"full": 1.0, "sparse": network.recurrent_sparsity}.get(
+            network.connectivity, 0.15 if network.sigma_units == "relative" else min(1.0, 60 * max(1.0, network.sigma) / n))
+        return n * n * density + n * self.n_in * network.input_sparsity
+
+    def memory_estimate(self, n: int, synapses: float) -> float:
         """Bytes, roughly: input spikes and targets, synapse state, and what rule bptt keeps of its trials."""
-        n, m, trials = self.network.n, self.n_in, max(self.batch_size, self.evaluation.batch_size)
-        density = {"full": 1.0, "sparse": self.network.recurrent_sparsity}.get(
-            self.network.connectivity, 0.15 if self.network.sigma_units == "relative" else min(1.0, 60 * max(1.0, self.network.sigma) / n))
-        synapses = n * n * density + n * m * self.network.input_sparsity
+        m, trials = self.n_in, max(self.batch_size, self.evaluation.batch_size)
         window = self.task.window or self.task.steps
         spikes = 3.0 * trials * (self.task.steps * m + 8.0 * window * self.n_out)
         state = synapses * (60 + 16 * self.batch_size)
@@ -140,6 +149,11 @@ class Config(Section):
     def n_out(self) -> int:
         """Outputs."""
         return self.task.outputs
+
+    @property
+    def drawn(self) -> NetworkConfig | None:
+        """What the network is drawn by, where all of it is; None where a file gives it."""
+        return self.network if isinstance(self.network, NetworkConfig) and self.initial is None else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Data, and the file of the task where a plugin brought it: other processes load it, too."""
@@ -184,7 +198,7 @@ def build_config(data: Any, source: str) -> Config:
         raise InputError(source, "", type(error).__name__, "a configuration of ordinary depth and size") from None
 
 
-_TAGS = {*OPTIMIZERS}
+_TAGS = {*OPTIMIZERS, *NETWORKS}
 
 
 def one_line(error: Any, source: str, model: type[Section] = Config, sections: Mapping[str, type[Section]] = {}) -> InputError:
@@ -197,7 +211,8 @@ def one_line(error: Any, source: str, model: type[Section] = Config, sections: M
     field = ".".join(map(str, path))
     if error["type"] == "extra_forbidden":
         section = _section([part for part in error["loc"][:-1]], model, sections)
-        return InputError(source, field, "an unknown key", "one of " + ", ".join(section.model_fields))
+        names = (known.alias or name for name, known in section.model_fields.items())
+        return InputError(source, field, "an unknown key", "one of " + ", ".join(names))
     if error["type"] == "missing":
         return InputError(source, field, "nothing", "a value: this field is needed")
     if error["type"].startswith("union_tag"):
@@ -213,7 +228,7 @@ def _short(value: object) -> object:
 
 def _section(path: list, model: Any, sections: Mapping[str, type[Section]]) -> type[BaseModel]:
     """The model that a validation path points at."""
-    choices = {**sections, **OPTIMIZERS, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
+    choices = {**sections, **OPTIMIZERS, **NETWORKS, **dict.fromkeys((*QUANTITIES, *SHADOWS), FormatChange)}
     for part in path:
         if part in choices:
             model = choices[part]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fxsim.config.learning import RULES
+from fxsim.errors import InputError
 
 LAYERS = ("in", "rec", "out")
 
@@ -69,6 +70,7 @@ class Topology:
     syn_in: Synapses        # input channels -> neurons
     syn_rec: Synapses       # neurons -> neurons, no autapses
     syn_out: Synapses       # neurons -> outputs
+    placed: bool = True     # False: cells stand in for places that nobody gave, and nothing may diffuse over them
 
     @property
     def n(self) -> int:
@@ -108,6 +110,12 @@ class Network:
 
     def with_weights(self, weights: dict[str, np.ndarray]) -> Network:
         return replace(self, weights=weights)
+
+    def require_places(self, source: object, field: str, rule: str) -> None:
+        """InputError where the rule diffuses and the neurons have no places."""
+        if RULES[rule].diffuses and not self.topology.placed:
+            raise InputError(source, field, f"{rule} in a network without places",
+                             f"{' or '.join(name for name, known in RULES.items() if not known.diffuses)}, or cells on a grid (fxsim.make_network)")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.config.network import NetworkConfig
+from fxsim.errors import InputError
 
 from .draws import generator
 from .network import Constants, Learning, Network, Synapses, Topology
@@ -22,8 +23,8 @@ def learning_of(config: Config) -> Learning:
 
 
 def build_network(config: Config) -> Network:
-    """Constants, topology and initial weights of a run; a function of the configuration alone."""
-    net, seed = config.network, config.seed
+    """Constants, topology and initial weights of a run that draws them; a function of the configuration alone. Raises InputError for another."""
+    net, seed = _drawn(config), config.seed
     h, w = net.grid
     cell = generator(seed, "cells").permutation(h * w)[:net.n].astype(np.int32)
     topology = Topology((h, w), cell,
@@ -45,7 +46,13 @@ def constants_of(net: NetworkConfig) -> Constants:
 
 def feedback_of(config: Config, topology: Topology, w_out: np.ndarray) -> np.ndarray:
     """(n, K) feedback matrix of a run that begins with these readout weights."""
-    return feedback_matrix(config.network, topology, w_out, generator(config.seed, "feedback"))
+    return feedback_matrix(_drawn(config), topology, w_out, generator(config.seed, "feedback"))
+
+
+def _drawn(config: Config) -> NetworkConfig:
+    if not isinstance(config.network, NetworkConfig):
+        raise InputError(config.name, "network.from", config.network.path, "a network that is drawn; of a file: fxsim.load_network")
+    return config.network
 
 
 def sparse_synapses(n_pre: int, n_post: int, share: float, rng: np.random.Generator) -> Synapses:

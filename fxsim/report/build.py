@@ -35,8 +35,11 @@ def build_report(directory: str | Path, published: str | Path | None = None) -> 
             page: Path = getattr(import_module(module, __package__), build)(Path(directory))
             return page
     from .data import read_comparison
-    from .figures import draw_figures
+    from .figures import draw_figures, title
+    from .network_picture import save_network_picture
     from .page import write_page
     comparison = read_comparison(Path(directory), Path(published) if published else None)
-    figures = draw_figures(comparison, Path(directory) / "figures")
+    figures = draw_figures(comparison, folder := Path(directory) / "figures")
+    for task, network in comparison.networks.items():
+        figures[f"network_{task}"] = save_network_picture(network, f"{title(task)}: the network of one seed", folder, f"network_{task}")
     return write_page(comparison, figures, Path(directory) / "report.html")

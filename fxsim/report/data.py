@@ -15,6 +15,8 @@ from fxsim.config.registry import SHIPPED as TASKS
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.writing import read_csv_text
+from fxsim.model.given.stored import read_network
+from fxsim.model.network import Network
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
@@ -35,6 +37,7 @@ class Comparison:
     telemetry: pd.DataFrame
     snapshots: Snapshots        # (task, rule, precision) -> arrays of one trial
     published: dict[str, pd.DataFrame] = field(default_factory=dict)    # task -> the authors' curves
+    networks: dict[str, Network] = field(default_factory=dict)          # task -> the network of one of its runs
 
     @property
     def tasks(self) -> list[str]:
@@ -83,7 +86,9 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
             raise InputError(directory / "curves.csv", column, str(unknown[0])[:80], "one of " + ", ".join(known))
     telemetry = read_table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
     tables = read_published(published, list(dict.fromkeys(curves["task"]))) if published else {}
-    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, _snapshots(directory / "runs", curves), tables)
+    shown = _chosen(directory / "runs", curves)
+    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, {key: _snapshot(path) for key, path in shown.items()}, tables,
+                      _networks(shown))
 
 
 def read_published(directory: Path, tasks: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -121,7 +126,7 @@ def read_manifest(path: Path) -> dict:
     return manifest
 
 
-def _snapshots(folder: Path, curves: pd.DataFrame) -> Snapshots:
+def _chosen(folder: Path, curves: pd.DataFrame) -> dict[tuple[str, str, str], Path]:
     """One snapshot per task, rule and precision of the curves, of one seed wherever possible: the same trial, comparable."""
     wanted = set(map(tuple, curves[["task", "rule", "precision"]].drop_duplicates().to_numpy()))
     by_seed: dict[object, dict[tuple[str, str, str], Path]] = {}
@@ -133,7 +138,19 @@ def _snapshots(folder: Path, curves: pd.DataFrame) -> Snapshots:
     chosen: dict[tuple[str, str, str], Path] = {}
     for paths in sorted(by_seed.values(), key=len):     # the seed that has most overwrites the others
         chosen.update(paths)
-    return {key: _snapshot(path) for key, path in chosen.items()}
+    return chosen
+
+
+def _networks(shown: dict[tuple[str, str, str], Path]) -> dict[str, Network]:
+    """task -> the network of the first run that is shown of it and has kept one."""
+    found: dict[str, Network] = {}
+    for (task, _, _), path in shown.items():
+        weights = path.with_name("weights.npz")
+        if task not in found and weights.exists():
+            with Archive(weights) as archive:
+                if "sizes" in archive:      # version 0.1 kept weights alone
+                    found[task] = read_network(archive)
+    return found
 
 
 def _snapshot(path: Path) -> dict[str, np.ndarray]:

@@ -47,7 +47,7 @@ class Sweep:
         return {**{run: {"paper_size": False, "iterations": int(updates)} for run, updates in ended.items()},
                 **{p.folder: {"paper_size": is_paper_size(p.config), "c_reg": p.config.learning.c_reg, "k": p.config.learning.k,
                               "iterations": p.config.updates}
-                   for p in plan(self.study, str(self.path / "study.yaml"), given=False) if p.config.initial is None}}
+                   for p in plan(self.study, str(self.path / "study.yaml"), given=False) if p.config.drawn}}
 
 
 def read_sweep(directory: Path, published: Path | None = None) -> Sweep:

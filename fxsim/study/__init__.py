@@ -3,8 +3,7 @@
 plan        a study's YAML and its runs             sweep       makes them; store: their tables
 estimate    what a sweep takes                          statistics/ what is said from paired runs
 comparison  rule x precision x seed, paired         jobs        runs in processes, on cores or a cluster
-formats/    what formats do to gradients, the ranges and bits that they need
-cost        memory and operations                   demo        what ``make demo`` trains
+formats/    what formats do to gradients; formats from ranges   demo        what ``make demo`` trains
 
 Read plan, then sweep.
 """

@@ -19,7 +19,7 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
-from fxsim.training.initial import pinned
+from fxsim.training.initial import neurons_of, pinned
 from fxsim.training.interrupts import interruptible
 from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
@@ -107,7 +107,7 @@ def concatenate(tables: Sequence[Path], columns: tuple[str, ...], target: Path) 
 
 def describe_task(config: Config, rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int]) -> dict:
     """The manifest's entry of one task."""
-    return {"n": config.network.n, "steps": config.task.steps, "batch_size": config.batch_size,
+    return {"n": neurons_of(config), "steps": config.task.steps, "batch_size": config.batch_size,
             "iterations": config.updates, "seeds": list(seeds), "rules": list(rules),
             "precisions": [precision_name(p) for p in precisions], "c_reg": config.learning.c_reg,
             "paper_size": is_paper_size(config)}

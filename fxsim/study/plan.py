@@ -29,7 +29,7 @@
 
 Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
 study are relative to its file. Beside a study that a sweep has kept, in study.files, lies all that it names: see :class:`Places`. In the
-path of ``initial``, "{seed}" stands for the run's seed.
+paths of ``initial`` and ``network.from``, "{seed}" stands for the run's seed.
 """
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ from pydantic import Field, ValidationError
 from fxsim.config import Config, config_names, load_config
 from fxsim.config.base import Integer, Name, Positive, Section
 from fxsim.config.io import portable
+from fxsim.config.network import GivenNetwork
 from fxsim.config.schema import one_line
 from fxsim.config.tasks import ADDED
 from fxsim.errors import InputError
@@ -65,7 +66,8 @@ from .statistics.contrasts import Contrast, Statistics
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
 Label = Union[Name, Literal[""]]
-SEED = "{seed}"         # in the path of an initial network
+SEED = "{seed}"         # in the path of a given network
+GIVEN = {"initial": "path", "network": "from"}        # sections that may name a file -> the field that does
 Value = Union[bool, int, float, str, list, dict, None]
 
 
@@ -327,6 +329,8 @@ def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
     changes: dict[str, Any] = {"seed": seed}
     if config.initial is not None:
         changes["initial.path"] = config.initial.path.replace(SEED, str(seed))
+    if isinstance(config.network, GivenNetwork):
+        changes["network.from"] = config.network.path.replace(SEED, str(seed))
     seeded = config.changed(changes, where)
     return pinned(seeded) if given else seeded
 
@@ -344,11 +348,12 @@ def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places
     precision = changes.get("precision")
     if isinstance(precision, str):
         changes["precision"] = places.precision(precision)
-    for field, initial in changes.items():
-        if field in ("initial", "initial.path") and isinstance(initial, str):
-            changes[field] = str(places.folder / initial)
-        elif field == "initial" and isinstance(initial, dict) and isinstance(initial.get("path"), str):
-            changes[field] = {**initial, "path": str(places.folder / initial["path"])}
+    for field, value in changes.items():
+        path = GIVEN.get(field)
+        if field in ("initial", "initial.path", "network.from") and isinstance(value, str):
+            changes[field] = str(places.folder / value)
+        elif path and isinstance(value, dict) and isinstance(value.get(path), str):
+            changes[field] = {**value, path: str(places.folder / value[path])}
     return changes
 
 

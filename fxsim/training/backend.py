@@ -82,6 +82,14 @@ class Reference:
         return Result(result.readout, result.spike_counts, result.gradients, None, None)
 
 
+def require_learning(source: str, spec: PrecisionSpec | None, rule: str) -> None:
+    """InputError for a rule that learns on the chip in a precision whose hardware only infers. BPTT happens off the chip, forward as the chip
+    does."""
+    if spec is not None and not spec.learns and rule != "bptt":
+        raise InputError(source, "precision", f"{spec.name}, whose hardware does not learn, with rule {rule}",
+                         f"learning.rule=bptt, which trains off the chip; fxsim evaluate RUN --precisions {spec.name}; or a precision that learns")
+
+
 def kernels_of(config: Config) -> list[str]:
     """What the CPU engine compiles for a run of this configuration, by name. Raises InputError."""
     return _cpu_engine(config)[0].kernels(config.batch_size, config.evaluation.batch_size)
@@ -125,5 +133,6 @@ def make_backend(config: Config, network: Network, learning: Learning, steps: in
             raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
         return Backend(Reference(network, learning, config.precision, config.seed), ModelUnits(config.precision))
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
+    require_learning(config.name, arithmetic.spec, learning.rule)
     engine = make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
     return Backend(engine, arithmetic)

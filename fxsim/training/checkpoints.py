@@ -7,8 +7,8 @@ fxsim.training.State, and ``meta``, JSON as bytes: format, config, engine, forma
 alignment (rows).
 
 Which fields of the configuration may differ between a stored run and the one that goes on, because bits do not depend on
-them: ``threads``, ``learning.memory_mib``, ``checkpoint.every``, ``initial.path``, in fixed point ``engine``, and ``iterations`` if there
-are more. See require_same.
+them: ``threads``, ``learning.memory_mib``, ``checkpoint.every``, ``initial.path``, ``network.from``, in fixed point ``engine``, and
+``iterations`` if there are more. See require_same.
 """
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMES = f"iteration-{9 * '[0-9]'}.ckpt"
 FOLDER = "checkpoints"
 KEEP = 2                    # the one before is there if the last one is damaged
 LARGEST = 1e150             # no run gets to larger numbers, which would overflow in the optimizer
-FREE = ("threads", "learning.memory_mib", "checkpoint.every", "initial.path")      # of a given network the checksum counts
+FREE = ("threads", "learning.memory_mib", "checkpoint.every", "initial.path", "network.from")      # of a given network the checksum counts
 TEXTS = ("task", "rule", "precision", "split", "quantity", "rounding",       # columns of text; the others hold numbers
          "gradient", "numbers", "reference", "way", "layer")
 

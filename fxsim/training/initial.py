@@ -1,11 +1,13 @@
-"""The network that a run begins with: drawn from the seed, or given by the configuration's ``initial``.
+"""The network that a run begins with: drawn from the seed, or given.
 
-A given network replaces all that is drawn: places, connections, weights, feedback, the controls' permutation. Sizes, grid and the
-neurons' constants are the configuration's and must agree. Given is
+``network: {from: FILE}`` gives all of it, the neurons' constants too (fxsim.model.given.stored); only its sizes must be those of the task.
+
+``initial`` gives a trained one, which replaces all that is drawn: places, connections, weights, feedback, the controls' permutation. Sizes,
+grid and the neurons' constants are those of the section network and must agree. Given is
 
     a run directory     what its weights.npz holds after training (final_*)
-    weights.npz         the same. Without the network's own arrays (fxsim.model.stored) final_in, final_rec and final_out, each (n_syn,) in
-                        model units, belong to the connections that the configuration draws
+    weights.npz         the same. Without the network's own arrays (fxsim.model.given.stored) final_in, final_rec and final_out, each (n_syn,) in
+                        model units, belong to the connections that the section network has
     another file        what a reader of that suffix makes of it. Installed packages offer readers under the entry point ``fxsim.networks``,
                         suffix without its dot -> module:function of (path, configuration or None), which gives a Network and the
                         configuration, or the file's own where there was none; NIR's is in lava_backend.nir
@@ -25,43 +27,80 @@ from typing import Callable
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.config.base import Refusal
 from fxsim.config.io import load_run_config
+from fxsim.config.network import GivenNetwork, InitialConfig, NetworkConfig
 from fxsim.errors import InputError
 from fxsim.files.archive import Archive
-from fxsim.model.network import LAYERS, Network
-from fxsim.model.stored import read_network
+from fxsim.model.given.stored import load_network, read_network
+from fxsim.model.network import LAYERS, Constants, Network
 from fxsim.model.topology import build_network, constants_of, feedback_of
 from quant.files import read_regular, read_text
 
 READERS = "fxsim.networks"      # entry points: suffix -> module:function
 LARGEST_FILE = 1 << 32
 DECAYS = {"alpha": "tau_m", "rho": "tau_adaptation", "kappa": "tau_out"}
+SHARED = ("threshold", "refractory", "alpha", "rho", "kappa")      # constants of all neurons that a run must agree on
 SAME = 1e-6                     # relative: other programs store time constants in float32
 
 
 def pinned(config: Config) -> Config:
-    """The configuration with the checksum of its initial network. InputError if the file has another one than the configuration says."""
-    given = config.initial
-    if given is None:
-        return config
-    found = checksum(Path(given.path))
-    if given.sha256 and given.sha256 != found:
-        raise InputError(given.path, "initial.sha256", found, f"{given.sha256}, the weights that the run begins with")
-    return config.model_copy(update={"initial": given.model_copy(update={"sha256": found})})
+    """The configuration with the checksums of the files that give its network. InputError if one has another than the configuration says."""
+    sums: dict[str, GivenNetwork | InitialConfig] = {}
+    if isinstance(config.network, GivenNetwork):
+        _require_sum("network.sha256", config.network, sum := file_sum(Path(config.network.path), "network.from"))
+        sums["network"] = config.network.model_copy(update={"sha256": sum})
+    if config.initial is not None:
+        _require_sum("initial.sha256", config.initial, sum := checksum(Path(config.initial.path)))
+        sums["initial"] = config.initial.model_copy(update={"sha256": sum})
+    return config.model_copy(update=sums)
+
+
+def _require_sum(field: str, given: GivenNetwork | InitialConfig, found: str) -> None:
+    if given.sha256 not in ("", found):
+        raise InputError(given.path, field, found, f"{given.sha256}, the content that the run begins with")
 
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file of weights; of a directory of that of its finished run. Raises InputError."""
-    return hashlib.sha256(read_regular(_weights_file(path), LARGEST_FILE, "initial", "a file of weights")).hexdigest()
+    return file_sum(_weights_file(path), "initial")
+
+
+def file_sum(path: Path, field: str) -> str:
+    """SHA-256 of a file that ``field`` names. Raises InputError."""
+    return hashlib.sha256(read_regular(path, LARGEST_FILE, field, "a file of a network")).hexdigest()
 
 
 def network_of(config: Config) -> Network:
     """The network that a run of this configuration begins with. Raises InputError for a given one that does not fit, by layer and size."""
-    given = pinned(config).initial
-    if given is None:
+    config = pinned(config)
+    given, network = config.initial, _base(config)
+    if given is not None:
+        base, network = network, fitted(given.path, _read(_weights_file(Path(given.path)), config)[0], config)
+        if isinstance(config.network, GivenNetwork):
+            network = _same_neurons(given.path, network, base)
+        if given.feedback == "readout":
+            network = replace(network, feedback=network.topology.syn_out.dense(network.weights["out"]))
+    network.require_places(config.name, "learning.rule", config.learning.rule)
+    return network
+
+
+def neurons_of(config: Config) -> int:
+    """n of a run's network. Raises InputError."""
+    return config.network.n if isinstance(config.network, NetworkConfig) else _base(config).topology.n
+
+
+def _base(config: Config) -> Network:
+    """The network of the section ``network``."""
+    if isinstance(config.network, NetworkConfig):
         return build_network(config)
-    network = fitted(given.path, _read(_weights_file(Path(given.path)), config)[0], config)
-    return network if given.feedback == "given" else replace(network, feedback=network.topology.syn_out.dense(network.weights["out"]))
+    network = fitted(config.network.path, load_network(config.network.path), config)
+    topology = network.topology
+    try:
+        config.check_memory(topology.n, topology.syn_in.size + topology.syn_rec.size)
+    except Refusal as refusal:
+        raise InputError(config.name, refusal.field, refusal.found, refusal.allowed) from None
+    return network
 
 
 def network_in_file(path: Path, config: Config | None = None) -> tuple[Network, Config]:
@@ -80,7 +119,7 @@ def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Confi
 
 def network_in(archive: Archive, config: Config) -> Network:
     """The network that the weights of a run belong to, with the weights that it was drawn with or none."""
-    return build_network(config) if config.initial is None else read_network(archive)
+    return build_network(config) if config.drawn else read_network(archive)
 
 
 def _weights_file(path: Path) -> Path:
@@ -105,8 +144,10 @@ def _read(path: Path, config: Config | None) -> tuple[Network, Config]:
     with Archive(path) as archive:
         if "sizes" in archive:
             return _weighted(archive, read_network(archive), "final"), config
-        network = _weighted(archive, build_network(config), "final")
-        return replace(network, feedback=feedback_of(config, network.topology, network.weights["out"])), config
+        network = _weighted(archive, _base(config), "final")
+        if isinstance(config.network, NetworkConfig):
+            network = replace(network, feedback=feedback_of(config, network.topology, network.weights["out"]))
+        return network, config
 
 
 def _weighted(archive: Archive, network: Network, when: str) -> Network:
@@ -126,20 +167,40 @@ def _reader(path: Path) -> Callable[[Path, Config | None], tuple[Network, Config
 
 def fitted(source: str, network: Network, config: Config) -> Network:
     """The network with the configuration's own constants. Raises InputError, by layer and size or by constant, if the two do not agree."""
-    topo, wanted, net = network.topology, constants_of(config.network), config.network
-    n_in, n, n_out = config.n_in, net.n, config.n_out
-    for layer, sizes in {"in": (n_in, n), "rec": (n, n), "out": (n, n_out)}.items():
+    topo, net = network.topology, config.network
+    n = net.n if isinstance(net, NetworkConfig) else topo.n
+    for layer, sizes in {"in": (config.n_in, n), "rec": (n, n), "out": (n, config.n_out)}.items():
         found = topo.synapses(layer).n_pre, topo.synapses(layer).n_post
         if found != sizes:
             raise InputError(source, f"layer {layer}", f"{found[0]} x {found[1]}", f"{sizes[0]} x {sizes[1]}, as network and task say")
-    if topo.grid != tuple(net.grid):
-        raise InputError(source, "grid", list(topo.grid), f"{list(net.grid)}, as network.grid says")
+    if not isinstance(net, NetworkConfig):
+        return network
+    wanted = constants_of(net)
+    if topo.grid != tuple(net.grid) or not topo.placed:
+        raise InputError(source, "grid", list(topo.grid) if topo.placed else "no places", f"{list(net.grid)}, as network.grid says")
     if not np.allclose(network.constants.beta, wanted.beta, rtol=SAME, atol=0):
         beta = network.constants.beta
         raise InputError(source, "beta", f"{np.count_nonzero(beta)} neurons that adapt, with up to {beta.max():.6g}",
                          f"{net.n_alif} with {net.beta}, as network.n_alif and network.beta say")
-    for name in ("threshold", "refractory", "alpha", "rho", "kappa"):
-        found_value, value = getattr(network.constants, name), getattr(wanted, name)
-        if not np.isclose(found_value, value, rtol=SAME, atol=0) and (name != "rho" or wanted.beta.any()):
-            raise InputError(source, name, f"{found_value:.9g}", f"{value:.9g}, as network.{DECAYS.get(name, name)} says")
+    _require_same(source, network.constants, wanted, {name: f"network.{DECAYS.get(name, name)}" for name in SHARED})
     return replace(network, constants=wanted)
+
+
+def _same_neurons(source: str, network: Network, base: Network) -> Network:
+    """The network with the constants of the one that the section network gives. Raises InputError if the two do not agree."""
+    for name, found, value in (("neurons", network.topology.n, base.topology.n), ("places", network.topology.placed, base.topology.placed),
+                               ("grid", network.topology.grid, base.topology.grid)):
+        if found != value:
+            raise InputError(source, name, found, f"{value}, as in the file of network.from")
+    if not np.allclose(network.constants.beta, base.constants.beta, rtol=SAME, atol=0):
+        raise InputError(source, "beta", "other neurons that adapt, or adapt otherwise", "those in the file of network.from")
+    _require_same(source, network.constants, base.constants, dict.fromkeys(SHARED, "the file of network.from"))
+    return replace(network, constants=base.constants)
+
+
+def _require_same(source: str, found: Constants, wanted: Constants, origin: dict[str, str]) -> None:
+    """InputError for the first constant that differs. ``origin``: constant -> what says it."""
+    for name, where in origin.items():
+        value, expected = getattr(found, name), getattr(wanted, name)
+        if not np.isclose(value, expected, rtol=SAME, atol=0) and (name != "rho" or wanted.beta.any()):
+            raise InputError(source, name, f"{value:.9g}", f"{expected:.9g}, as {where} says")

@@ -5,7 +5,7 @@
     curves.csv      fxsim.training.CURVE_COLUMNS
     telemetry.csv   fxsim.training.TELEMETRY_COLUMNS
     alignment.csv   fxsim.training.ALIGNMENT_COLUMNS, where the configuration asks for it
-    weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.stored)
+    weights.npz     initial and final weights in model units, and as stored (raw_), and the network they belong to (fxsim.model.given.stored)
     snapshot.npz    one evaluation trial after training, see snapshot()
     checkpoints/    the state of training, see fxsim.training.checkpoints
 """
@@ -29,12 +29,13 @@ import numpy as np
 
 from fxsim.config import Config
 from fxsim.config.io import portable
+from fxsim.config.network import GivenNetwork
 from fxsim.engine.oracle.oracle import Oracle
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, remove_leftovers, write_atomic, write_csv, write_json, write_npz
 from fxsim.model.arithmetic import make_arithmetic
-from fxsim.model.stored import network_arrays
+from fxsim.model.given.stored import network_arrays
 from quant import PrecisionSpec
 from quant.files import parse_yaml, read_text
 
@@ -82,12 +83,13 @@ def provenance() -> dict[str, Any]:
 
 
 def default_directory(config: Config) -> str:
-    """NAME-RULE-PRECISION-sSEED[-from-INITIAL]; precisions of the same name with other formats have other names. Never a path."""
+    """NAME-RULE-PRECISION-sSEED[-in-NETWORK][-from-INITIAL]; precisions of the same name with other formats have other names. Never a path."""
     numbers = config.resolved_precision()
     name = numbers if isinstance(numbers, str) else Path(config.precision).stem
     if config.formats:
         name += "-" + hashlib.sha256(json.dumps(config.model_dump(mode="json")["formats"], sort_keys=True).encode()).hexdigest()[:6]
-    begun = f"-from-{Path(config.initial.path).resolve().stem}" if config.initial else ""
+    begun = f"-in-{Path(config.network.path).resolve().stem}" if isinstance(config.network, GivenNetwork) else ""
+    begun += f"-from-{Path(config.initial.path).resolve().stem}" if config.initial else ""
     return file_name(f"{config.name}-{config.learning.rule}-{name}-s{config.seed}{begun}")
 
 

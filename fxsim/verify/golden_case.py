@@ -97,7 +97,7 @@ def _network(archive: Archive, config: CaseConfig, shapes: dict[str, tuple[int, 
     permutation = archive.integers("shuffle_permutation", (h * w,))
     if not np.array_equal(np.sort(permutation), np.arange(h * w)):
         raise archive.error("shuffle_permutation", "repeated or missing cells", f"a permutation of 0 .. {h * w - 1}")
-    topology = Topology(grid, _cells(archive, config), *(synapses[layer] for layer in LAYERS))
+    topology = Topology(grid, _cells(archive, config), synapses["in"], synapses["rec"], synapses["out"])
     feedback = archive.floats("feedback", shapes["out"], config.dtype).astype(np.float64)
     return Network(_constants(archive, config), topology, weights, feedback, permutation.astype(np.int32))
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Callable
 
 from fxsim.config import Config
+from fxsim.config.network import NetworkConfig
+from fxsim.errors import InputError
 from fxsim.files.writing import make_directory, write_atomic, write_csv, write_json
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.training.loop import CURVE_COLUMNS, Training
@@ -26,6 +28,8 @@ def stock_training(config: Config, directory: Path) -> Training:
     """A training of ``config`` in mode loihi_lif: LIF neurons without refractory period, stock formats. Writes precision.yaml."""
     precision = config.resolved_precision()
     assert isinstance(precision, PrecisionSpec)
+    if not isinstance(config.network, NetworkConfig):
+        raise InputError(config.name, "network.from", config.network.path, "a network that is drawn, here of LIF neurons alone")
     write_atomic(directory / "precision.yaml", dump_yaml(stock_spec(precision).to_dict()).encode())
     changed = config.changed({"network.n_lif": config.network.n, "network.n_alif": 0, "network.refractory": 0, "engine": "oracle",
                               "precision": str(directory / "precision.yaml"), "formats": {}})

@@ -8,14 +8,16 @@ from typing import Iterator
 
 import numpy as np
 import pandas as pd
-from click.testing import CliRunner
 from scipy import stats
 
-from fxsim.cli.main import main
+from fxsim.cli.commands.chips import TABLE
+from fxsim.cli.tables import text_table
 from fxsim.config import load_config
+from fxsim.hardware.cost import counted_tables
+from fxsim.hardware.memory import memory
+from fxsim.hardware.operations import ELIGIBILITY, FORWARD, WINDOW, operations
 from fxsim.model.topology import build_network
 from fxsim.report import published
-from fxsim.study.cost import ELIGIBILITY, FORWARD, WINDOW, memory, operations
 from fxsim.study.plan import load_study
 from fxsim.study.statistics.outcome import mean_of
 
@@ -81,8 +83,8 @@ def load_order(names: pd.Index) -> list[str]:
 
 
 def cost() -> list[str]:
-    printed = CliRunner().invoke(main, ["cost", "delayed_match"], catch_exceptions=False).output
-    return ["    " + line if line else "" for line in printed.rstrip().splitlines()]
+    printed = "\n\n".join(map(text_table, counted_tables(load_config("delayed_match"), TABLE.split(","))))
+    return ["    " + line if line else "" for line in printed.splitlines()]
 
 
 TABLES = {"curves": curves, "minimal": minimal, "cost": cost, **weights_page.TABLES}

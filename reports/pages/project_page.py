@@ -7,18 +7,17 @@ from typing import Iterator
 from fxsim.config.evaluation import CheckpointConfig
 from fxsim.engine.cuda.device import OLDEST
 from fxsim.verify.golden import TOLERANCE
-from quant import PrecisionSpec, load_spec
+from quant import PrecisionSpec, load_spec, preset_names
 
 from measured_pages import data, markdown
 
 SOFTMAX_ERROR = 2e-7       # tests/model/test_softmax.py holds the integer softmax to 1.5e-7 and one unit of 2^-30
-PRESETS = ("q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine")
 NEURON, SYNAPSE = ("membrane", "adaptation", "trace"), ("eligibility", "adaptation_eligibility", "filtered_eligibility")
 
 
 def presets() -> list[str]:
     return markdown([["preset", "bits of weights", "of neuron state", "of synapse state", "what it is"],
-                     *([f"`{name}`", *(word_bits(load_spec(name), part) for part in (("weight_in",), NEURON, SYNAPSE)), load_spec(name).description] for name in PRESETS)])
+                     *([f"`{name}`", *(word_bits(load_spec(name), part) for part in (("weight_in",), NEURON, SYNAPSE)), load_spec(name).description] for name in preset_names())])
 
 
 def word_bits(spec: PrecisionSpec, quantities: tuple[str, ...]) -> str:

@@ -137,6 +137,12 @@ def test_presets_lists_every_format():
         assert word in out
 
 
+def test_presets_of_one_name_says_where_its_words_come_from():
+    out = fxsim("presets", "reckon").output
+    assert "source: ReckOn, doc/README.md" in out and "leaves out: ReckOn keeps no state" in out and "u12.8 S" in out and "q32" not in out
+    refused(fxsim("presets", "reckoned"), "reckoned", "did you mean reckon?")
+
+
 def test_each_rounding_has_a_letter_of_its_own():
     assert initials(["floor", "toward_zero", "nearest_up"]) == {"floor": "F", "toward_zero": "Z", "nearest_up": "U"}
     assert list(initials(["floor", "toward_zero", "away_from_zero", "zero"]).values()) == ["F", "Z", "A", "zero"]

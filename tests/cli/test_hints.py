@@ -32,7 +32,7 @@ from tiny import SHORT, tiny
     (["train", "delayed_match", "--set", "precision=q-16"], ["did you mean q16?"]), (["train", "delayed_match", "--set", "precision=flaot32"], ["did you mean float32?"]),
     (["train", "delayed_mtch.yaml"], ["did you mean delayed_match?"]),
     (["train", "delayed_match", "--out", ""], ["--out: found an empty path"]), (["sweep", "", "--out", "x"], ["an empty path"]), (["report", ""], ["an empty path"]),
-    (["bench", "iteration", "--json", ""], ["--json: found an empty path"]), (["lava", "fit", ""], ["an empty path"])])
+    (["bench", "iteration", "--json", ""], ["--json: found an empty path"]), (["fit", ""], ["an empty path"]), (["cost", ""], ["an empty path"])])
 def test_hints(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.yaml").touch()

@@ -124,7 +124,7 @@ def test_arrays_that_claim_petabytes_or_hold_objects_are_refused_within_a_gigaby
 
 
 @pytest.mark.parametrize("command", [["train", "{}"], ["train", "delayed_match", "--set", "precision={}"], ["sweep", "{}", "--out", "out"],
-                                     ["export", "lava", "{}", "out"], ["report", "{}"], ["verify", "golden", "{}"], ["lava", "fit", "{}"]])
+                                     ["export", "lava", "{}", "out"], ["report", "{}"], ["verify", "golden", "{}"], ["fit", "{}"], ["cost", "{}"]])
 @pytest.mark.parametrize("kind", ["missing", "directory", "fifo", "device", "binary", "endless", "loop"])
 def test_things_that_are_no_files(command, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,6 @@
 """What the terminal does to a command: it goes away, fills up, or sends a signal at any moment. Work is never lost, and the reason is a line."""
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -62,6 +63,14 @@ def test_training_goes_on_without_its_output(output, said, tmp_path):
         process = begin(arguments, preexec_fn=lambda: os.close(1))
     assert process.stderr.read() == said and process.wait() == 0
     assert (tmp_path / "run/manifest.json").exists() and len((tmp_path / "run/curves.csv").read_text().splitlines()) == 1 + 12 + 5
+
+
+def test_who_follows_a_log_sees_every_line_at_once():
+    statement = "from fxsim.cli.start import hold_streams; hold_streams(); print('a line'); input()"
+    with subprocess.Popen([sys.executable, "-c", statement], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        seen, _, _ = select.select([process.stdout], [], [], 60)
+        assert seen and process.stdout.readline() == b"a line\n"
+        process.communicate(b"\n")
 
 
 def test_a_progress_that_cannot_print_costs_no_updates(tmp_path):

@@ -17,7 +17,7 @@ from processes import wait_until
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
-@pytest.mark.parametrize("page, least", [("precision_study.md", 7), ("fixed_point.md", 3), ("your_data.md", 2), ("your_task.md", 2), ("arrays.md", 3), ("off_chip.md", 5), ("alignment.md", 1), ("rounding.md", 1)])
+@pytest.mark.parametrize("page, least", [("precision_study.md", 7), ("fixed_point.md", 3), ("your_data.md", 2), ("your_task.md", 2), ("arrays.md", 3), ("off_chip.md", 5), ("alignment.md", 1), ("rounding.md", 1), ("cost.md", 4)])
 def test_every_block_runs(page, least, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert sum(run_blocks(f"docs/{page}").values()) >= least
@@ -25,7 +25,7 @@ def test_every_block_runs(page, least, tmp_path, monkeypatch, capsys):
 
 
 def test_no_page_has_blocks_that_nothing_runs():
-    tested = {"precision_study.md", "fixed_point.md", "your_data.md", "your_task.md", "arrays.md", "off_chip.md", "alignment.md", "rounding.md", "lava_deployment.md"}      # the last: test_lava_docs.py
+    tested = {"precision_study.md", "fixed_point.md", "your_data.md", "your_task.md", "arrays.md", "off_chip.md", "alignment.md", "rounding.md", "cost.md", "lava_deployment.md"}      # the last: test_lava_docs.py
     assert {page for page in PAGES if blocks(f"docs/{page}")} == tested
 
 

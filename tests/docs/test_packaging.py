@@ -36,7 +36,8 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel):
              if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"}
     assert not files - names
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
-    assert {"fxsim/config/shipped/delayed_match.yaml", "fxsim/report/templates/chart.js", "quant/presets/q16.yaml"} <= names
+    assert {"fxsim/config/shipped/delayed_match.yaml", "fxsim/report/templates/chart.js", "fxsim/hardware/energies.yaml",
+            "fxsim/hardware/limits.yaml", "quant/presets/q16.yaml"} <= names
 
 
 def test_readme_names_every_extra(wheel):

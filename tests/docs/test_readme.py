@@ -31,7 +31,7 @@ def test_every_command_and_example_runs(elsewhere, capsys):
     printed = capsys.readouterr().out
     for line in INDENTED:
         if not line.startswith(TOO_LONG):
-            run_command(line, status=line.startswith("fxsim lava fit"))        # which finds that q16 does not fit
+            run_command(line, status=line.startswith("fxsim fit"))        # which finds that q16 does not fit
     assert "[  5 127] 7.9375" in printed and "s8.6 stochastic" in printed and "accuracy" in printed
 
 

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.core
 
 
 def test_all_presets_load_and_give_every_quantity_a_format():
-    assert preset_names() == ["q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine"]
+    assert preset_names() == ["q32", "q24", "q16", "w8s16", "w4s8", "loihi2", "loihi_engine", "reckon", "spinnaker2", "xylo"]
     for name in preset_names():
         spec = load_spec(name)
         assert spec.name == name and list(spec.formats) == list(QUANTITIES) and spec.description
@@ -25,8 +25,19 @@ def test_presets_have_the_word_lengths_they_are_named_for():
             engine["weight_in"].word_bits, engine["modulator"].word_bits) == (7, 9, 8, 9, 8)
 
 
-def test_a_spec_round_trips_through_yaml(tmp_path):
-    spec = load_spec("w4s8")
+def test_presets_of_hardware_have_its_words_and_say_where_they_come_from():
+    reckon, spinnaker2, xylo = (load_spec(n) for n in ("reckon", "spinnaker2", "xylo"))
+    assert [reckon[q].word_bits for q in ("weight_rec", "membrane", "trace", "readout_trace", "pseudo_derivative")] == [8, 16, 12, 10, 5]
+    assert reckon["weight_in"].rounding == reckon["trace"].rounding == "stochastic"
+    assert str(spinnaker2["membrane"]) == "s32.15 stochastic" and spinnaker2["weight_in"].word_bits == 16
+    assert [xylo[q].word_bits for q in ("weight_in", "weight_out", "membrane", "readout")] == [8, 8, 16, 16] and not xylo.learns
+    assert all(load_spec(name).sources and load_spec(name).leaves_out for name in ("loihi2", "loihi_engine", "reckon", "spinnaker2", "xylo"))
+    assert all(load_spec(name).learns for name in preset_names() if name != "xylo")
+
+
+@pytest.mark.parametrize("name", ["w4s8", "reckon", "xylo"])
+def test_a_spec_round_trips_through_yaml(name, tmp_path):
+    spec = load_spec(name)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(spec.to_dict()))
     assert load_spec(tmp_path / "mine.yaml") == spec
 
@@ -47,6 +58,7 @@ BAD = {
     "extends: q16\nquantities: {membrane: {word_bits: 16, frac_bits: 4, rounding: up}}": "quantities.membrane.rounding: found 'up'",
     "extends: q16\nquantities: {membrane: 16}": "quantities.membrane: found 16",
     "extends: q16\nquantities: [1]": "quantities: found [1]", "extends: 7": "extends: found 7", "extends: q17": "q17",
+    "extends: q16\nlearns: maybe": "learns: found 'maybe'", "extends: q16\nsources: a paper": "sources: found 'a paper'", "extends: q16\nleaves_out: [1]": "leaves_out",
     "extends: q16\ndefaults: {word_bits: 3}": "defaults.word_bits", "extends: q16\nname: 5": "name: found 5", "extra: 1": "extra",
     "[1, 2]": "found [1, 2]", "a: [": "invalid YAML", "!!python/object/apply:os.system ['true']": "invalid YAML", "extends: self.yaml": "extends",
 }

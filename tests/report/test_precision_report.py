@@ -24,5 +24,5 @@ def test_the_study_of_the_start_holds_its_runs_but_for_their_names():
     assert text == (FOLDER / "start/study.yaml").read_text() and set(table["status"]) == {"done"}
     planned = plan(study, str(FOLDER / "start.yaml"), given=False)
     assert [(p.block, p.config.seed, p.precision, p.config.updates) for p in planned] == list(zip(*(table[c] for c in ("block", "seed", "precision", "updates"))))
-    drawn = [(p.folder, run) for p, run in zip(planned, table["run"]) if p.config.initial is None]
+    drawn = [(p.folder, run) for p, run in zip(planned, table["run"]) if p.config.drawn]
     assert len(drawn) == 16 and all(folder == run for folder, run in drawn)

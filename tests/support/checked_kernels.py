@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from fxsim.engine.cpu import compiler as _compiler, engine as cpu  # noqa: F401   (before numba is replaced)
+from fxsim.engine.cpu import block, compiler as _compiler, engine as cpu  # noqa: F401   (before numba is replaced)
 from fxsim.engine.cpu.words import OPERATIONS
 
 
@@ -62,10 +62,26 @@ def _checked_memory() -> dict:
     load = lambda array, index: int(array[index])       # noqa: E731
     return {"take": load, "element": load, "number": load, "take_all": load, "take_same": load, "spread": load, "take_chunk": load, "put": put, "claim": claim,
             "take_signal": load, "take_low": load, "take_held": load, "take_held_side": load, "put_held": put,
-            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None, "bare": lambda arrays: arrays,
+            "take_pairs": lambda array, index: (int(array[index]), int(array[index + 1])), "align_stack": lambda: None,
             "take_side": load, "same_side": load, "put_side": put, "none_side": lambda array: 0,
             "take_each": lambda array, places, index: int(array[places[0] + index]), "like": lambda array, value: int(value),
             "none": lambda array: 0, "none_all": lambda array: 0, "take_span": load, "none_span": lambda array: 0}
+
+
+class _Handed:
+    """fxsim.engine.cpu.state.Handed, for functions that see what they are given."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __getattr__(self, name):
+        return getattr(self.values, name)
+
+    def __getitem__(self, index):
+        return self.values[index]
+
+    def __setitem__(self, index, value):
+        self.values[index] = value
 
 
 def _njit(*_, **__):
@@ -110,3 +126,5 @@ def load_checked(text: str) -> types.ModuleType:
 def use_checked_kernels(monkeypatch) -> None:
     """Let every CpuEngine of a test run on checked Python integers."""
     monkeypatch.setattr(cpu, "load_module", load_checked)
+    monkeypatch.setattr(cpu, "Handed", _Handed)
+    monkeypatch.setattr(block, "Handed", _Handed)

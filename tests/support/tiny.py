@@ -7,7 +7,7 @@ from fxsim.config.io import override
 
 NETWORK = ("network.n_lif=6", "network.n_alif=6", "network.grid=[4, 4]", "network.gains={input: 2}", "network.input_sparsity=0.5",
            "network.readout_sparsity=0.5")
-TINY = (*NETWORK, "task.delay=100", "batch_size=8", "evaluation.batch_size=16", "iterations=2")
+TINY = (*NETWORK, "task.delay=100", "batch_size=8", "evaluation.batch_size=8", "iterations=2")
 SHORT = ("task.fixation=0", "task.cue=10", "task.delay=0", "task.decision=10", "task.window=5", "batch_size=2", "evaluation.batch_size=2",
          "evaluation.every=3", "checkpoint.every=1")
 """Trials so short that the oracle trains within a second."""

@@ -209,5 +209,5 @@ def test_other_files_and_unfinished_runs_are_refused(source, tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match="manifest.json: finished: found no true"):
         network_of(begun(tmp_path))
-    with pytest.raises(InputError, match="initial.sha256: found 12, allowed: 64 hexadecimal digits"):
+    with pytest.raises(InputError, match="initial.sha256: found '12', allowed: 64 hexadecimal digits"):
         begun(f"{{path: {source}, sha256: '12'}}")

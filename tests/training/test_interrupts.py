@@ -21,16 +21,19 @@ from checkpointed import QUICK, files, in_child, quick, raising, same_runs, sets
 from processes import alive, children, command, needs_proc, wait_until
 from tiny import tiny_changes
 
+KILLS = 10      # then the run is left alone: a busy machine might never end it between two
+
 
 # ---- runs that end early -------------------------------------------------------------------------------------------
-def test_twenty_kills_at_random_moments_change_no_bit(undisturbed, tmp_path):
+def test_kills_at_random_moments_change_no_bit(undisturbed, tmp_path):
     moments, kills, tried = random.Random(5), 0, 0
-    while kills < 20:
+    while kills < KILLS:
         directory, finished = tmp_path / f"run{tried}", False
         while not finished:
             pid = in_child(lambda: fxsim.train(quick(), directory, resume=True))       # noqa: B023 (called at once)
-            time.sleep(moments.uniform(0, 0.45))
-            os.kill(pid, signal.SIGKILL)
+            if kills < KILLS:
+                time.sleep(moments.uniform(0, 0.45))
+                os.kill(pid, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             assert status in (0, -signal.SIGKILL)
             kills, finished = kills + (status != 0), status == 0
@@ -123,7 +126,7 @@ def test_a_directory_is_one_process_s_at_a_time(again, tmp_path):
 
 @needs_proc
 def test_comparisons_leave_no_process_and_go_on(tmp_path):
-    changes = [part for change in tiny_changes(*QUICK, "iterations=120", "evaluation.every=50") if "precision" not in change for part in ("--set", change)]
+    changes = [part for change in tiny_changes(*QUICK, "iterations=60", "evaluation.every=50") if "precision" not in change for part in ("--set", change)]
     arguments = ["compare", "delayed_match", *changes, "--rules", "eprop,diffusion",
                  "--precisions", "float64", "--seeds", "0", "--jobs", "2", "--out"]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):

@@ -118,3 +118,25 @@ def test_what_cannot_be_is_one_line():
             call()
         assert "\n" not in str(refused.value)
         own._stream = None
+
+
+@pytest.mark.parametrize("engine, rule", [("oracle", "eprop"), ("oracle", "diffusion"), ("cpu", "diffusion"), ("cpu", "shuffled_per_step")])
+def test_a_stream_with_five_readouts_is_the_batch_of_each_engine(engine, rule):
+    """Neurons of both kinds in any order, feedback to some of them, and trials whose targets come as labels or not at all."""
+    rng, n, K = np.random.default_rng(2), 8, 5
+    network = fxsim.make_network(rng.normal(0, 0.9, (80, n)) * (rng.random((80, n)) < 0.4), rng.normal(0, 0.3, (n, n)) * (1 - np.eye(n)), rng.normal(0, 0.3, (n, K)),
+                                 beta=rng.choice([0, 1.5], n), feedback=rng.normal(0, 0.3, (n, K)) * (rng.random((n, 1)) < 0.4), cells=rng.permutation(9)[:n], grid=(3, 3))
+    batch, stream = (Simulator(network, "q16", rule, engine=engine, steps=T, window=S, seed=7) for _ in range(2))
+    for trial, label in enumerate([4, 0, 3]):
+        x = spikes(seed=trial)
+        response = batch.run(x)
+        y = [stream.step(x[0, t])[1] for t in range(T)]         # a trial without targets changes nothing
+        stream.end()
+        assert np.array_equal(response.readout[0], y[T - S:]) and response.spike_counts.sum() > 10
+        batch.learn(x, np.array([label]))
+        for t in range(T):
+            stream.step(x[0, t], label if t >= T - S else None)
+        stream.end()
+        state, same = batch.optimizer.state(), stream.optimizer.state()
+        assert all(np.array_equal(state[name], same[name]) for name in state)
+    assert all((batch.weights[layer] != network.weights[layer]).any() for layer in batch.weights)

@@ -23,7 +23,7 @@ def bench() -> None:
 
 
 @bench.command()
-@task
+@click.option("--task", help="One task only, or shd_like: 700 inputs, 256 ALIF neurons all to all, 20 readouts, 512 trials of 1370 steps.")
 @rule
 @precision
 @click.option("--engine", help="One engine only: cpu, cuda, oracle or reference.")
@@ -31,8 +31,12 @@ def bench() -> None:
 @click.option("--json", "file", type=PATH, help="Also write the rows to FILE.")
 @force
 def iteration(task: str | None, rule: str | None, precision: str | None, engine: str | None, threads: int, file: Path | None, force: bool) -> None:
-    """Seconds of a training iteration, for each task, rule, precision and engine."""
+    """Seconds of a training iteration, for each task, rule, precision and engine.
+
+    Synapse updates are counted densely: every synapse, in every step of every trial.
+    """
     from fxsim.bench.iteration import COLUMNS, bench as measure, default_rows
+    from fxsim.bench.shd_like import NAME as SHD_LIKE
     from fxsim.files.ownership import claim_file, json_with
     from fxsim.files.writing import make_directory, write_json
     from fxsim.training.runs import machine
@@ -48,7 +52,7 @@ def iteration(task: str | None, rule: str | None, precision: str | None, engine:
     _table(COLUMNS, rows)
     if file:
         write_json(file, {"rows": rows, "machine": machine()})
-    if engine == "cuda":
+    if engine == "cuda" and task != SHD_LIKE:
         from fxsim.bench.cuda_bench import model_rows, model_table
         click.echo(f"\nthe model, for comparison:\n{text_table(model_table(model_rows(task, precision)))}")
 
@@ -96,6 +100,21 @@ def run(task: str | None, precision: str | None, threads: int, updates: int) -> 
     """A whole run, evaluations, telemetry and files included, against its updates alone."""
     from fxsim.bench.whole_run import COLUMNS, whole_runs
     _table(COLUMNS, whole_runs(task, precision, threads, updates, _show_row(COLUMNS)))
+
+
+@bench.command()
+@click.option("--gib", type=click.FloatRange(min=0.001), default=4.0, show_default=True, help="Size of each file.")
+@click.option("--kind", "kinds", multiple=True, help="events.npz, dense.npz or events.h5.  [default: all three; repeatable]")
+@out("Where the files are written, and removed.  [default: the system's temporary directory]")
+@threads("Threads; 0: all cores.")
+def data(gib: float, kinds: tuple[str, ...], out: Path | None, threads: int) -> None:
+    """Files larger than memory: seconds of their check, of reading a batch and of learning from it, and memory."""
+    from fxsim.bench.large_file import COLUMNS, KINDS, large_files
+    from fxsim.files.writing import make_directory
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError("bench data", "--kind", kind, ", ".join(KINDS))
+    _table(COLUMNS, large_files(gib, kinds or KINDS, str(make_directory(out)) if out else None, threads, _show_row(COLUMNS)))
 
 
 @bench.command()

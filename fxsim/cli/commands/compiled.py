@@ -19,7 +19,7 @@ DAY = 86400.0
 def build(configs: tuple[str, ...], changes: tuple[str, ...], jobs: int) -> None:
     """Compile the kernels of configurations into the cache, for a container image or the nodes of a cluster.
 
-    Without CONFIG: of every shipped configuration in every shipped precision, in float32 and in float64. A later run on a processor
+    Without CONFIG: of every shipped configuration in every shipped precision that learns, in float32 and in float64. A later run on a processor
     of the same kind then compiles nothing; formats that are no preset's share a kernel, which a run in such formats compiles once.
     """
     from fxsim.config import load_config
@@ -27,13 +27,14 @@ def build(configs: tuple[str, ...], changes: tuple[str, ...], jobs: int) -> None
     from fxsim.files.cache import VARIABLE, cache as of_process
     from fxsim.study.jobs import compile_all
     from fxsim.training.interrupts import interruptible
-    from quant import FLOATS, preset_names
+    from quant import FLOATS, load_spec, preset_names
     if not of_process().writable():
         raise InputError("fxsim build", VARIABLE, of_process().directory or "no directory", "a directory that can be written")
     if configs:
         chosen = [load_config(name, changes) for name in configs]
     else:
-        chosen = [load_config(name, [*changes, f"precision={precision}"]) for precision in (*preset_names(), *FLOATS) for name in config_names()]
+        learning = [name for name in preset_names() if load_spec(name).learns]
+        chosen = [load_config(name, [*changes, f"precision={precision}"]) for precision in (*learning, *FLOATS) for name in config_names()]
     start, count = time.perf_counter(), 0
     with interruptible() as interrupts:
         for config, kernels in compile_all(chosen, jobs, interrupts):

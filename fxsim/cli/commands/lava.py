@@ -13,7 +13,7 @@ from fxsim.errors import InputError
 
 @click.group()
 def lava() -> None:
-    """Run packages on Lava's CPU backend, and see what they need of a chip. Nothing here has run on a chip."""
+    """Run packages on Lava's CPU backend. Nothing here has run on a chip; what a network needs of one: fxsim fit."""
 
 
 @lava.command()
@@ -66,34 +66,6 @@ def run(package_dir: Path, trials: int, learn: bool, check: bool, timeout: float
         click.echo(f"differs from the simulator: {report.difference}" if report.difference
                    else f"equal to the simulator: {report.compared} state values{updates}")
         sys.exit(1 if report.difference else 0)
-
-
-@lava.command()
-@click.argument("package_dir", type=PATH)
-@click.option("--chip", type=click.Choice(["loihi1", "loihi2"]), multiple=True, default=["loihi1", "loihi2"], show_default=True)
-@click.option("--learn", is_flag=True, help="With learning on the chip: state of every synapse, messages, the grid.")
-@click.option("--limits", type=PATH, help="YAML file with limits that replace those of the table, {chip: {limit: {value: N}}}.")
-def fit(package_dir: Path, chip: tuple[str, ...], learn: bool, limits: Path | None) -> None:
-    """Hold a package against what Loihi offers; exit status 1 if it fits none of the chips. An estimate: nothing ran on a chip."""
-
-    from lava_backend.fit import check_fit, load_limits
-    from lava_backend.package import load_package
-    package, fits = load_package(package_dir), []
-    for name in chip:
-        found = check_fit(package, name, learn, load_limits(name, limits))
-        fits.append(found.fits)
-        rows = [[need.name, str(need.needed), str(need.limit.value or "unknown"), f"{need.share:.0%}" if need.share else "",
-                 "" if need.fits else "TOO MUCH", f"{need.limit.status}: {need.limit.source}"] for need in found.needs]
-        click.echo(f"{name}, {'learning' if learn else 'inference'}")
-        click.echo(text_table([["", "needed", "limit", "share", "", "where the limit comes from"], *rows]))
-        cores = f"some neuron is too large for a core ({found.binding})"
-        if found.cores:
-            cores = f"{found.cores} {'core' if found.cores == 1 else 'cores'}, bound by {found.binding}"
-        click.echo(f"{'fits' if found.fits else 'does not fit'}: {cores}")
-        for line in found.advice:
-            click.echo(f"  change {line}")
-        click.echo("")
-    sys.exit(0 if any(fits) else 1)
 
 
 @lava.command()

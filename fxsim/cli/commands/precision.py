@@ -1,4 +1,4 @@
-"""``fxsim presets``, ``calibrate``, ``evaluate`` and ``cost``: formats, and what they need."""
+"""``fxsim presets``, ``calibrate`` and ``evaluate``: formats, found and tried."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -28,13 +28,18 @@ def initials(names: Iterable[str]) -> dict[str, str]:
 
 
 @click.command()
-def presets() -> None:
-    """List the shipped precisions with the format of every quantity."""
+@click.argument("names", nargs=-1, metavar="[PRECISION]...")
+def presets(names: tuple[str, ...]) -> None:
+    """List the shipped precisions with the format of every quantity; of PRECISION, a name or a file, also where its words come from."""
     from quant import QUANTITIES, SHADOWS, load_spec, preset_names
     from quant.rounding import ROUNDINGS
-    specs = [load_spec(name) for name in preset_names()]
+    specs = [load_spec(name) for name in names or preset_names()]
     for spec in specs:
         click.echo(f"{spec.name:<13} {spec.description}")
+        if names:
+            for word, texts in (("source", spec.sources), ("leaves out", spec.leaves_out)):
+                for text in texts:
+                    click.echo(f"{'':<13} {word}: {text}")
     letter = initials(ROUNDINGS)
     click.echo("\ns16.11 = signed, 16 bits, 11 of them fraction; then the rounding. " + ", ".join(f"{x}: {name}" for name, x in letter.items())
                + "; w: wraps instead of saturating\n")
@@ -131,20 +136,3 @@ def evaluate(source: Path, changes: tuple[str, ...], precisions: list, trials: i
     shown = [column for column in found.rows[0] if any(row[column] not in (None, "") for row in found.rows)]
     click.echo(text_table(cells([{column: row[column] for column in shown} for row in found.rows])))
     keep(save, found, out, source, changes, force)
-
-
-@click.command()
-@config
-@change
-@click.option("--precisions", type=Items(), default="float32,q24,q16,w8s16,w4s8,loihi2", show_default=True)
-def cost(config: str, changes: tuple[str, ...], precisions: list) -> None:
-    """Bits of memory and integer operations per step that CONFIG's network needs in each precision.
-
-    One trial; the work of a chip, not of this simulator. Operations count additions, products, shifts, comparisons, by the word that
-    holds their result. Not counted: the delivery of spikes (an addition per spike and synapse) and softmax.
-    """
-    from fxsim.config import load_config
-    from fxsim.study.cost import tables
-    refuse_changes(changes, {"precision": "--precisions"})
-    memory, operations = tables(load_config(config, changes), precisions)
-    click.echo(f"{text_table(memory)}\n\n{text_table(operations)}")

@@ -1,15 +1,20 @@
-"""``fxsim verify``: exactness."""
+"""``fxsim verify`` and ``doctor``: exactness, and what is here."""
 from __future__ import annotations
 
 import os
 import sys
 import time
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fxsim.cli.options import Items, jobs, seed
 from fxsim.cli.tables import text_table
+
+if TYPE_CHECKING:
+    from fxsim.verify.doctor import Finding
 
 
 @click.group()
@@ -100,3 +105,26 @@ def convergence() -> None:
     allowed = ", ".join(f"{quantity} {error:g}" for quantity, error in LARGEST_ERROR.items())
     click.echo(f"needed: a factor of {NEEDED_FACTOR}, and at full width no error of any network above {allowed}: {'ok' if found.ok else 'FAIL'}")
     sys.exit(0 if found.ok else 1)
+
+
+@click.command()
+def doctor() -> None:
+    """Look at Python, packages, cores, SIMD, the cache, the GPU and Lava, and test an engine; for bug reports, too.
+
+    Exit status 1 if something is at fault; what is only missing is a note.
+    """
+    from fxsim.verify.doctor import FAULT, examine, self_test
+    faults = 0
+    for finding in chain(examine(), (look() for look in (_lava, self_test))):
+        faults += finding.status == FAULT
+        click.echo(f"{finding.status:<6} {finding.what:<16} {finding.found}")
+        if finding.advice:
+            click.echo(f"{'':<23} -> {finding.advice}")
+    sys.exit(1 if faults else 0)
+
+
+def _lava() -> Finding:
+    from fxsim.verify.doctor import NOTE, OK, Finding
+    from lava_backend.runtime.availability import NEEDED, why_not
+    reason = why_not()
+    return Finding("Lava", NOTE, reason, NEEDED) if reason else Finding("Lava", OK, "can run here")

@@ -7,7 +7,7 @@ import numpy as np
 
 from fxsim.engine.cpu.block import WORDS, Block, aligned
 from fxsim.engine.cpu.interleave import interleave
-from fxsim.engine.cpu.state import State, Wires
+from fxsim.engine.cpu.state import Handed, State
 from fxsim.model.network import Learning, Trials
 
 from .state import Back, Tape
@@ -52,9 +52,10 @@ class PassedBlock:
                          ends_y=y.astype(k.DT_Y))
         self.own = {"adjoint": zeros(2 * (n + K)), "a": zeros(n), "err": zeros(S * K), "rate": zeros(n), "gradient": zeros(synapses),
                     "gradient_in": zeros(topo.syn_in.size)}
+        self.handed_tape = Handed(self.tape)
 
-    def run(self, wires: Wires, shared: dict[str, np.ndarray], trials: Trials) -> Passed:
-        """``shared``: fields of Back that are the same in all blocks."""
+    def run(self, wires: Handed, shared: dict[str, np.ndarray], trials: Trials) -> Passed:
+        """``wires``: Wires; ``shared``: fields of Back that are the same in all blocks."""
         f, k, back = self.forward, self.forward.kernels, Back(**self.own, **shared)
         f.load(wires, trials)
         begin = range(0, f.length, self.segment)
@@ -65,7 +66,7 @@ class PassedBlock:
         readout, counts = f.outcome().readout, f.state.spikes.reshape(-1, k.LANES)[:f.n, :f.size].T.astype(np.int64)
         for values in (back.adjoint, back.a, back.gradient, back.gradient_in):
             values.fill(0)
-        learning = f.subject.learning
+        learning, handed_back, (_, io, _, _, *numbers) = f.subject.learning, Handed(back), f.handed
         interleave(readout_error(readout, self._target(trials), learning), back.err, k.LANES)
         interleave(rate_adjoint(counts, trials.duration, learning), back.rate, k.LANES)
         for first in reversed(begin):
@@ -73,7 +74,7 @@ class PassedBlock:
                 for name in KEPT:
                     getattr(f.state, name)[:] = kept[first // self.segment].get(name, 0)
                 self._forward(first)
-            k.run_back(first, min(first + self.segment, f.length), *f.steps, wires, self.tape, back, f.io, *f.given)
+            k.run_back(first, min(first + self.segment, f.length), *f.steps, f.wires, self.handed_tape, handed_back, io, *numbers)
         return Passed(readout, counts, *(g.reshape(-1, k.LANES).sum(1, dtype=np.float64) for g in (back.gradient, back.gradient_in)))
 
     def _target(self, trials: Trials) -> np.ndarray:
@@ -84,8 +85,8 @@ class PassedBlock:
 
     def _forward(self, first: int) -> None:
         f = self.forward
-        refractory = f.subject.network.constants.refractory
-        f.kernels.run_forward(first, min(first + self.segment, f.length), *f.steps, refractory, f.wires, f.state, self.tape, f.io, *f.given)
+        refractory, (state, io, _, _, *numbers) = f.subject.network.constants.refractory, f.handed
+        f.kernels.run_forward(first, min(first + self.segment, f.length), *f.steps, refractory, f.wires, state, self.handed_tape, io, *numbers)
 
 
 def tape_rows(n: int, side: int) -> int:

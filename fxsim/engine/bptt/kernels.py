@@ -20,7 +20,6 @@ def within(values, o, ends):
 def run_forward(first, last, T, S, R, net, s, tape, io):
     """The steps first to last-1 of a block's trials; spikes and pseudo-derivatives of each are left on the tape."""
     align_stack()
-    net, s, tape, io = bare(net), bare(s), bare(tape), bare(io)
     n, rows, n_out = net.n, tape.rows, net.n_out
     leak_m, leak_a, leak_k = COEFFICIENT(net.leaks[0]), COEFFICIENT(net.leaks[1]), COEFFICIENT(net.leaks[2])
     for t in range(first, last):
@@ -65,7 +64,6 @@ def run_back(first, last, T, S, net, tape, back, io):
     What is passed back to spikes of step t are V(t+1) and y(t), in one half of back.adjoint; V(t) goes to the other half, beside y(t+1).
     """
     align_stack()
-    net, tape, back, io = bare(net), bare(tape), bare(back), bare(io)
     n, m, n_out, rows = net.n, net.n_in, net.n_out, tape.rows
     keep_m, keep_a, keep_k, slope = back.keeps[0], back.keeps[1], back.keeps[2], back.keeps[3]
     for t in range(last - 1, first - 1, -1):

@@ -12,6 +12,7 @@ import textwrap
 from functools import lru_cache
 
 from fxsim.model import adjoint, softmax, steps
+from fxsim.model.telemetry import Counters
 from quant import PrecisionSpec, QFormat, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
@@ -148,19 +149,16 @@ def _store_open(y: ast.expr, base: ast.expr, name: str, site: Site, fmt: QFormat
     """The same for all formats, roundings and overflows: their numbers are given, too."""
     def named(function: str, *arguments: ast.expr) -> ast.expr:
         return ast.Call(ast.Name(function, ast.Load()), list(arguments), [])
-    start, change, full, kept = (ast.Name(n, ast.Load()) for n in ("start", "change", "full", "kept"))
     row = ast.Constant(INDEX[steps.STORES.get(name, name)])
-    return [_assign("change", y), _assign("start", base),
-            _assign("full", named("rounded", given(list(quant_rounding.ROUNDINGS).index(fmt.rounding), f"rounding of {name}"), change,
-                                  given(min(site.shift, LARGEST_SHIFT), f"shift of {name}"), ast.Name("rnd", ast.Load()), start)),
-            _assign("kept", named("overflowed", given(list(quant_rounding.OVERFLOWS).index(fmt.overflow), f"overflow of {name}"), full,
-                                  given(fmt.min_raw, f"least {site.quantity}"), given(fmt.max_raw, f"largest {site.quantity}"))),
-            ast.Expr(named("tally", ast.Name("tel", ast.Load()), row, change, start, full, kept)),
-            ast.Return(kept)]
+    return [_assign("change", y), _assign("start", base), ast.Return(named(
+        "stored", *(ast.Name(n, ast.Load()) for n in ("tel", "change", "start", "rnd")), row,
+        given(list(quant_rounding.ROUNDINGS).index(fmt.rounding), f"rounding of {name}"), given(min(site.shift, LARGEST_SHIFT), f"shift of {name}"),
+        given(list(quant_rounding.OVERFLOWS).index(fmt.overflow), f"overflow of {name}"),
+        given(fmt.min_raw, f"least {site.quantity}"), given(fmt.max_raw, f"largest {site.quantity}")))]
 
 
 def open_functions() -> str:
-    """rounded(which, y, s, r, base) and overflowed(which, x, lo, hi) for all roundings and overflows; tally(...): what telemetry counts."""
+    """stored(...): what all updates end with where roundings and overflows are given too, telemetry included; and their random bits."""
     text = []
     for name, table in (("rounded", quant_rounding.ROUNDINGS), ("overflowed", quant_rounding.OVERFLOWS)):
         written = {which: functions(quant_rounding)[which] for which in table}
@@ -168,8 +166,10 @@ def open_functions() -> str:
         text += ["@common\n" + unparse(node) for node in written.values()]
         choice = "\n".join(f"    if which == {number}:\n        return {which}({arguments})" for number, which in enumerate(list(table)[1:], 1))
         text.append(f"@common\ndef {name}(which, {arguments}):\n{choice}\n    return {next(iter(table))}({arguments})")
-    counts = [statement for statement in ast.parse("\n".join(_counted("row", True, False))).body]
-    text.append("@common\ndef tally(tel, row, change, start, full, kept):\n" + textwrap.indent(unparse(*counts), "    "))
+    counts = textwrap.indent("\n".join(_counted("row", True, False)), "    ")
+    text.append("@common\ndef stored(tel, change, start, rnd, row, rounding, shift, overflow, least, largest):\n"
+                "    full = rounded(rounding, change, shift, rnd, start)\n    kept = overflowed(overflow, full, least, largest)\n"
+                f"{counts}\n    return kept")
     for name, word, value in (("bits_if", "I64", "random31"), ("counter_if", "U32", "element_key")):
         text.append(f"@common\ndef {name}(wanted, key, other):\n    return {word}({value}(key, other)) if wanted else {word}(0)")
     return "\n\n".join(text)
@@ -183,7 +183,8 @@ def _counts(name: str, fixed: bool, atomic: bool) -> list[ast.stmt]:
 
 def _counted(row: str, fixed: bool, atomic: bool) -> list[str]:
     """The statements that count in a row of the telemetry."""
-    add, largest = "tel[{row}, {column}] += {value}", "tel[{row}, {column}] = max(tel[{row}, {column}], {value})"
+    place = f"{row} * {Counters.WIDTH} + {{column}}"
+    add, largest = f"tel[{place}] += {{value}}", f"tel[{place}] = max(tel[{place}], {{value}})"
     if atomic:
         add, largest = "cuda.atomic.add(tel, ({row}, {column}), WIDE({value}))", "cuda.atomic.max(tel, ({row}, {column}), WIDE({value}))"
     counts = ["1"]

@@ -17,7 +17,7 @@ from quant.random import trial_key
 from .interleave import interleave
 from .lane_order import unpacked
 from .sharing import wait
-from .state import History, Records, Room, State, Subject, Trials as BlockTrials, Wires
+from .state import Handed, History, Records, Room, State, Subject, Trials as BlockTrials
 
 RECORDED_SOMA = ("V", "a", "r", "z", "Z")     # in the order of the kernels' records
 RECORDED_SYNAPSE = ("U", "F", "Esum", "G")
@@ -50,23 +50,24 @@ class Block:
     """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
 
     def __init__(self, subject: Subject, kernels: ModuleType, given: tuple[np.ndarray, ...], trials: int, steps: int, learn: bool, record: bool):
-        self.subject, self.kernels, self.given, self.learn, self.recording = subject, kernels, given, learn, record
+        self.subject, self.kernels, self.learn, self.recording = subject, kernels, learn, record
         self.size, self.length, self.n = trials, steps, subject.network.topology.n
         total = np.float64 if subject.arithmetic.spec is None else np.int64
         self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
         self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
-        self.histories: list[History] = []
-        self.rooms: list[Room] = []
+        self.histories: list[Handed] = []
+        self.rooms: list[Handed] = []
+        self.handed = [Handed(values) for values in (self.state, self.io, self.records, self.tel.ravel(), *given)]
 
-    def load(self, wires: Wires, trials: Trials, driven: np.ndarray | None = None) -> None:
-        """Begin with other trials, as many and as long ones, and weights. ``driven``: (B, T, n) spikes, for kernels that are told them."""
+    def load(self, wires: Handed, trials: Trials, driven: np.ndarray | None = None) -> None:
+        """Begin with other trials, as many and as long ones, and weights, of Wires. ``driven``: (B, T, n) spikes, for kernels that are told them."""
         subject, k, state, io = self.subject, self.kernels, self.state, self.io
         self.wires = wires
-        for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history)):
+        for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history.values)):
             values.fill(0)
         state.heard.fill(k.WATCHED)
         state.seen.fill(-1)
-        state.waiting[:], state.left[:] = np.arange(state.waiting.size), np.diff(wires.ptr)
+        state.waiting[:], state.left[:] = np.arange(state.waiting.size), np.diff(wires.values.ptr)
         state.line.fill(subject.network.topology.n + subject.network.topology.n_in)
         interleave(trial_key(subject.seed, trials.ids.astype(np.uint64)), state.stream, k.LANES)
         interleave(trials.x, io.x, k.LANES)
@@ -129,24 +130,24 @@ class Block:
                        y=zeros(T, K, L), err=zeros(S, K, L), l=zeros(S, n, L), m=zeros(S, topo.n_cells, L), gout=zeros(T, topo.syn_out.size, L),
                        syn=zeros(T, size, len(RECORDED_SYNAPSE), L), d=zeros(n, L), g=zeros(size, L))
 
-    def history(self, number: int) -> History:
-        """Room for H, X and L of a chunk; a block has as many as are asked for."""
+    def history(self, number: int) -> Handed:
+        """Room for H, X and L of a chunk, a History; a block has as many as are asked for."""
         topo, k = self.subject.network.topology, self.kernels
         rows = (topo.n + -topo.n % k.SIDE, topo.n + topo.n_in + 1, topo.n) if self.learn else (0, 0, 0)
         while len(self.histories) <= number:
             H, X, L = (aligned(count * k.ROW, dtype) for count, dtype in zip(rows, (k.DT_H, k.DT_X, k.DT_L)))
-            self.histories.append(History(H, X, L, aligned(1, np.int64)))
+            self.histories.append(Handed(History(H, X, L, aligned(1, np.int64))))
         return self.histories[number]
 
-    def room(self, number: int) -> Room:
-        """What eligibility_chunk works in, for each thread."""
+    def room(self, number: int) -> Handed:
+        """What eligibility_chunk works in, a Room for each thread."""
         k = self.kernels
         together, signals = k.TOGETHER * k.CHUNK, k.CHUNK * k.WIDTH * k.QUICK
         while len(self.rooms) <= number:
-            self.rooms.append(Room(
+            self.rooms.append(Handed(Room(
                 keys=aligned(5 * k.CHUNK, np.uint32), counters=aligned(5 * together, np.uint32), lines=aligned(k.TOGETHER, np.int64),
                 pairs=aligned(signals, np.int16), low=aligned(signals, np.int16), filtered=aligned(together * k.LANES * k.QUICK, k.DT_F),
-                bound=aligned(k.LANES * k.QUICK, np.int32)))
+                bound=aligned(k.LANES * k.QUICK, np.int32))))
         return self.rooms[number]
 
     @property
@@ -158,13 +159,13 @@ class Block:
     def rule(self) -> tuple:
         """learn, classify, rule, R and kd, as kernels are told."""
         subject = self.subject
-        kd = self.wires.leaks.dtype.type(subject.arithmetic.coefficients.diffusion_gain)
+        kd = self.wires.values.leaks.dtype.type(subject.arithmetic.coefficients.diffusion_gain)
         return self.learn, subject.learning.classification, subject.learning.number, subject.network.constants.refractory, kd
 
     @property
     def rates(self) -> tuple:
         """rate_target and rate_gain, as kernels are told."""
-        co, wide = self.subject.arithmetic.coefficients, self.wires.leaks.dtype.type
+        co, wide = self.subject.arithmetic.coefficients, self.wires.values.leaks.dtype.type
         return wide(co.rate_target), wide(co.rate_gain)
 
     def run(self) -> None:
@@ -229,10 +230,11 @@ class Parts:
         """All steps. Nothing of it waits for a thread that has not begun."""
         self._run(0, self.count, 0, True, True, self.progress, self.histories[0], self.histories[-1])
 
-    def _run(self, first: int, last: int, thread: int, neurons: bool, synapses: bool, progress: np.ndarray, *histories: History) -> None:
+    def _run(self, first: int, last: int, thread: int, neurons: bool, synapses: bool, progress: np.ndarray, *histories: Handed) -> None:
         b, share = self.block, thread * SHARES // self.threads
+        state, *rest = b.handed
         b.kernels.run_block(first, last, share, neurons, synapses, *b.steps, b.size, *b.rule, *b.rates, progress, self.taken, self.borders,
-                            self.rooms[thread], b.wires, b.state, *histories, b.io, b.records, b.tel, *b.given)
+                            self.rooms[thread], b.wires, state, *histories, *rest)
 
     def _run_chunk(self, chunk: int, thread: int, neurons: bool, synapses: bool) -> None:
         history = self.histories[chunk % len(self.histories)]

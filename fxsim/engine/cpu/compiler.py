@@ -13,6 +13,10 @@ from numba import _dynfunc, typeof
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.compiler_machinery import PassManager
+from numba.core.dispatcher import Dispatcher
+from numba.core.typed_passes import IRLegalization, NativeLowering, NoPythonBackend, NopythonTypeInference, PreLowerStripPhis
+from numba.core.untyped_passes import FixupArgs, IRProcessing, ReconstructSSA, TranslateByteCode
 from numba.extending import intrinsic
 
 from fxsim.engine.build.rewrite import Node
@@ -63,13 +67,23 @@ class Inlined(Compiler):
         target.get_executable = _never_called
         target.codegen = lambda: SimpleNamespace(create_library=lambda name: Part(codegen, name))
 
+    def define_pipelines(self) -> list[PassManager]:
+        # Numba's own list goes over each function thirty times, for closures, array expressions and literals that kernels do not have.
+        passes = PassManager("kernels")
+        for one in (TranslateByteCode, FixupArgs, IRProcessing, ReconstructSSA, NopythonTypeInference, PreLowerStripPhis, IRLegalization,
+                    NativeLowering, NoPythonBackend):
+            passes.add_pass(one, one.__name__)
+        passes.finalize()
+        return [passes]
+
 
 Emit = Callable[[Any, Any, dict[str, Any]], Any]        # (context, builder, values of variables) -> value
 CONSTRUCTORS = {"I16": types.int16, "I32": types.int32, "I64": types.int64, "U32": types.uint32}
 
 
 def update(function: Callable) -> Any:
-    """An operation that does what a function does whose body is assignments and a result, of nothing but operations on words and numbers."""
+    """An operation that does what a function does whose body is assignments and a result, of nothing but operations on words and numbers
+    and calls of functions of the kernel."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)
     body: list[Node] = list(tree.body)
@@ -111,9 +125,21 @@ def _typed(node: ast.expr, kinds: dict[str, Kind], scope: dict[str, Any], contex
     constructor = scope["FLT"] if node.func.id == "FLT" else CONSTRUCTORS.get(node.func.id)
     if constructor is not None:
         return constructor, _constructed(node.args[0], constructor, *operands[0])
+    if isinstance(scope[node.func.id], Dispatcher):
+        return _called(typeof(scope[node.func.id]), operands, context)
     signature, codegen = scope[node.func.id]._defn(context, *(kind for kind, _ in operands))
     return signature.return_type, lambda context, builder, values: codegen(
         context, builder, signature, [emit(context, builder, values) for _, emit in operands])
+
+
+def _called(function: Any, operands: list[tuple[Kind, Emit]], context: Any) -> tuple[Kind, Emit]:
+    """What another function of the kernel returns."""
+    signature = function.get_call_type(context, tuple(kind for kind, _ in operands), {})
+
+    def codegen(context: Any, builder: Any, values: dict[str, Any]) -> Any:
+        arguments = [context.cast(builder, emit(context, builder, values), kind, to) for (kind, emit), to in zip(operands, signature.args)]
+        return context.get_function(function, signature)(builder, arguments)
+    return signature.return_type, codegen
 
 
 def _number(node: Node) -> int | None:

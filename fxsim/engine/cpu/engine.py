@@ -21,7 +21,7 @@ from quant.spec import is_shipped
 
 from .block import Block, Outcome
 from .lane_order import group
-from .state import Subject, Tables, Wires
+from .state import Handed, Subject, Tables, Wires
 from .variant import Variant
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
@@ -128,12 +128,12 @@ class CpuEngine:
             outcomes = list(self._pool.map(run, places))
         return self._collect(outcomes, learn, telemetry)
 
-    def wires(self, kernels: ModuleType, weights: dict[str, np.ndarray]) -> Wires:
-        """The network and its stored weights in the layout of these kernels."""
+    def wires(self, kernels: ModuleType, weights: dict[str, np.ndarray]) -> Handed:
+        """The network and its stored weights in the layout of these kernels, Wires."""
         if kernels not in self._wires:
             self._wires[kernels] = self._network(kernels)
-        return self._wires[kernels]._replace(**{f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)
-                                                for layer, (_, _, order) in self.tables.out.items()})
+        return Handed(self._wires[kernels]._replace(**{f"w_{layer}": weights[layer][order].astype(kernels.DT_CURRENT)
+                                                       for layer, (_, _, order) in self.tables.out.items()}))
 
     def _network(self, kernels: ModuleType) -> Wires:
         """Wires without weights."""

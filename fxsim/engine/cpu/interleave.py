@@ -8,18 +8,8 @@ import numpy as np
 
 from fxsim.files.machine_code import folder_digest, kept
 
-TILE = 256      # elements of each trial at a time: what is written stays in the nearest cache
 WORD = 8        # bytes of a machine word
 HALVES, QUARTERS, BYTES = (np.uint64(mask) for mask in (0xFFFFFFFF, 0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF))
-
-
-@kept(folder_digest(__file__), nogil=True)
-def _interleave(values: np.ndarray, lanes: np.ndarray, count: int) -> None:
-    trials, size = values.shape
-    for start in range(0, size, TILE):
-        for b in range(trials):
-            for i in range(start, min(start + TILE, size)):
-                lanes[i * count + b] = values[b, i]
 
 
 @nb.njit
@@ -66,4 +56,4 @@ def interleave(values: np.ndarray, out: np.ndarray, count: int) -> None:
     if values.itemsize == 1 and count % WORD == 0 and values.shape[1] % WORD == 0 and values.ctypes.data % WORD == 0 and sys.byteorder == "little":
         _interleave_bytes(values.view(np.uint64), out.view(np.uint64), count // WORD)
     else:
-        _interleave(values, out, count)
+        out.reshape(-1, count)[:, :len(values)] = values.T

@@ -525,7 +525,6 @@ def run_block(first, last, share, neurons, synapses, T, S, lanes, learn, classif
     next one, into the ``other`` history; without, both histories are the same.
     """
     align_stack()
-    net, s, h, other, io, rec, room = bare(net), bare(s), bare(h), bare(other), bare(io), bare(rec), bare(room)
     ahead = progress.size
     for turn in range(first, last + ahead):
         chunk = turn - ahead

@@ -13,7 +13,6 @@ from typing import Any, Callable, NamedTuple, Sequence
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.types.containers import NamedTuple as NamedTupleType
 from numba.core.types.misc import CPointer
 from numba.extending import intrinsic, models, register_model
 
@@ -121,7 +120,7 @@ def word_of(dtype: Element) -> Element:
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
 def address(context: Context, builder: ir.IRBuilder, kind: Kind, array: ir.Value, index: ir.Value) -> ir.Value:
-    """Pointer to array[index], of an array or of what :func:`bare` leaves of it."""
+    """Pointer to array[index], of an array, or from the pointer to its first element."""
     data = array if isinstance(kind, CPointer) else context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index], inbounds=True)
 
@@ -143,20 +142,6 @@ def _as_word(context: Context, builder: ir.IRBuilder, kind: Kind, raw: ir.Value,
 def _wide(dtype: Element) -> bool:
     """Whether an array's elements are wide words, in natural order there and maybe not in registers."""
     return not isinstance(dtype, types.Float) and dtype.bitwidth > 16
-
-
-@intrinsic
-def bare(context: Context, arrays: Kind) -> Intrinsic:
-    """A named tuple whose flat arrays are pointers to their first elements: an array is seven values, and to hand all of them from function
-    to function took a third of the time that a kernel is compiled in."""
-    kind = NamedTupleType([CPointer(field.dtype) if isinstance(field, types.Array) else field for field in arrays.types],
-                            arrays.instance_class)
-
-    def codegen(context: Context, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
-        fields = [address(context, builder, field, value, ir.Constant(ir.IntType(64), 0)) if isinstance(field, types.Array) else value
-                  for field, value in zip(arrays.types, cgutils.unpack_tuple(builder, arguments[0]))]
-        return context.make_tuple(builder, kind, fields)
-    return kind(arrays), codegen
 
 
 @intrinsic

@@ -14,7 +14,7 @@ TESTS = ("all_at_most", "less", "positive", "signed", "unsigned", "zero")     # 
 
 CPU = Dialect((
     "import numba as nb", "from fxsim.engine.cpu.compiler import Inlined, update",
-    "from fxsim.engine.cpu.lanes import align_stack, bare, held, like, loader, memory, number, put, repeating",
+    "from fxsim.engine.cpu.lanes import align_stack, held, like, loader, memory, number, put, repeating",
     "from fxsim.engine.cpu.sharing import claim, tell, wait",
     "from fxsim.files.machine_code import kept",
     f"from fxsim.engine.cpu.words import {', '.join(TESTS)}, {', '.join(OPERATIONS)}",

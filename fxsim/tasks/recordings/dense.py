@@ -41,4 +41,5 @@ class Dense:
 
     def put(self, x: np.ndarray, index: int, group: int) -> None:
         """Spikes of the first len(x) steps of a trial into ``x``, (own, inputs) uint8 zeros."""
-        x[:] = np.logical_or.reduceat(self._spikes[index][:x.shape[0]] != 0, np.arange(0, self.channels, group), axis=1)
+        spikes = self._spikes[index][:x.shape[0]] != 0
+        x[:] = spikes if group == 1 else np.logical_or.reduceat(spikes, np.arange(0, self.channels, group), axis=1)

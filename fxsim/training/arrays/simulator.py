@@ -22,6 +22,7 @@ from fxsim.files.archive import Archive
 from fxsim.files.writing import write_npz
 from fxsim.model.arithmetic import WEIGHT_STREAM, make_arithmetic
 from fxsim.model.network import LAYERS, Learning, Network, Trials
+from fxsim.training.backend import require_learning
 from fxsim.training.metrics import measure
 from fxsim.training.optimizers import make_optimizer
 from quant import PrecisionSpec
@@ -46,7 +47,8 @@ class Response:
 class Simulator:
     """A network with weights that learn.
 
-    network         topology, constants, initial weights (:func:`fxsim.model.topology.build_network`)
+    network         topology, constants, initial weights: of a configuration (:func:`fxsim.build_network`) of arrays
+                    (:func:`fxsim.make_network`) or of a file (:func:`fxsim.load_network`)
     precision       "float32", "float64", a preset's name, the path of a precision's YAML, or formats
     rule            eprop, diffusion, shuffled_fixed or shuffled_per_step
     steps           T of the longest trial
@@ -64,6 +66,7 @@ class Simulator:
                  optimizer: OptimizerConfig | None = None, engine: str = "auto", seed: int = 0, threads: int = 0):
         if rule not in RULES or RULES[rule].number is None:
             raise InputError("Simulator", "rule", rule, ", ".join(name for name, known in RULES.items() if known.number is not None))
+        network.require_places("Simulator", "rule", rule)
         for field, value, low, high in (("steps", steps, 1, 10**6), ("window", window, 0, steps), ("seed", seed, 0, 2**32 - 1)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
                 raise InputError("Simulator", field, repr(value), f"a whole number from {low} to {high}")
@@ -97,7 +100,11 @@ class Simulator:
 
         targets     (B,) labels, or for a regression (B, window, K)
         """
-        trials = self._trials(spikes, targets, durations)
+        return self.update(self._trials(spikes, targets, durations))
+
+    def update(self, trials: Trials) -> dict[str, float | None]:
+        """:meth:`learn` from trials that are put together already, with numbers of their own."""
+        require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
         result = self.engine.run(self.optimizer.weights, trials, learn=True)
         assert result.gradients is not None
         self.optimizer.step(result.gradients, trials.size)
@@ -159,6 +166,7 @@ class Simulator:
             raise InputError("Simulator", "step", f"step {self.steps + 1} of a trial", f"at most {self.steps} steps, then end()")
         if target_t is None:
             return self._stream.step(x, None)
+        require_learning("Simulator", self.arithmetic.spec, self.learning.rule)
         target = np.asarray(target_t)
         return self._stream.step(x, self._target(target if self.learning.classification else target[None], (1, K)))
 

@@ -6,6 +6,7 @@ import pytest
 from fxsim.engine.cpu import lane_order
 from fxsim.engine.cpu.interleave import interleave
 from fxsim.engine.cpu.lanes import held, loader, memory, put, repeating
+from fxsim.engine.cpu.state import Handed
 from fxsim.engine.cpu.words import OPERATIONS, all_at_most, less, positive, zero
 
 COUNTS = (1, 8, 64)     # a scalar, lanes in natural order, lanes in unpacked order where registers hold 16 or 32 of them
@@ -231,3 +232,8 @@ def test_trials_side_by_side(trials, count, size, dtype):
     found = np.zeros(size * count, dtype)
     interleave(values, found, count)
     assert np.array_equal(found.reshape(size, count), expected)
+
+
+def test_an_array_with_gaps_is_not_handed_to_a_kernel():
+    with pytest.raises(ValueError, match="not contiguous"):
+        Handed(np.zeros((4, 4))[:, 1])

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))      # run as a script
 from places import CORPUS, ROOT  # noqa: E402
 
 LARGEST = 20_000        # bytes of tests/corpus/TARGET.zip
-LONGEST, SECONDS, MEGABYTES = {"nir": 16384, "package": 16384, "run": 16384, "checkpoint": 16384, "golden": 16384, "weights": 16384}, 20, 2048
+LONGEST, SECONDS, MEGABYTES = {"nir": 16384, "package": 16384, "run": 16384, "checkpoint": 16384, "golden": 16384, "weights": 16384, "network": 16384}, 20, 2048
 # Left alone: what becomes machine code is read as bytecode and source, and must stay as it is.
 COMPILED = ["fxsim.engine", "fxsim.tasks.poisson", "fxsim.tasks.poisson_kernel", "fxsim.model.steps", "fxsim.model.softmax", "fxsim.model.permutations", "quant.rounding", "quant.random", "quant.interval"]
 

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Callable, Iterable
@@ -25,7 +26,7 @@ import yaml
 import fxsim.study.plan
 from fxsim.config import Config, build_config, dump_config, load_config
 from fxsim.errors import InputError
-from fxsim.model.stored import network_arrays
+from fxsim.model.given.stored import network_arrays
 from fxsim.study.plan import load_study, plan
 from fxsim.tasks import make_task
 from fxsim.tasks.recordings import recording
@@ -239,6 +240,12 @@ def weights(data: bytes) -> bool:
     return loads(lambda: network_of(started(path)))
 
 
+def network(data: bytes) -> bool:
+    """All of the network that a configuration names."""
+    path = _file("network.npz", _npz(data))
+    return loads(lambda: network_of(small(f"network={{from: {path}}}", "learning.rule=eprop")))
+
+
 # ---- valid inputs -------------------------------------------------------------------------------------------------------
 @cache
 def training() -> Training:
@@ -331,9 +338,10 @@ def _dense_seed() -> bytes:
     return joined(_arrays({"spikes": np.ones((2, 3, 1), np.uint8), "targets": np.zeros((2, 3, 2)), "durations": np.array([2, 3])}))
 
 
-def _weights_seed() -> bytes:
+def _network_seed(names: str, placed: bool = True) -> bytes:
     network = training().network
-    return joined(_arrays({**network_arrays(network), **{f"final_{layer}": w for layer, w in network.weights.items()}}))
+    whole = replace(network, topology=replace(network.topology, placed=placed))
+    return joined(_arrays({**network_arrays(whole), **{f"{names}_{layer}": w for layer, w in network.weights.items()}}))
 
 
 CONFIG = b"""name: mine
@@ -375,7 +383,7 @@ def seeds(target: str) -> list[bytes]:
             "golden": lambda: [_golden_seed(), _golden_seed("regression"), archive(split(_golden_seed()))], "package": lambda: [_package_seed()],
             "checkpoint": lambda: [joined(members((data := to_bytes(training(), training().state()))[data.index(b"\n") + 1:]))],
             "run": lambda: [_run_seed()], "nir": lambda: [_nir_seed()], "events": lambda: [_events_seed(), archive(split(_events_seed()))], "dense": lambda: [_dense_seed()],
-            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_weights_seed()]}[target]()
+            "hdf5": lambda: [_hdf5_seed()], "weights": lambda: [_network_seed("final")], "network": lambda: [_network_seed("weight"), _network_seed("weight", False)]}[target]()
 
 
 def words() -> set[bytes]:
@@ -388,4 +396,4 @@ def words() -> set[bytes]:
         "<i8", "|u1", "|O", "<U9", ">f4", "<f2", "<c16", "<M8[s]", "|V8", "|S3", "'fortran_order': True", "../", "/dev/zero", "formats.", "[key]", "NaN", "Infinity")}
 
 
-TARGETS: dict[str, Callable[[bytes], bool]] = {f.__name__: f for f in (config, precision, study, golden, package, checkpoint, run, nir, events, dense, hdf5, weights)}
+TARGETS: dict[str, Callable[[bytes], bool]] = {f.__name__: f for f in (config, precision, study, golden, package, checkpoint, run, nir, events, dense, hdf5, weights, network)}

@@ -3,18 +3,16 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from fxsim.cli.main import main
 from fxsim.config import load_config
 from fxsim.engine.build.module import proof_for
 from fxsim.engine.build.plan import word_bits
 from fxsim.errors import InputError
+from fxsim.hardware.memory import Kept, memory
+from fxsim.hardware.operations import ELIGIBILITY, END, FORWARD, WINDOW, operations, updates
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.topology import build_network, learning_of
-from fxsim.study.cost import ELIGIBILITY, FORWARD, WINDOW, Kept, memory, operations, updates
 from fxsim.training.optimizers import make_optimizer
-from quant import load_spec
 
 pytestmark = pytest.mark.core
 STATES = ("membrane", "adaptation", "trace", "pseudo_derivative", "eligibility", "adaptation_eligibility", "filtered_eligibility", "readout", "readout_trace", "error",
@@ -86,7 +84,7 @@ def test_random_words_are_one_for_each_value_stored_stochastically():
                                                                             "eligibility_sum", "error", "gradient", "gradient_out")))
     words = {o.phase: o.random_words for o in operations(config, network)}
     synapses = network.topology.syn_in.size + network.topology.syn_rec.size
-    assert words == {FORWARD: 100 + 50 + 2, ELIGIBILITY: synapses, WINDOW: network.topology.n_cells}
+    assert words == {FORWARD: 100 + 50 + 2, ELIGIBILITY: synapses, WINDOW: network.topology.n_cells, END: 0}
 
 
 @pytest.mark.parametrize("precision", ["q16", "q24"])
@@ -97,7 +95,7 @@ def test_operations_do_not_depend_on_the_rounding_that_a_preset_has(precision):
     found = [operations(c, network) for c in rounded]
     assert all([(o.by_width, o.result_bits) for o in one] == [(o.by_width, o.result_bits) for o in found[0]] for one in found)
     floor, up, even, stochastic = ([(o.roundings, o.random_words) for o in one] for one in found)
-    assert floor == [(0, 0)] * 3 and up == even and all(words == rounds > 0 for rounds, words in stochastic)
+    assert floor[:3] == [(0, 0)] * 3 and up == even and all(words == rounds > 0 for rounds, words in stochastic[:3])
     assert [rounds for rounds, _ in up] == [rounds for rounds, _ in stochastic]
 
 
@@ -115,12 +113,3 @@ def test_operations_grow_with_the_words_and_count_what_the_updates_do():
     assert per_synapse["eligibility"] == network.topology.syn_in.size + network.topology.syn_rec.size > per_synapse["adaptation_eligibility"] > 0
     with pytest.raises(InputError, match="fixed-point"):
         operations(config.changed({"precision": "float32"}), network)
-
-
-def test_command_prints_every_precision():
-    result = CliRunner().invoke(main, ["cost", "pattern_generation", "--precisions", "float32,q16"])
-    assert result.exit_code == 0, result.output
-    words = [line.split() for line in result.output.splitlines() if line]
-    assert [row[0] for row in words] == ["precision", *["float32"] * 8, *["q16"] * 8, "precision", *["q16"] * 3]
-    assert words[0][3:] == ["weights", "state", "accumulators", "optimizer", "all"]
-    assert ["q16", "cell", "0", str(load_spec("q16")["modulator"].word_bits), "0", "0", "16"] in words

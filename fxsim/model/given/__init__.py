@@ -1,0 +1,4 @@
+"""Networks that are not drawn.
+
+arrays      of a user's matrices        stored      of a file, or for one
+"""
