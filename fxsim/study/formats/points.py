@@ -25,7 +25,7 @@ GROUPS = 8          # of the batch's trials: each is a register full
 MOMENTS = ("start", "middle", "end")
 BASE = "nothing"    # in place of a quantity: the base precision as it is
 POINT = ("rule", "seed", "quantity", "word_bits", "rounding", "moment", "way", "layer")
-COLUMNS = (*POINT, *measures.COLUMNS, "seconds")
+COLUMNS = (*POINT, *measures.COLUMNS, "seconds")        # of the processor, what had to be compiled included
 OF_ONE_RULE = {"learning_signal": "eprop", "modulator": "diffusion", "diffusion_gain": "diffusion"}
 
 
@@ -98,13 +98,13 @@ def measure(unit: Unit) -> None:
     rows: list[dict[str, Any]] = []
     for bits, rounding, spec in unit.formats:
         point = {"rule": config.learning.rule, "seed": config.seed, "quantity": unit.quantity, "word_bits": bits, "rounding": rounding}
-        gradients, start = Gradients(config, network, {spec.name: spec}, task.steps), time.perf_counter()
+        gradients, start = Gradients(config, network, {spec.name: spec}, task.steps), time.process_time()
         try:
             for moment in MOMENTS:
                 for way in unit.ways:
                     found = gradients.of(config.learning.rule, spec.name, weights[moment], groups, spikes[moment] if way == "driven" else None)
-                    rows += _rows({**point, "moment": moment, "way": way}, found, expected[moment], time.perf_counter() - start)
-                    start = time.perf_counter()
+                    rows += _rows({**point, "moment": moment, "way": way}, found, expected[moment], time.process_time() - start)
+                    start = time.process_time()
         except InputError:
             rows += [{**dict.fromkeys(COLUMNS), **point, "moment": moment, "way": way, "layer": ALL} for moment in MOMENTS for way in unit.ways]
     make_directory(unit.path.parent)

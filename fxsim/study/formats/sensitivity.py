@@ -4,7 +4,7 @@
     DIR/weights/            weights at the start, the middle and the end of each float32 training, RULE-sSEED.npz
     DIR/points/             a table for each training and quantity, which an interrupted sensitivity does not repeat
     DIR/sensitivity.csv     all of them: fxsim.study.formats.points.COLUMNS
-    DIR/manifest.json       where, and how many seconds a point took
+    DIR/manifest.json       where, and how many seconds of a processor a point took
 
 A point is one format at one moment, in one way: as the network runs, or driven by its twin's spikes (fxsim.training.alignment.rows).
 """

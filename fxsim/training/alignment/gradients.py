@@ -32,7 +32,7 @@ class Gradients:
     def __init__(self, config: Config, network: Network, precisions: Mapping[str, str | PrecisionSpec], steps: int):
         self.config, self.network, self.steps = config, network, steps
         self.precisions: dict[str, str | PrecisionSpec] = {TWIN: TWIN, **precisions}
-        self._engines: dict[tuple[str, str, bool], tuple[Engine, Arithmetic]] = {}
+        self._engines: dict[tuple[str, str, str], tuple[Engine, Arithmetic]] = {}       # rule, precision, kind of engine
 
     def of(self, rule: str, precision: str, weights: Mapping[str, np.ndarray], groups: Sequence[Trials],
            spikes: Sequence[np.ndarray] | None = None) -> Gradient:
@@ -69,10 +69,13 @@ class Gradients:
         return {layer: w * (1 + share * self._directions[layer]) for layer, w in weights.items()}
 
     def _engine(self, rule: str, precision: str, driven: bool) -> tuple[Engine, Arithmetic]:
-        if (rule, precision, driven) not in self._engines:
-            config = self.config
-            if driven and config.engine != "oracle":        # others are not told spikes
-                config = config.model_copy(update={"engine": "cpu"})
-            learning = replace(learning_of(config), rule=rule)
-            self._engines[rule, precision, driven] = simulator(config, self.network, learning, self.precisions[precision], self.steps)
-        return self._engines[rule, precision, driven]
+        """``driven``: one that takes spikes, which is the oracle or the CPU engine, in place of the configuration's."""
+        made = self._made((rule, precision, self.config.engine))
+        return self._made((rule, precision, "cpu")) if driven and not isinstance(made[0], (CpuEngine, Oracle)) else made
+
+    def _made(self, key: tuple[str, str, str]) -> tuple[Engine, Arithmetic]:
+        if key not in self._engines:
+            rule, precision, engine = key
+            config, learning = self.config.model_copy(update={"engine": engine}), replace(learning_of(self.config), rule=rule)
+            self._engines[key] = simulator(config, self.network, learning, self.precisions[precision], self.steps)
+        return self._engines[key]

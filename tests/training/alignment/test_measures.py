@@ -38,7 +38,10 @@ def test_intervals_hold_what_so_many_trials_show_on_average(own):
     def drawn():
         shared = true + 2 * rng.normal(size=(16, true.size))
         return shared + 0.3 * np.roll(true, 1) + own * rng.normal(size=shared.shape), shared
-    expected = {name: np.mean([measure(*(x.mean(0) for x in drawn()))[name] for _ in range(400)]) for name in NAMES}
+    values = [measure(*(x.mean(0) for x in drawn())) for _ in range(400)]
+    intervals = [compared(*drawn()) for _ in range(60)]
     for name in NAMES:
-        held = np.mean([found[f"{name}_low"] <= expected[name] <= found[f"{name}_high"] for found in (compared(*drawn()) for _ in range(60))])
-        assert held >= 0.85, (name, held)
+        expected, spread = (of([float(value[name]) for value in values]) for of in (np.mean, np.std))
+        low, high = (np.array([found[f"{name}{end}"] for found in intervals]) for end in ("_low", "_high"))
+        assert ((low <= expected) & (expected <= high)).mean() >= 0.85, name
+        assert 0.7 < (high - low).mean() / (2 * 2.13 * spread) < 2, name       # and are no wider than they have to be; 2.13: Student's t of 15
