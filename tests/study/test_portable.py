@@ -41,9 +41,9 @@ def study(tmp_path):
     (elsewhere / "theirs.yaml").write_text("extends: ground.yaml\n")
     (elsewhere / "fifth.yaml").write_text("extends: q16\nquantities: {readout: {word_bits: 15, frac_bits: 10}}\n")
     (home / "own.yaml").write_text(dump_config(tiny(*QUICK)).replace("precision: float32", "precision: sub/mine.yaml"))
-    data = {"name": "s", "base": "own.yaml", "seeds": [0], "axes": {"numbers": ["precision"]},
+    data = {"name": "s", "base": "own.yaml", "seeds": [0], "axes": {"words": ["precision"]},
             "blocks": [{"name": "base's"}, {"name": "b", "grid": {"precision": ["q16", "sub/mine.yaml", "../elsewhere/theirs.yaml"]}},
-                       {"name": "c", "grid": {"numbers": [str(elsewhere / "fifth.yaml")]}}],
+                       {"name": "c", "grid": {"words": [str(elsewhere / "fifth.yaml")]}}],
             "figures": [{"kind": "curves", "title": "T", "panels": ["task"], "lines": "precision", "metric": "loss"}]}
     (home / "study.yaml").write_text(yaml.safe_dump(data))
     return home / "study.yaml"
