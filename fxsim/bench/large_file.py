@@ -22,7 +22,7 @@ KINDS = ("events.npz", "dense.npz", "events.h5")
 COLUMNS = ("file", "gib", "check_seconds", "batch_seconds", "update_seconds", "ratio", "peak_mib")
 CHANNELS, CLASSES, STEPS, SPIKES = 700, 20, 1000, 8000
 BATCH, BATCHES = 64, 20
-EVENT_BYTES = {"events.npz": 6, "events.h5": 6}       # float32 seconds and a 16-bit channel
+EVENT_BYTES = 6         # float32 seconds and a 16-bit channel
 TOGETHER = 64           # trials that are written at a time
 
 
@@ -41,7 +41,7 @@ def large_files(gib: float, kinds: Iterable[str] = KINDS, folder: str | None = N
 
 
 def trial_bytes(kind: str) -> int:
-    return SPIKES * EVENT_BYTES[kind] if kind in EVENT_BYTES else STEPS * CHANNELS
+    return STEPS * CHANNELS if kind == "dense.npz" else SPIKES * EVENT_BYTES
 
 
 def write(path: Path, trials: int) -> None:

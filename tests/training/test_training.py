@@ -1,5 +1,7 @@
 """The training loop: what it leaves, that runs pair, that it stops, and that Adam learns on every backend."""
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,3 +136,8 @@ def test_a_copy_of_a_weight_stays_within_the_format():
 def test_integer_optimizers_train(optimizer):
     training = run("iterations=2", "precision=q16", f"learning.optimizer={optimizer}")
     assert (training.result.weights["raw_initial_rec"] != training.result.weights["raw_final_rec"]).any()
+
+
+def test_to_train_imports_no_compiler_and_no_library_that_only_some_runs_take():
+    code = "import sys, fxsim.training.loop; print([m for m in ('numba', 'scipy', 'torch', 'pandas', 'matplotlib') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

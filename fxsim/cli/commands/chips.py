@@ -31,8 +31,7 @@ def cost(source: Path, changes: tuple[str, ...], precisions: list | None, trials
     """Memory, operations, spikes and energy of a run with its trained weights, or of a configuration with its initial ones.
 
     The work of a chip, not of this simulator. Bits and operations are counted, spikes and NeuroBench's metrics are measured on evaluation trials,
-    energies
-    are estimated from published figures of single operations, low to high, without static power. Nothing here was measured on a chip.
+    energies are estimated from published figures of single operations, low to high, without static power. Nothing here was measured on a chip.
     """
     from fxsim.hardware.cost import cost as find_cost, text_tables
     refuse_changes(changes, {"precision": "--precisions"})

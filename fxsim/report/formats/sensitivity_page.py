@@ -12,6 +12,7 @@ from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.formats.sensitivity import KIND, WAYS, needed
+from fxsim.training.alignment.rows import ALL
 from quant.quantities import INDEX
 from quant.rounding import ROUNDINGS
 
@@ -72,7 +73,7 @@ def _figure(table: pd.DataFrame, way: str) -> Figure:
 
 def _base(table: pd.DataFrame) -> list[dict[str, object]]:
     """The base precision's own mean cosine at each moment."""
-    rows = table[(table["quantity"] == BASE) & (table["layer"] == "all")]
+    rows = table[(table["quantity"] == BASE) & (table["layer"] == ALL)]
     return [{"rule": rule, "way": way, **{moment: values.loc[values["moment"] == moment, "cosine"].mean() for moment in MOMENTS}}
             for (rule, way), values in rows.groupby(["rule", "way"], sort=False)]
 

@@ -21,6 +21,7 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
+from fxsim.training.alignment.rows import ALL
 from fxsim.training.interrupts import interruptible
 from fxsim.training.processes import processes
 from fxsim.training.progress import SweepProgress
@@ -75,7 +76,7 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         found = pd.concat([table for table in tables if len(table)], ignore_index=True)[list(COLUMNS)]
         header = ",".join(COLUMNS) + "\n"
         write_atomic(out / "sensitivity.csv", (header + "".join(read_csv_text(unit.path).partition("\n")[2] for unit in units)).encode())
-        seconds = found.loc[found["layer"] == "all", "seconds"].dropna()
+        seconds = found.loc[found["layer"] == ALL, "seconds"].dropna()
         write_json(out / "manifest.json", {KIND: config.name, "task": config.task.name, "base": base.name, "rules": [*rules], "seeds": [*seeds],
                                            "updates": config.updates, "batch_size": config.batch_size, "points": len(seconds),
                                            "seconds_a_point": round(float(seconds.mean()), 4), **provenance()})
@@ -109,7 +110,7 @@ def needed(table: pd.DataFrame, goal: float, way: str) -> pd.DataFrame:
 
     A row for each rule, quantity and rounding; word_bits is NaN where the longest word is not enough. ``table``: sensitivity.csv.
     """
-    rows = table[(table["layer"] == "all") & (table["way"] == way) & (table["quantity"] != BASE)]
+    rows = table[(table["layer"] == ALL) & (table["way"] == way) & (table["quantity"] != BASE)]
     means = rows.groupby(["rule", "quantity", "rounding", "word_bits", "moment"], sort=False)["cosine"].agg(_mean)
     worst = means.groupby(["rule", "quantity", "rounding", "word_bits"], sort=False).agg(_lowest)
     found: list[dict[str, Any]] = []

@@ -3,14 +3,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Mapping, Sequence
+from typing import TYPE_CHECKING, Mapping, Sequence, TypeGuard
 
 import numpy as np
 
 from fxsim.config import Config
-from fxsim.engine.cpu.engine import CpuEngine
 from fxsim.engine.interface import Engine, given
-from fxsim.engine.oracle.oracle import Oracle
 from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.draws import generator
 from fxsim.model.network import LAYERS, Network, Trials
@@ -18,6 +16,10 @@ from fxsim.model.topology import learning_of
 from quant import PrecisionSpec
 
 from ..backend import simulator
+
+if TYPE_CHECKING:
+    from fxsim.engine.cpu.engine import CpuEngine
+    from fxsim.engine.oracle.oracle import Oracle
 
 TWIN = "float64"
 Gradient = dict[str, np.ndarray]        # layer -> (groups, n_syn), model units: the mean over groups is the mean gradient
@@ -48,7 +50,7 @@ class Gradients:
             if spikes is None:
                 result = engine.run(stored, part)
             else:
-                assert isinstance(engine, (CpuEngine, Oracle))
+                assert _takes_spikes(engine)
                 result = engine.run(stored, part, driven=spikes[i])
             found.append(arithmetic.gradient_to_model({layer: g * share for layer, g in given(result.gradients).items()}, 1))
         return {layer: np.stack([gradient[layer] for gradient in found]) for layer in LAYERS}
@@ -71,7 +73,7 @@ class Gradients:
     def _engine(self, rule: str, precision: str, driven: bool) -> tuple[Engine, Arithmetic]:
         """``driven``: one that takes spikes, which is the oracle or the CPU engine, in place of the configuration's."""
         made = self._made((rule, precision, self.config.engine))
-        return self._made((rule, precision, "cpu")) if driven and not isinstance(made[0], (CpuEngine, Oracle)) else made
+        return self._made((rule, precision, "cpu")) if driven and not _takes_spikes(made[0]) else made
 
     def _made(self, key: tuple[str, str, str]) -> tuple[Engine, Arithmetic]:
         if key not in self._engines:
@@ -79,3 +81,9 @@ class Gradients:
             config, learning = self.config.model_copy(update={"engine": engine}), replace(learning_of(self.config), rule=rule)
             self._engines[key] = simulator(config, self.network, learning, self.precisions[precision], self.steps)
         return self._engines[key]
+
+
+def _takes_spikes(engine: Engine) -> TypeGuard[CpuEngine | Oracle]:
+    from fxsim.engine.cpu.engine import CpuEngine  # and Numba: every training imports this file, few measure gradients
+    from fxsim.engine.oracle.oracle import Oracle
+    return isinstance(engine, (CpuEngine, Oracle))
