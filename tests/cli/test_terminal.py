@@ -66,9 +66,9 @@ def test_training_goes_on_without_its_output(output, said, tmp_path):
 
 
 def test_who_follows_a_log_sees_every_line_at_once():
-    statement = "from fxsim.cli.start import hold_streams; hold_streams(); print('a line'); input()"
+    statement = "import sys; from fxsim.cli.start import hold_streams; hold_streams(); print('a line'); sys.stdin.readline()"      # input() would flush
     with subprocess.Popen([sys.executable, "-c", statement], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        seen, _, _ = select.select([process.stdout], [], [], 60)
+        seen, _, _ = select.select([process.stdout], [], [], 30)
         assert seen and process.stdout.readline() == b"a line\n"
         process.communicate(b"\n")
 
