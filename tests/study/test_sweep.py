@@ -135,6 +135,7 @@ def test_a_failing_run_stops_no_other_and_is_told(tmp_path):
     assert "InputError" in next((tmp_path / "out").glob("runs/*/failure.txt")).read_text()
 
 
+@pytest.mark.long
 @needs_proc
 def test_killed_workers_and_drivers_change_no_bit_of_the_tables(undisturbed, tmp_path):
     out = tmp_path / "out"
@@ -167,6 +168,7 @@ def test_a_run_whose_process_always_dies_is_given_up(tmp_path, monkeypatch):
 
 
 # ---- clusters --------------------------------------------------------------------------------------------------------
+@pytest.mark.long
 def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_path):
     pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
     file = tmp_path / "scheduler.json"
@@ -185,6 +187,7 @@ def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_pat
     same_tables(tmp_path / "out", undisturbed)
 
 
+@pytest.mark.long
 def test_a_cluster_that_goes_away_is_told_in_a_line(tmp_path):
     """First its only worker, then the scheduler."""
     pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
@@ -241,6 +244,7 @@ EVALUATES = [STUDY["blocks"][0], {"name": "deployed", "evaluate": "float", "grid
              {"name": "narrow", "evaluate": "float", "set": {"precision": "q16"}, "grid": {"bits": [8]}, "axes": {"bits": ["formats.weight_in.word_bits"]}}]
 
 
+@pytest.mark.long
 def test_a_block_evaluates_the_trained_weights_of_another(tmp_path):
     file = study(tmp_path / "s.yaml", blocks=EVALUATES, set={**SMALL, "iterations": 3})
     assert swept(file, "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
@@ -274,6 +278,7 @@ BEGINS = [{"name": "float", "grid": {"precision": ["float64"]}},
           {"name": "again", "begin": "tuned", "set": {"initial.feedback": "readout", "formats.weight_in.word_bits": 8}}]
 
 
+@pytest.mark.long
 def test_a_block_begins_with_the_trained_networks_of_another(tmp_path):
     file, out = study(tmp_path / "s.yaml", blocks=BEGINS, set={**SMALL, "iterations": 3}), tmp_path / "out"
     assert swept(file, "--out", out, "--jobs", 1, "--only", "tuned").exit_code == 0       # and what goes before it
