@@ -7,7 +7,6 @@ floats shifts, rounding and random bits vanish.
 from __future__ import annotations
 
 import ast
-import copy
 import textwrap
 from functools import lru_cache
 
@@ -19,7 +18,7 @@ from quant.quantities import INDEX
 from .given import Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, expression, functions, unparse
+from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, copied, expression, functions, unparse
 from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
 
 LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
@@ -210,7 +209,7 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
     table = sites(spec, diffuses) if spec else None
     trees = {}
     for name, node in functions(steps).items():
-        node = ExpandTerms(table, general, general and telemetry).visit(copy.deepcopy(node))
+        node = ExpandTerms(table, general, general and telemetry).visit(copied(node))
         if update := _stores(node):
             blind = spec is not None and spec[steps.STORES.get(update, update)].rounding in BLIND
             if spec and table and not telemetry and (blind or _chosen(update, spec, table, general)):
@@ -222,7 +221,7 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
 
 def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False, general: bool = False) -> str:
     """The update functions for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
-    return "\n\n".join(unparse(Note().visit(copy.deepcopy(tree)))
+    return "\n\n".join(unparse(Note().visit(copied(tree)))
                        for tree in update_trees(spec, diffuses, telemetry, general).values())
 
 
@@ -237,7 +236,7 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
     """
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
     for name, tree in update_trees(spec, diffuses, telemetry, numbers is not None).items():
-        node = Wrap(words[name]).visit(copy.deepcopy(tree))
+        node = Wrap(words[name]).visit(copied(tree))
         if numbers:
             node = numbers.visit(node)
         if telemetry:
@@ -273,7 +272,7 @@ def quick_gradient_functions(quick: QuickGradient | None) -> str:
 def adjoint_functions(operators: dict[object, str]) -> str:
     """The functions of :mod:`fxsim.model.adjoint` on floats."""
     words = Words.always("FLT", operators)
-    return "\n\n".join("@update\n" + unparse(Wrap(words).visit(copy.deepcopy(node))) for node in functions(adjoint).values())
+    return "\n\n".join("@update\n" + unparse(Wrap(words).visit(copied(node))) for node in functions(adjoint).values())
 
 
 def random_functions(operators: dict[object, str]) -> str:
@@ -281,7 +280,7 @@ def random_functions(operators: dict[object, str]) -> str:
     words = Words.always("U32", operators)
     text = [f"M32 = U32({quant_random.M32})"]
     decorator = "@update\n" if operators else "@inline\n"
-    return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(copy.deepcopy(node))) for node in functions(quant_random).values()])
+    return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(copied(node))) for node in functions(quant_random).values()])
 
 
 class ExpandRandom(ast.NodeTransformer):
@@ -349,6 +348,6 @@ def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None
     names = ("PROBABILITY_FRAC", "LOG2E_FRAC", "LOG2E", "TABLE_BITS", "REST_BITS")
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",
-        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(copy.deepcopy(functions(softmax)["exp_negative"]))),
+        "@inline\n" + unparse(Wrap(Words.always("I64")).visit(copied(functions(softmax)["exp_negative"]))),
         f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({written}), EXP2)",
         "@inline\ndef quotient(p, total):\n    return I64((p << PROBABILITY_FRAC) // total)"])

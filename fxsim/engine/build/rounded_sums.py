@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import ast
-import copy
 
 from quant import QFormat, rounding as quant_rounding
 
 from .given import given
 from .machine_words import WORD_BITS
-from .rewrite import Fold, Node, call, called, functions, is_number
+from .rewrite import Fold, Node, call, called, copied, functions, is_number
 
 Term = tuple[int, ast.expr]         # of a sum, with its sign
 BLIND = ("floor", "nearest_up", "stochastic")       # roundings that do not look at the sum: they add something and shift
@@ -185,4 +184,4 @@ def _whole_part_apart(y: Node, base: Node, shift: int) -> tuple[ast.expr, ast.ex
         return y, base
     part = ast.BinOp(x, ast.BitAnd(), ast.Constant((1 << shift - left) - 1))
     return (ast.BinOp(y.left, ast.Add(), shifted(part, left)),
-            Fold().visit(ast.BinOp(base, ast.Add(), shifted(copy.deepcopy(x), left - shift))))
+            Fold().visit(ast.BinOp(base, ast.Add(), shifted(copied(x), left - shift))))
