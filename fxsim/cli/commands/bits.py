@@ -1,4 +1,4 @@
-"""``fxsim align``, ``ranges``, ``sensitivity`` and ``allocate``: what formats and rules do to gradients, what formats have to hold, and which to take."""
+"""``fxsim align``, ``ranges``, ``sensitivity``, ``allocate``: what formats and rules do to gradients, and which formats to take."""
 from __future__ import annotations
 
 import sys
