@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Iterator
 
+import allocation_page
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -21,7 +22,6 @@ from fxsim.report import published
 from fxsim.study.plan import load_study
 from fxsim.study.statistics.outcome import mean_of
 
-import allocation_page
 import weights_page
 from measured_pages import markdown
 

@@ -28,8 +28,8 @@ def measured(rule: str, seed: int) -> list[dict]:
     if not weights.is_file():
         train(config, weights)
     narrowed = [name for name in quantities_of(rule, base) if QUANTITIES[name].kind != "coefficient" and name != "feedback"]
-    formats = [({"rule": rule, "seed": seed, "word_bits": bits}, base.changed({name: {"word_bits": bits, "rounding": "stochastic"} for name in narrowed}))
-               for bits in BITS]
+    formats = [({"rule": rule, "seed": seed, "word_bits": bits},
+                base.changed({name: {"word_bits": bits, "rounding": "stochastic"} for name in narrowed})) for bits in BITS]
     return [{name: row[name] for name in KEPT} for row in held_against_twin(config, weights, ["driven"], formats) if row["layer"] == ALL]
 
 
@@ -38,6 +38,5 @@ if __name__ == "__main__":
     for seed in range(1, int(sys.argv[1] if len(sys.argv) > 1 else 10) + 1):
         for rule in RULES:
             rows += measured(rule, seed)
-            print(rule, seed, {moment: [round(row["cosine"], 4) for row in rows[-len(BITS) * len(MOMENTS):] if row["moment"] == moment] for moment in MOMENTS},
-                  flush=True)
+            print(rule, seed, [round(row["cosine"], 4) for row in rows[-len(BITS) * len(MOMENTS):]], flush=True)
         pd.DataFrame(rows).to_csv(FOLDER / "uniform.csv", index=False)
