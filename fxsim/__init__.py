@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fxsim.model.given.stored import load_network, save_network
     from fxsim.model.network import Network
     from fxsim.model.topology import build_network
+    from fxsim.study.allocation.allocate import Allocation
     from fxsim.study.formats.align import Alignment
     from fxsim.study.formats.ranges import Ranges
     from fxsim.training.arrays.simulator import Simulator
@@ -161,6 +162,29 @@ def ranges(source: str | Path | Config, precisions: list[str], trials: int = 4, 
     return found
 
 
+def allocate(config: Config | str | Path, out: str | Path, loss: float | None = None, memory: float | None = None, energy: float | None = None,
+             sensitivity: str | Path | None = None, jobs: int = 0, **asked: Any) -> Allocation:
+    """Word bits of all quantities at once that lose less than ``loss``, or within ``memory`` bytes or ``energy`` pJ of an update; one of the three.
+
+    config          with the widest formats in ``precision``
+    sensitivity     directory of ``fxsim sensitivity``; None: it is measured
+    asked           ``margin``, and other fields of :class:`fxsim.study.allocation.asked.Asked`: seeds, bits, roundings, against, max_seeds, points
+
+    Writes ``out`` with allocation.yaml and its page. See :func:`fxsim.study.allocation.allocate.allocate`.
+    """
+    from pathlib import Path
+
+    from fxsim.report.build import build_report
+    from fxsim.study.allocation.allocate import allocate
+    from fxsim.study.allocation.asked import Asked, Goal
+    from fxsim.study.jobs import Workers
+    margin = {"margin": asked.pop("margin")} if "margin" in asked else {}
+    question = Asked(_configuration(config), Goal(loss, memory, energy, **margin), None if sensitivity is None else Path(sensitivity), **asked)
+    found = allocate(question, Path(out), Workers(jobs), announce=lambda line: None)
+    build_report(out)
+    return found
+
+
 def cost(source: str | Path, precisions: list[str] | None = None, changes: list[str] | tuple[str, ...] = (), trials: int = 8) -> Cost:
     """Memory and operations (counted), spikes (measured) and energies (estimated) of a run directory, or of a configuration with its initial weights.
 
@@ -170,5 +194,5 @@ def cost(source: str | Path, precisions: list[str] | None = None, changes: list[
     return cost(source, precisions or [], changes, trials)
 
 
-__all__ = ["InputError", "Network", "Simulator", "__version__", "align", "build_network", "compare", "cost", "evaluate", "load_config",
+__all__ = ["InputError", "Network", "Simulator", "__version__", "align", "allocate", "build_network", "compare", "cost", "evaluate", "load_config",
            "load_network", "load_plugin", "make_network", "ranges", "save_network", "train"]

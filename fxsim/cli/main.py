@@ -15,7 +15,7 @@ from fxsim.training.interrupts import Interrupted, interruptible
 from .commands import bench, bits, chips, compiled, exchange, lava, new, precision, study, train, verify
 from .options import plugin
 
-RESUMING = ("compare", "sweep", "demo", "sensitivity")
+RESUMING = ("compare", "sweep", "demo", "sensitivity", "allocate")
 
 
 class Main(click.Group):
@@ -58,10 +58,10 @@ def main() -> None:
 
 
 for command in (train.train, new.new, exchange.network, study.compare, study.sweep, study.demo, study.report, precision.presets, precision.calibrate,
-                precision.evaluate, bits.align, bits.ranges, bits.sensitivity, chips.cost, chips.fit, verify.verify, bench.bench, compiled.build,
-                compiled.cache, verify.doctor, exchange.export, exchange.import_, lava.lava):
+                precision.evaluate, bits.align, bits.ranges, bits.sensitivity, bits.allocate, chips.cost, chips.fit, verify.verify, bench.bench,
+                compiled.build, compiled.cache, verify.doctor, exchange.export, exchange.import_, lava.lava):
     main.add_command(command)
 for command in (train.train, exchange.network, study.compare, study.sweep, study.report, precision.calibrate, bits.align, bits.ranges,
-                bits.sensitivity, chips.cost, chips.fit, compiled.build, *exchange.export.commands.values(),
+                bits.sensitivity, bits.allocate, chips.cost, chips.fit, compiled.build, *exchange.export.commands.values(),
                 *exchange.import_.commands.values(), *lava.lava.commands.values()):       # whatever reads configurations
     plugin(command)

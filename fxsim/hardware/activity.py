@@ -50,6 +50,22 @@ class Activity:
     synaptic_operations: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What energies need of the spikes of a trial: its steps, and layer -> spikes times the connections that they go to."""
+
+    steps: float
+    delivered: dict[str, float]
+
+
+def traffic_at(network: Network, trials: Trials, rate_hz: float) -> Traffic:
+    """Of a network of which only the mean rate is known: every neuron fires at it. Input spikes are those of the trials."""
+    topology, steps = network.topology, float(trials.duration.mean())
+    arriving = trials.x.sum(1, dtype=np.int64).mean(0)
+    own = rate_hz * steps / 1000       # spikes of a neuron
+    return Traffic(steps, {"in": float(arriving[topology.syn_in.pre].sum()), "rec": own * topology.syn_rec.size, "out": own * topology.syn_out.size})
+
+
 def evaluation_trials(config: Config, trials: int) -> Trials:
     """The first evaluation trials of a configuration's task, as many as asked for; a regression is evaluated on its training trials."""
     field = "evaluation.batch_size" if config.task.classification else "batch_size"

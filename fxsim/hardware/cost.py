@@ -22,7 +22,7 @@ from fxsim.model.topology import learning_of
 from fxsim.training.initial import network_of
 from quant import FLOATS
 
-from .activity import TRIALS, Activity, evaluation_trials, measure_activity
+from .activity import TRIALS, Activity, Traffic, evaluation_trials, measure_activity
 from .energy import Energy, computing, moving, table, total
 from .memory import Kept, Memory, Words, memory
 from .operations import ADD, ELIGIBILITY, END, FORWARD, WIDTHS, WINDOW, Counted, Operation, Operations, batch_sums, count, operations, weight_updates
@@ -114,7 +114,8 @@ def refuse_bptt(config: Config) -> None:
         raise InputError(config.name, "learning.rule", "bptt, which no chip runs", "another rule: --set learning.rule=eprop")
 
 
-def estimates(config: Config, network: Network, activity: Activity, kept_bytes: float) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
+def estimates(config: Config, network: Network, activity: Activity | Traffic, kept_bytes: float
+              ) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
     """Of a trial without and with learning, and of an update."""
     words, window = Words(config.resolved_precision()), learning_of(config).window
     times = {FORWARD: activity.steps, ELIGIBILITY: activity.steps, WINDOW: float(window), END: 1.0}
@@ -141,7 +142,7 @@ def added(parts: Sequence[Estimate | None]) -> Estimate | None:
     return None if energy is None or moved is None else Estimate(energy, moved)
 
 
-def delivery(config: Config, network: Network, activity: Activity) -> Counted:
+def delivery(config: Config, network: Network, activity: Activity | Traffic) -> Counted:
     """A trial's spikes on their connections: an addition to a current of the target, whose word is read and written, and a weight that is read."""
     words, made, accessed = Words(config.resolved_precision()), [], []
     for layer, events in activity.delivered.items():

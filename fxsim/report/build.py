@@ -7,7 +7,8 @@ from pathlib import Path
 from fxsim.errors import InputError
 
 PAGES = {"evaluation.csv": ".evaluation_page:build_evaluation_report", "alignment.csv": ".formats.alignment_page:build_alignment_report",
-         "ranges.csv": ".formats.ranges_page:build_ranges_report", "sensitivity.csv": ".formats.sensitivity_page:build_sensitivity_report"}
+         "ranges.csv": ".formats.ranges_page:build_ranges_report", "sensitivity.csv": ".formats.sensitivity_page:build_sensitivity_report",
+         "front.csv": ".formats.allocation_page:build_allocation_report"}
 """A table that tells what filled a directory -> what builds its page."""
 
 

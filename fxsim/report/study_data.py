@@ -85,7 +85,7 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     out: list[dict] = []
     rows = where.chosen(_source(sweep, figure), figure.where)
     where.numbers(rows, "x", x)
-    values = _ordered(where.column(rows, "lines", figure.lines))
+    values = in_order(where.column(rows, "lines", figure.lines))
     for panel, shown in where.panels(rows, figure.panels):
         series = [{"label": title(_shown(value)), **_style(values.index(value)), **_means(where, shown[shown[figure.lines] == value], figure, x)}
                   for value in values if (shown[figure.lines] == value).any()]
@@ -120,7 +120,7 @@ def heatmap(sweep: Sweep, number: int, figure: Figure) -> dict:
     where = Rows(sweep, f"figures.{number}")
     rows = where.chosen(done(sweep.results), figure.where)
     where.numbers(rows, "metric", figure.metric)
-    xs, ys = (_ordered(where.column(rows, name, getattr(figure, name))) for name in ("x", "y"))
+    xs, ys = (in_order(where.column(rows, name, getattr(figure, name))) for name in ("x", "y"))
     cells = [[rows[(rows[figure.x] == x) & (rows[figure.y] == y)][figure.metric].to_numpy() for x in xs] for y in ys]
     plain = [[_number(v) if isinstance(v, float) else v for v in values] for values in (xs, ys)]
     return {"x": plain[0], "y": plain[1], "mean": [[float(c.mean()) if len(c) else float("nan") for c in row] for row in cells],
@@ -192,7 +192,7 @@ def shown_axes(axes: Sequence[str], values: Sequence[object]) -> str:
     return ", ".join(f"{title(axis)} {_shown(value)}" for axis, value in zip(axes, values) if not _missing(value))
 
 
-def _ordered(column: pd.Series) -> list:
+def in_order(column: pd.Series) -> list:
     """Distinct values: numbers upwards, words as they come, floats before other precisions."""
     values = [v for v in dict.fromkeys(column.tolist()) if not (v is None or isinstance(v, float) and math.isnan(v))]
     if pd.api.types.is_numeric_dtype(column):

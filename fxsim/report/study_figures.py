@@ -49,6 +49,10 @@ def _charts(figure: Figure, charts: list[dict]) -> Picture:
             ax.errorbar(*zip(*chart["points"]), fmt="s", color=PUBLISHED["mean"], ms=4, capsize=2, lw=1, label="published mean ± SEM")
         for s in chart["series"]:
             x, mean, sem = np.array(s["x"]), np.array(s["mean"]), np.nan_to_num(np.array(s["sem"], float))
+            if s.get("note"):
+                face = "white" if s["beaten"] else s["colour"]
+                ax.errorbar(x, mean, sem, fmt="o", color=s["colour"], mfc=face, ms=5, lw=1, label=plain(s["label"]))
+                continue
             marker = "o" if 2 < len(x) < 8 else None
             ax.plot(x, mean, color=s["colour"], dashes=s["dash"] or (None, None), lw=1.5, label=plain(s["label"]), marker=marker, ms=3)
             ax.fill_between(x, mean - sem, mean + sem, color=s["colour"], alpha=0.15, lw=0)

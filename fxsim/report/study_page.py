@@ -4,7 +4,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from fxsim.study.plan import Figure
+
 from .data import section
+from .formats.pareto import Condition, conditions, pareto_charts, pareto_rows
 from .page import provenance, render, with_error
 from .statistics.questions import families, times
 from .statistics.replication import against_published
@@ -16,15 +19,25 @@ from .study_figures import draw_study
 def build_study_report(directory: Path, published: Path | None = None) -> Path:
     """Write figures/ and report.html into a directory that ``fxsim sweep`` has filled; returns the page's path. Raises InputError."""
     sweep = read_sweep(directory, published)
-    drawn = [(figure, None if failed(sweep, i, figure) else heatmap(sweep, i, figure) if figure.kind == "heatmap" else charts(sweep, i, figure))
+    costs = {i: conditions(sweep, i, figure) for i, figure in enumerate(sweep.study.figures)
+             if figure.kind == "pareto" and not failed(sweep, i, figure)}
+    drawn = [(figure, None if failed(sweep, i, figure) else _content(sweep, i, figure, costs.get(i, [])))
              for i, figure in enumerate(sweep.study.figures)]
     pictures = draw_study(drawn, directory / "figures")
     all_charts = [chart for _, content in drawn if isinstance(content, list) for chart in content]
     return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=header(sweep), figures=pictures,
                   drawn=[(figure, "none" if content is None else "chart" if isinstance(content, list) else "picture") for figure, content in drawn],
+                  costs={i: pareto_rows(found, sweep.study.figures[i].metric) for i, found in costs.items()},
                   rows=_rows(sweep), families=family_tables(families(sweep), measure_of(sweep)), times=time_rows(times(sweep), measure_of(sweep)),
                   replication=replication_rows(against_published(sweep)),
                   margin=margin(sweep), measure=measure_of(sweep), open=bool((sweep.results["status"] == "open").any()))
+
+
+def _content(sweep: Sweep, number: int, figure: Figure, costs: list[Condition]) -> list[dict] | dict:
+    """What a figure draws: charts, or a heat map."""
+    if figure.kind == "pareto":
+        return pareto_charts(number, figure, costs)
+    return heatmap(sweep, number, figure) if figure.kind == "heatmap" else charts(sweep, number, figure)
 
 
 def header(sweep: Sweep) -> list[tuple[str, str]]:

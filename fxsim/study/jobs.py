@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import textwrap
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, as_completed, wait
@@ -31,6 +32,7 @@ TICK = 1.0      # seconds between looks at a cluster that has not finished a run
 CLOSING = 3     # seconds that a cluster has to take a goodbye
 QUIET, SAY_AGAIN = 5.0, 60.0    # seconds without workers before it is said, and before it is said again
 DEATHS = 3      # a run whose process was killed so often is given up
+LONGEST_NAME = 100      # of a precision in a line of progress
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -57,7 +59,8 @@ class Run:
 
     def __str__(self) -> str:
         c, numbers = self.config, self.config.resolved_precision()
-        return f"{c.task.name} {c.learning.rule} {numbers if isinstance(numbers, str) else numbers.name} seed {c.seed}"
+        name = numbers if isinstance(numbers, str) else numbers.name        # which tells every format that was changed
+        return f"{c.task.name} {c.learning.rule} {textwrap.shorten(name, LONGEST_NAME)} seed {c.seed}"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@
       - {kind: curves, title: Learning, panels: [task, rule], lines: precision}
       - {kind: lines, title: Bits, where: {block: bits}, x: weight_bits, lines: rule, levels: {float32: {block: reference}}}
       - {kind: heatmap, title: Two at once, where: {block: both}, x: weight_bits, y: bits}
+      - {kind: pareto, title: What it costs, where: {block: reference}, panels: [rule], lines: precision}
 
 Every run of a block is made with every seed, which gives the same initial weights and trials whatever the precision. Paths in a
 study are relative to its file. Beside a study that a sweep has kept, in study.files, lies all that it names: see :class:`Places`. In the
@@ -97,11 +98,12 @@ class Figure(Section):
 
     curves: learning curves, a line for each value of ``lines``; of alignment (cosine, angle, ratio, signs, bias) one for each of these in the table
     of alignments, from which ``where`` and ``panels`` choose layer, reference and what else there is several of;
-    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``. A panel for each
+    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``;
+    pareto: the last evaluation against memory and energy, a point for each value of ``lines``, which has one configuration. A panel for each
     combination of values of ``panels``.
     """
 
-    kind: Literal["curves", "lines", "heatmap"]
+    kind: Literal["curves", "lines", "heatmap", "pareto"]
     title: Name
     caption: str = Field("", max_length=2000)
     where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
@@ -209,6 +211,8 @@ def parse_study(data: object, source: str) -> Study:
             if (figure.kind in kinds) != bool(getattr(figure, field)):
                 raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
                                  f"a column for {' and '.join(kinds)}, nothing for others")
+        if figure.kind == "pareto" and figure.levels:
+            raise InputError(source, f"figures.{i}.levels", "levels with kind pareto", "none: they are points of their own")
         if figure.metric in ALIGNMENT and (figure.kind != "curves" or figure.levels):
             raise InputError(source, f"figures.{i}.metric", f"{figure.metric} with kind {figure.kind}", "kind curves, without levels")
     for field, axes in (("axes", study.axes), *((f"blocks.{i}.axes", block.axes) for i, block in enumerate(study.blocks))):

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Iterator
 
+import allocation_page
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -61,38 +62,18 @@ def curves() -> list[str]:
     return markdown(rows)
 
 
-def minimal() -> list[str]:
-    """The search for the fewest bits: of each quantity the fewest that were enough, of all together everything that was tried."""
-    evidence = pd.read_csv(FOLDER / "minimal/evidence.csv")
-    rows = [["quantity", "bits", "minus float32, points"]]
-    alone = evidence[evidence["enough"] & ~evidence["quantity"].isin(["as given", "all together"])]
-    fewest = alone.loc[alone.groupby("quantity", sort=False)["word_bits"].idxmin()].set_index("quantity")
-    for name in load_order(fewest.index):
-        row = fewest.loc[name]
-        rows.append([name.replace("_", " "), str(row["word_bits"]), f"{100 * row['difference']:+.1f} +- {100 * row['standard_error']:.1f}"])
-    together = evidence[evidence["quantity"] == "all together"].set_index("word_bits").sort_index()
-    assert together["enough"].tolist() == [False] * (len(together) - 1) + [True]
-    return markdown([*rows, *([f"all together, {more} more", "", f"{100 * row['difference']:+.1f} +- {100 * row['standard_error']:.1f}"]
-                              for more, row in together.iterrows())])
-
-
-def load_order(names: pd.Index) -> list[str]:
-    """Quantities in the order of the scale table."""
-    from quant import QUANTITIES
-    return [name for name in QUANTITIES if name in names]
-
-
 def cost() -> list[str]:
     printed = "\n\n".join(map(text_table, counted_tables(load_config("delayed_match"), TABLE.split(","))))
     return ["    " + line if line else "" for line in printed.splitlines()]
 
 
-TABLES = {"curves": curves, "minimal": minimal, "cost": cost, **weights_page.TABLES}
+TABLES = {"curves": curves, "cost": cost, **weights_page.TABLES, **allocation_page.TABLES}
 
 
 # ---- what the text says ----------------------------------------------------------------------------------------------
 def sentences() -> Iterator[str]:
-    for part in (learning_curves, two_rules, single_quantities, weights_by_state, on_chip, fewest_bits, memory_and_operations, accumulators, weights_page.sentences):
+    for part in (learning_curves, two_rules, single_quantities, weights_by_state, on_chip, memory_and_operations, accumulators, weights_page.sentences,
+                 allocation_page.sentences):
         yield from part()
 
 
@@ -205,11 +186,6 @@ def on_chip() -> Iterator[str]:
     slow = table.query("block == 'memory'").groupby(["learning.optimizer.beta1_shift", "learning.optimizer.beta2_shift"])["accuracy"].mean()
     assert slow[[0, 3]].drop(5, level=1).min() > slow[5].max()
     yield f"`beta1_shift` 0 to 3 and `beta2_shift` 8 to 11; a mean over 32 updates (5) has {slow[5].min():.1f} to {slow[5].max():.1f}."
-
-
-def fewest_bits() -> Iterator[str]:
-    yield ("for each quantity by itself the fewest bits at which the mean of 3 paired seeds is no more than 10 points below float32, then all of them at once,")
-    yield "With 3 seeds the standard errors are as large as the margin"
 
 
 def memory_and_operations() -> Iterator[str]:

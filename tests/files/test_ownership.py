@@ -55,7 +55,7 @@ COMMANDS = {        # what writes -> (arguments, a name that it writes)
     "train": (["train", "delayed_match", *CHANGES, "--out", "{out}"], "curves.csv"),
     "compare": (["compare", "delayed_match", *CHANGES, "--rules", "eprop", "--precisions", "float32", "--seeds", "1", "--out", "{out}"], "curves.csv"),
     "sweep": (["sweep", "{made}/first.yaml", "--jobs", "1", "--out", "{out}"], "study.yaml"),
-    "minimise": (["calibrate", "delayed_match", *CHANGES, "--set", "precision=q16", "--minimise", "--out", "{out}"], "minimal.yaml"),
+    "allocate": (["allocate", "delayed_match", *CHANGES, "--memory", "1000", "--out", "{out}"], "allocation.yaml"),
     "package": (["export", "lava", "{made}/run", "{out}"], "run.py"),
     "scaling": (["bench", "scaling", "--out", "{out}"], "README.md"),
     "model": (["bench", "model", "--out", "{out}"], "README.md"),

@@ -2,18 +2,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable
+from typing import Iterable
 
 import click
 
 from fxsim.cli.kept import keep
-from fxsim.cli.options import PATH, Items, change, config, force, jobs, out, refuse_changes
+from fxsim.cli.options import PATH, Items, change, config, force, out, refuse_changes
 from fxsim.cli.tables import cells, text_table
-from fxsim.errors import InputError
-
-if TYPE_CHECKING:
-    from fxsim.config import Config
-
 
 HEADER = "# Written by fxsim calibrate.\n"
 
@@ -60,29 +55,16 @@ def presets(names: tuple[str, ...]) -> None:
 @click.option("--accumulator-bits", type=int, default=31, show_default=True, help="Word length of sums over a trial.")
 @click.option("--headroom", type=click.IntRange(min=0), default=1, show_default=True, help="Bits of range beyond what was observed.")
 @click.option("--preset", default="q16", show_default=True, help="Where signs, roundings and ranges that do not occur come from.")
-@click.option("--minimise", "fewest", is_flag=True, help="Search the fewest bits of each quantity instead, from the configuration's precision.")
-@click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True, help="With --minimise: loss against float32 allowed.")
-@click.option("--seeds", type=Items(int), default="0,1,2", show_default=True, help="With --minimise: paired runs of each word length.")
-@click.option("--quantities", type=Items(), default="", help="With --minimise: only these.  [default: all]")
-@jobs("With --minimise: runs at a time")
-@out("Precision YAML to write; with --minimise the directory of the search.", required=True)
+@out("Precision YAML to write.", required=True)
 @force
-@click.pass_context
-def calibrate(context: click.Context, config: str, changes: tuple[str, ...], word_bits: int, accumulator_bits: int, headroom: int, preset: str,
-              fewest: bool, margin: float, seeds: list, quantities: list, jobs: int, out: Path, force: bool) -> None:
-    """Find formats: ranges that a float32 training needs at a word length, or the fewest word bits that learn as well as float32."""
+def calibrate(config: str, changes: tuple[str, ...], word_bits: int, accumulator_bits: int, headroom: int, preset: str, out: Path,
+              force: bool) -> None:
+    """Find formats whose ranges are those that a float32 training needs, at a word length."""
     from fxsim.config import load_config
-    refuse_changes(changes, {"seed": "--seeds"} if fewest else {
+    refuse_changes(changes, {
         "precision": "nothing: ranges are those of a float32 training", "formats": "nothing: ranges are those of a float32 training",
         "evaluation.telemetry": "nothing: ranges are taken from it at every evaluation"})
     settings = load_config(config, changes)
-    only = ("margin", "seeds", "quantities", "jobs") if not fewest else ("word_bits", "accumulator_bits", "headroom", "preset", "force")
-    for name in only:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise InputError("calibrate", f"--{name.replace('_', '-')}", f"it {'with' if fewest else 'without'} --minimise", "leave one of them out")
-    if fewest:
-        _minimise(settings, seeds, margin, quantities, jobs, out)
-        return
     from fxsim.files.ownership import claim_file
     from fxsim.files.writing import make_directory, write_atomic
     from fxsim.study.formats.calibration import calibrate as run_calibration
@@ -95,24 +77,6 @@ def calibrate(context: click.Context, config: str, changes: tuple[str, ...], wor
     click.echo(text_table([["quantity", "largest observed", "format", "its largest"],
                            *([f.quantity, "-" if f.largest is None else f"{f.largest:.4g}", str(f.format), f"{f.format.max:.4g}"]
                              for f in fitted)]))
-    click.echo(f"written: {out}")
-
-
-def _minimise(settings: Config, seeds: list, margin: float, quantities: list, jobs: int, out: Path) -> None:
-    from fxsim.study.formats.minimise import TOGETHER, minimise
-    from fxsim.study.jobs import Workers
-    from fxsim.training.progress import terminal_sweep_progress
-    from quant import PrecisionSpec
-    before = settings.resolved_precision()
-    spec, decided = minimise(settings, seeds, margin, out, Workers(jobs), terminal_sweep_progress(), click.echo, quantities)
-    assert isinstance(before, PrecisionSpec)        # minimise refuses floats
-    rows = [[name, str(fmt.word_bits), str(decided[name].word_bits) if name in decided else "", str(spec[name].word_bits),
-             f"{decided[name].difference:+.4f} +- {decided[name].half_interval:.4f}" if name in decided else "",
-             f"{decided[name].detectable:.4f}" if name in decided else ""]
-            for name, fmt in before.formats.items() if not quantities or name in quantities]
-    click.echo(text_table([["quantity", "bits", "enough alone", "enough together", "alone, against float32 (95 %)", "smallest loss seen"], *rows]))
-    together = decided[TOGETHER]
-    click.echo(f"{TOGETHER}: {together.difference:+.4f} +- {together.half_interval:.4f} (95 %) against float32, margin {margin}, seeds {seeds}")
     click.echo(f"written: {out}")
 
 

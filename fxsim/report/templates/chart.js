@@ -90,7 +90,11 @@
     const group = make(plot, "g", {}), sem = s.x.map((_, i) => s.sem[i] || 0);
     make(group, "path", { d: ribbon(s.x, s.mean.map((m, i) => m - sem[i]), s.mean.map((m, i) => m + sem[i]), scale), fill: s.colour, opacity: 0.15 });
     make(group, "path", { d: "M" + line(s.x, s.mean, scale).join("L"), fill: "none", stroke: s.colour, "stroke-width": 1.8, "stroke-dasharray": s.dash.join(" ") });
-    if (s.x.length === 1) make(group, "circle", { cx: scale.px(s.x[0]), cy: scale.py(s.mean[0]), r: 3, fill: s.colour });
+    if (s.x.length === 1) {
+      const x = scale.px(s.x[0]);
+      make(group, "line", { x1: x, x2: x, y1: scale.py(s.mean[0] - sem[0]), y2: scale.py(s.mean[0] + sem[0]), stroke: s.colour });
+      make(group, "circle", { cx: x, cy: scale.py(s.mean[0]), r: s.note ? 5 : 3, fill: s.beaten ? "white" : s.colour, stroke: s.colour });
+    }
     return group;
   }
 
@@ -128,7 +132,7 @@
       chart.series.forEach((s, n) => {
         const i = s.x.indexOf(x);
         if (i < 0 || groups[n].style.display === "none") return;
-        rows.push([s.colour, `${s.label}: ` + (s.sem[i] === null ? text(s.mean[i]) : `${text(s.mean[i], true)} ± ${text(s.sem[i])}`) + `, n = ${s.n[i]}`]);
+        rows.push([s.colour, `${s.label}: ` + (s.sem[i] === null ? text(s.mean[i]) : `${text(s.mean[i], true)} ± ${text(s.sem[i])}`) + `, n = ${s.n[i]}` + (s.note ? "; " + s.note : "")]);
       });
       if (!rows.length) { hide(); return; }
       tip.replaceChildren();

@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -86,32 +86,44 @@ def train(config: Config, path: Path) -> None:
 
 
 def measure(unit: Unit) -> None:
-    """Write the unit's file. Formats that are refused have rows without measures."""
-    config, network, task = unit.config, network_of(unit.config), make_task(unit.config)
-    groups = grouped(task.training_trials(config.updates), GROUPS)
-    twins = Gradients(config, network, {}, task.steps)
-    with Archive(unit.weights) as archive:
-        weights = {moment: {layer: archive.floats(f"{moment}_{layer}", (network.topology.synapses(layer).size,)).astype(np.float64)
-                            for layer in LAYERS} for moment in MOMENTS}
-    expected = {moment: twins.of(config.learning.rule, TWIN, weights[moment], groups) for moment in MOMENTS}
-    spikes = {moment: twins.spikes(weights[moment], groups) for moment in MOMENTS} if "driven" in unit.ways else {}
-    rows: list[dict[str, Any]] = []
-    for bits, rounding, spec in unit.formats:
-        point = {"rule": config.learning.rule, "seed": config.seed, "quantity": unit.quantity, "word_bits": bits, "rounding": rounding}
-        gradients, start = Gradients(config, network, {spec.name: spec}, task.steps), time.process_time()
-        try:
-            for moment in MOMENTS:
-                for way in unit.ways:
-                    found = gradients.of(config.learning.rule, spec.name, weights[moment], groups, spikes[moment] if way == "driven" else None)
-                    rows += _rows({**point, "moment": moment, "way": way}, found, expected[moment], time.process_time() - start)
-                    start = time.process_time()
-        except InputError:
-            rows += [{**dict.fromkeys(COLUMNS), **point, "moment": moment, "way": way, "layer": ALL} for moment in MOMENTS for way in unit.ways]
+    """Write the unit's file."""
+    config = unit.config
+    point = {"rule": config.learning.rule, "seed": config.seed, "quantity": unit.quantity}
+    rows = held_against_twin(config, unit.weights, unit.ways,
+                             (({**point, "word_bits": bits, "rounding": rounding}, spec) for bits, rounding, spec in unit.formats))
     make_directory(unit.path.parent)
     write_csv(unit.path, COLUMNS, rows)
 
 
-def _rows(point: dict[str, Any], found: Gradient, expected: Gradient, seconds: float) -> list[dict[str, Any]]:
-    return [{**point, "layer": layer, **measures.compared(layer_of(found, layer), layer_of(expected, layer)), "seconds": round(seconds, 3)}
-            for layer in (*LAYERS, ALL)]
+def held_against_twin(config: Config, kept: Path, ways: Sequence[str], formats: Iterable[tuple[dict[str, Any], PrecisionSpec]]
+                      ) -> list[dict[str, Any]]:
+    """A row for each of ``formats``, moment, way and layer, that begins with what labels these formats. Those that are refused have no measures.
 
+    kept        the weights, see :class:`Unit`
+    """
+    network, task, rule = network_of(config), make_task(config), config.learning.rule
+    groups = grouped(task.training_trials(config.updates), GROUPS)
+    twins = Gradients(config, network, {}, task.steps)
+    with Archive(kept) as archive:
+        weights = {moment: {layer: archive.floats(f"{moment}_{layer}", (network.topology.synapses(layer).size,)).astype(np.float64)
+                            for layer in LAYERS} for moment in MOMENTS}
+    expected = {moment: twins.of(rule, TWIN, weights[moment], groups) for moment in MOMENTS}
+    spikes = {moment: twins.spikes(weights[moment], groups) for moment in MOMENTS} if "driven" in ways else {}
+    rows: list[dict[str, Any]] = []
+    for label, spec in formats:
+        gradients, start = Gradients(config, network, {spec.name: spec}, task.steps), time.process_time()
+        try:
+            for moment in MOMENTS:
+                for way in ways:
+                    found = gradients.of(rule, spec.name, weights[moment], groups, spikes[moment] if way == "driven" else None)
+                    rows += _rows({**label, "moment": moment, "way": way}, found, expected[moment], time.process_time() - start)
+                    start = time.process_time()
+        except InputError:
+            rows += [{**label, "moment": moment, "way": way, "layer": ALL, **dict.fromkeys((*measures.COLUMNS, "seconds"))}
+                     for moment in MOMENTS for way in ways]
+    return rows
+
+
+def _rows(label: dict[str, Any], found: Gradient, expected: Gradient, seconds: float) -> list[dict[str, Any]]:
+    return [{**label, "layer": layer, **measures.compared(layer_of(found, layer), layer_of(expected, layer)), "seconds": round(seconds, 3)}
+            for layer in (*LAYERS, ALL)]

@@ -95,14 +95,23 @@ def _units(config: Config, base: PrecisionSpec, out: Path, rules: Sequence[str],
     units = []
     for rule in rules:
         for seed in seeds:
-            one = config.changed({"precision": FLOAT, "formats": {}, "learning.rule": rule, "seed": seed, "evaluation.telemetry": "off",
-                                  "evaluation.alignment": None, "threads": 1})
+            one, used = training_of(config, rule, seed), quantities_of(rule, base)
             require_eligibility(one)
-            name, used = f"{rule}-s{seed}", quantities_of(rule, base)
             for quantity in (BASE, *(q for q in used if q in quantities or not quantities)):
-                units.append(Unit(one, base, quantity, tuple(bits), tuple(roundings), tuple(ways), out / "weights" / f"{name}.npz",
-                                  out / "points" / name / f"{quantity}.csv"))
+                units.append(Unit(one, base, quantity, tuple(bits), tuple(roundings), tuple(ways), weights_in(out, rule, seed),
+                                  out / "points" / f"{rule}-s{seed}" / f"{quantity}.csv"))
     return units
+
+
+def training_of(config: Config, rule: str, seed: int) -> Config:
+    """The float32 training at whose weights gradients are measured."""
+    return config.changed({"precision": FLOAT, "formats": {}, "learning.rule": rule, "seed": seed, "evaluation.telemetry": "off",
+                           "evaluation.alignment": None, "threads": 1})
+
+
+def weights_in(directory: Path, rule: str, seed: int) -> Path:
+    """Where a sensitivity keeps them."""
+    return directory / "weights" / f"{rule}-s{seed}.npz"
 
 
 def needed(table: pd.DataFrame, goal: float, way: str) -> pd.DataFrame:

@@ -1,0 +1,69 @@
+"""The noise of all formats at once, measured: so that its sum over quantities is checked, not trusted."""
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+import pandas as pd
+
+from fxsim.config import Config
+from fxsim.files.writing import make_directory, write_csv
+from fxsim.training.alignment import measures
+from fxsim.training.alignment.rows import ALL
+from fxsim.training.interrupts import interruptible
+from fxsim.training.processes import processes
+from fxsim.training.progress import SweepProgress
+from quant import PrecisionSpec
+
+from ..formats.points import held_against_twin
+from ..jobs import THREADS, Workers
+from .noise import WHERE, noise_of
+
+COLUMNS = ("seed", "moment", "way", "layer", *measures.COLUMNS, "seconds")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Formats at the weights of one training. ``config``: of the training, in float; ``weights``: see :class:`fxsim.study.formats.points.Unit`."""
+
+    config: Config
+    spec: PrecisionSpec
+    ways: tuple[str, ...]
+    weights: Path
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Its table, the same for the same formats."""
+        formats = json.dumps(self.spec.to_dict()["quantities"], sort_keys=True)
+        return self.folder / f"s{self.config.seed}-{hashlib.sha256(formats.encode()).hexdigest()[:10]}.csv"
+
+
+def measure_one(asked: Measurement) -> None:
+    """Write its table."""
+    rows = held_against_twin(asked.config, asked.weights, asked.ways, [({"seed": asked.config.seed}, asked.spec)])
+    make_directory(asked.path.parent)
+    write_csv(asked.path, COLUMNS, rows)
+
+
+def measure_all(asked: Sequence[Measurement], workers: Workers, progress: SweepProgress) -> None:
+    """Make the tables that are not there yet."""
+    todo = [one for one in asked if not one.path.is_file()]
+    if not todo:
+        return
+    with interruptible() as interrupts, progress.of(len(asked), len(asked) - len(todo)), \
+            processes(workers.side_by_side(len(todo)), interrupts, dict.fromkeys(THREADS, "1")) as submit:
+        for one, measured in [(one, submit(measure_one, one)) for one in todo]:
+            measured.result()
+            progress.finished(f"all formats together, {one.path.stem}")
+
+
+def measured_noise(asked: Sequence[Measurement], calm: pd.DataFrame) -> pd.Series:
+    """moment -> noise beyond the base's, mean over seeds, the worst of ways. ``asked``: the same formats; ``calm``: see :func:`.noise.calm`."""
+    table = pd.concat([pd.read_csv(one.path) for one in asked])
+    rows = table[table["layer"] == ALL].join(calm, WHERE, "inner")
+    noise = (noise_of(rows["cosine"]) - rows["base"]).clip(lower=0)
+    return noise.groupby([rows["way"], rows["moment"]]).mean().groupby("moment").max()

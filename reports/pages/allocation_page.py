@@ -1,0 +1,110 @@
+"""The study of reports/precision about the bits of all quantities at once: two fronts, and one word length for everything under both rules."""
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+import pandas as pd
+
+from fxsim.study.allocation.noise import noise_of
+from fxsim.study.formats.points import MOMENTS
+from fxsim.study.statistics.outcome import Mean, crossing, mean_of
+
+from measured_pages import markdown
+
+FOLDER = Path(__file__).parents[1] / "precision/allocation"
+RULES = {"diffusion": "diffusion", "eprop": "e-prop"}
+GOAL = 0.9      # cosine
+
+
+@cache
+def found(rule: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The front, and the manifest."""
+    return pd.read_csv(FOLDER / rule / "front.csv"), json.loads((FOLDER / rule / "manifest.json").read_text())
+
+
+def fronts() -> list[str]:
+    rows = [["rule", "point", "mean bits", "cosine predicted", "measured", "memory, KiB", "energy of an update, mJ"]]
+    for rule, said in RULES.items():
+        front, manifest = found(rule)
+        for row in front.to_dict("records"):
+            chosen = " (chosen)" if row["point"] == manifest["point"] else ""
+            rows.append([said, f"{row['point']}{chosen}", f"{row['bits']:.1f}", f"{row['cosine_predicted']:.3f}", f"{row['cosine']:.3f}",
+                         f"{row['memory_bytes'] / 1024:.1f}", f"{row['energy_low_pJ'] * 1e-9:.1f} to {row['energy_high_pJ'] * 1e-9:.1f}"])
+    return markdown(rows)
+
+
+@cache
+def uniform() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "uniform.csv")
+
+
+def uniform_words() -> list[str]:
+    """Mean cosines over seeds."""
+    means = uniform().groupby(["rule", "word_bits", "moment"])["cosine"].mean()
+    lengths = sorted(uniform()["word_bits"].unique())
+    return markdown([["rule", "moment", *(f"{bits} bits" for bits in lengths)],
+                     *([said, moment, *(f"{means[rule, bits, moment]:.3f}" for bits in lengths)] for rule, said in RULES.items() for moment in MOMENTS)])
+
+
+def needed(rule: str, moment: str) -> pd.Series:
+    """seed -> bits for a cosine of GOAL, by straight lines of the logarithm of the noise; beyond the lengths that were tried, along the outermost two."""
+    table, goal = uniform(), float(np.log2(noise_of(pd.Series([GOAL]))[0]))
+    out = {}
+    for seed, rows in table[(table["rule"] == rule) & (table["moment"] == moment)].groupby("seed"):
+        rows = rows.sort_values("word_bits")
+        bits, quiet = rows["word_bits"].to_numpy(float), -np.log2(noise_of(rows["cosine"]).to_numpy())
+        at = crossing(bits, quiet, -goal)
+        slope = (bits[1] - bits[0]) / (quiet[1] - quiet[0])
+        assert at.kind != "above"
+        out[seed] = at.x if at.kind == "at" else bits[0] - slope * (quiet[0] + goal)
+    return pd.Series(out)
+
+
+def difference(moment: str) -> Mean:
+    """Bits, diffusion minus e-prop, paired by seed."""
+    return mean_of((needed("diffusion", moment) - needed("eprop", moment)).dropna())
+
+
+def said(mean: Mean, digits: int = 1) -> str:
+    return f"{mean.mean:+.{digits}f} +- {mean.half:.{digits}f}"
+
+
+TABLES = {"fronts": fronts, "uniform": uniform_words}
+
+
+def trained() -> str:
+    """What the trainings said, of the rules that have any."""
+    tests = {rule: found(rule)[1]["tests"] for rule in RULES}
+    if not any(tests.values()):
+        return "Nothing was trained with these formats: what they do to accuracy is not known."
+    told = [f"{name} {100 * test['mean']:+.1f} points ({100 * test['low']:+.1f} to {100 * test['high']:+.1f}), which is {test['word']} for a loss of "
+            f"{100 * found(rule)[1]['margin']:.0f}, in {test['n']} seeds" for rule, name in RULES.items() for test in tests[rule]]
+    missing = [name for rule, name in RULES.items() if not tests[rule]]
+    return f"Trained against float32: {'; '.join(told)}." + (f" {missing[0].capitalize()} was not trained." if missing else "")
+
+
+def sentences() -> Iterator[str]:
+    manifests = [found(rule)[1] for rule in RULES]
+    (updates,), (goal,) = {m["updates"] for m in manifests}, {m["goal"] for m in manifests}
+    assert all(m["sensitivity_seeds"] == [1] for m in manifests)
+    yield f"gradients of one seed and {updates} of the paper's 2000 updates, a budget of {goal.replace('memory ', '')} bytes"
+    yield trained()
+    table = uniform()
+    seeds, lengths = sorted(table["seed"].unique()), sorted(table["word_bits"].unique())
+    yield f"after 0, {updates // 2} and {updates} updates, {len(seeds)} seeds, mean cosines with float64:"
+    steps = [np.diff(np.log2(noise_of(rows.sort_values("word_bits")["cosine"]).to_numpy())).mean() / np.diff(lengths).mean()
+             for _, rows in table.groupby(["rule", "seed", "moment"])]
+    yield f"A bit less makes {2 ** -np.mean(steps):.1f} times the noise."
+    yield (f"Bits for a cosine of {GOAL}, diffusion minus e-prop, paired, mean and 95 % interval: "
+           f"{', '.join(said(difference(moment)) for moment in MOMENTS)} at the three moments "
+           f"(where {lengths[0]} bits are more than enough, by the line of the two shortest words);")
+    yield f"for the worst of them {said(mean_of(worst('diffusion') - worst('eprop')))}."
+
+
+def worst(rule: str) -> pd.Series:
+    """Bits that are enough at every moment."""
+    return pd.concat([needed(rule, moment) for moment in MOMENTS], axis=1).max(axis=1)
