@@ -16,6 +16,9 @@
       - name: deployed                  # nothing is trained: the trained weights of every run of that block in other precisions
         evaluate: reference             # (its other fields may change, too: the trials, the formats); see fxsim.training.evaluation
         grid: {precision: [q16, w8s16]}
+      - name: fine-tuned                # trainings again, each of which begins with the trained network of a run of that block, whose
+        begin: reference                # configuration it has but for what is set here
+        set: {precision: loihi2, learning.rule: diffusion, task.cue_rate: 20}
       - name: pairs
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
@@ -42,7 +45,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Literal, Union
+from typing import Any, Iterable, Iterator
 
 from pydantic import Field, ValidationError
 
@@ -62,14 +65,13 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
+from .figure import ALIGNMENT, Figure, Value
 from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
-Label = Union[Name, Literal[""]]
 SEED = "{seed}"         # in the path of a given network
 GIVEN = {"initial": "path", "network": "from"}        # sections that may name a file -> the field that does
-Value = Union[bool, int, float, str, list, dict, None]
 
 
 class Block(Section):
@@ -78,38 +80,12 @@ class Block(Section):
     name: Name = Field(max_length=100)
     base: str = ""
     evaluate: str = Field("", description="a block before this one: its trained weights are evaluated instead of training")
+    begin: str = Field("", description="a block before this one: trainings begin with its trained networks")
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
     axes: dict[Name, list[str]] = {}
-
-
-ALIGNMENT = ("cosine", "angle", "ratio", "signs", "bias")      # what a figure shows of the table of alignments
-METRICS = ("accuracy", "nmse", "loss", "rate_hz", *ALIGNMENT)
-
-
-class Figure(Section):
-    """One figure of a study's page.
-
-    curves: learning curves, a line for each value of ``lines``; of alignment (cosine, angle, ratio, signs, bias) one for each of these in the table
-    of alignments, from which ``where`` and ``panels`` choose layer, reference and what else there is several of;
-    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``;
-    pareto: the last evaluation against memory and energy, a point for each value of ``lines``, which has one configuration. A panel for each
-    combination of values of ``panels``.
-    """
-
-    kind: Literal["curves", "lines", "heatmap", "pareto"]
-    title: Name
-    caption: str = Field("", max_length=2000)
-    where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
-    panels: tuple[str, ...] = ()
-    lines: str = "precision"
-    x: str = ""
-    y: str = ""
-    x_label: Label = ""
-    metric: Literal[METRICS] = "accuracy"       # type: ignore[valid-type]
-    levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
 class Study(Section):
@@ -129,12 +105,28 @@ class Study(Section):
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a study. ``axes``: what its block varies, name -> value; the same run may stand in several blocks."""
+    """One run of a study; the same run may stand in several blocks.
+
+    axes        what its block varies, name -> value, after what the block of ``source`` or ``begins`` varies
+    source      the run whose trained weights are evaluated; None: this one is trained
+    begins      the run whose trained network this training begins with, if it is one of the study
+    """
 
     block: str
     axes: dict[str, Value]
     config: Config
-    source: Planned | None = None       # the run whose trained weights are evaluated; None: this one is trained
+    source: Planned | None = None
+    begins: Planned | None = None
+
+    @property
+    def before(self) -> Planned | None:
+        """The run that must be finished first."""
+        return self.source or self.begins
+
+    @property
+    def stage(self) -> int:
+        """How many runs of the study go before this one."""
+        return 1 + self.before.stage if self.before else 0
 
     @property
     def rule(self) -> str:
@@ -165,6 +157,8 @@ class Planned:
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
         if self.source:
             data["source"] = self.source.folder
+        if self.begins:
+            data["begins"] = [self.begins.folder, self.begins.config.updates]
         digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]
         precision = re.sub(r"[^A-Za-z0-9]+", "_", Path(c.precision).stem)
         return f"{c.task.name}-{self.rule}-{precision}-s{c.seed}-{digest}"
@@ -204,11 +198,14 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}.name", block.name, "a name of its own")
         if block.grid and block.runs:
             raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
-        if block.evaluate and (block.evaluate not in names[:i] or study.blocks[names.index(block.evaluate)].evaluate):
-            raise InputError(source, f"blocks.{i}.evaluate", block.evaluate, "the name of a block of trainings before this one")
-        if block.evaluate and (block.base or block.seeds):
-            raise InputError(source, f"blocks.{i}", "evaluate with base or seeds", "neither: they are those of the block that is evaluated")
-        if not (block.base or study.base or block.evaluate):
+        if block.evaluate and block.begin:
+            raise InputError(source, f"blocks.{i}", "evaluate and begin", "one of them")
+        for field, other in (("evaluate", block.evaluate), ("begin", block.begin)):
+            if other and (other not in names[:i] or study.blocks[names.index(other)].evaluate):
+                raise InputError(source, f"blocks.{i}.{field}", other, "the name of a block of trainings before this one")
+            if other and (block.base or block.seeds):
+                raise InputError(source, f"blocks.{i}", f"{field} with base or seeds", f"neither: they are those of block {other}")
+        if not (block.base or study.base or block.evaluate or block.begin):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
         variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
         for kind, varied in variations:
@@ -285,16 +282,17 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     counts: dict[str, int] = {}
     for b in study.blocks:
         combinations = max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
-        counts[b.name] = combinations * (counts[b.evaluate] if b.evaluate else len(b.seeds or study.seeds))
+        counts[b.name] = combinations * (counts[b.evaluate or b.begin] if b.evaluate or b.begin else len(b.seeds or study.seeds))
     count = sum(counts.values())
     if count > MAX_RUNS:
         raise InputError(source, "blocks", f"{count} runs", f"at most {MAX_RUNS}")
     places, loaded = places or Places(Path(source).parent), {}
     runs: list[tuple[int, Planned]] = []
     for block in study.blocks:
-        if block.evaluate:
-            trained = [(seed, p) for seed, p in runs if p.block == block.evaluate]
-            runs += [(seed, p) for seed, source_run in trained for p in _evaluations(block, source_run, study.axes, places, source)]
+        if block.evaluate or block.begin:
+            trained = [(seed, p) for seed, p in runs if p.block == (block.evaluate or block.begin)]
+            after = _evaluations if block.evaluate else _trainings
+            runs += [(seed, p) for seed, source_run in trained for p in after(block, source_run, study.axes, places, source)]
             continue
         base = block.base or study.base
         if base not in loaded:
@@ -326,6 +324,20 @@ def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], plac
         config = config.changed({"initial": None, "iterations": 0, **changes}, where)
         config.resolved_precision()
         yield Planned(block.name, {**source.axes, **varied}, config, source)
+
+
+def _trainings(block: Block, begins: Planned, axes: dict[str, list[str]], places: Places, file: str) -> Iterator[Planned]:
+    """The runs of a block that goes on from one trained network."""
+    for index, varied in enumerate(_combinations(block)):
+        changes, where = _changes({**block.set, **varied}, {**axes, **block.axes}, places), f"{file}: block {block.name}, run {index + 1}"
+        for field in changes:
+            if field in ("seed", "initial", "initial.path"):
+                raise InputError(where, field, changes[field], f"nothing: it is that of block {begins.block}")
+        if "precision" in changes:
+            changes = {"formats": {}, **changes}        # those of the block before belong to its precision
+        config = begins.config.changed({"initial": {"path": begins.block}, **changes}, where)       # its place is known once the sweep's directory is
+        config.resolved_precision()
+        yield Planned(block.name, {**begins.axes, **varied}, config, begins=begins)
 
 
 def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:

@@ -16,7 +16,7 @@ from ..jobs import Workers
 from ..plan import Planned
 from ..statistics.outcome import settled
 from ..statistics.sequential import FIRST, MORE, UNDECIDED, Look, look
-from ..sweep import train_planned
+from ..sweep import make_planned
 from .costs import with_formats
 
 COLUMNS = ("point", "seed", "measure", "allocated", "reference", "difference", "rate_hz", "reference_rate_hz")
@@ -50,7 +50,7 @@ class Confirmation:
         for count in range(FIRST, len(self.seeds) + 1):
             reference = [self._planned(self.against, seed) for seed in self.seeds[:count]]
             allocated = [self._planned(spec, seed) for seed in self.seeds[:count]]
-            failures = train_planned([run for pair in zip(reference, allocated) for run in pair], self.out, self.workers, self.progress)
+            failures = make_planned([run for pair in zip(reference, allocated) for run in pair], self.out, self.workers, self.progress)
             if lost := [run for run in reference if run.folder in failures]:
                 raise InputError(self.out, self.against, failures[lost[0].folder], "runs to compare with")
             rows = [self._row(point, *pair) for pair in zip(allocated, reference) if pair[0].folder not in failures]

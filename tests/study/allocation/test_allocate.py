@@ -57,6 +57,7 @@ def test_a_budget_is_kept_with_the_least_noise_that_keeps_it(measured, tmp_path)
         allocate(Asked(config, Goal(memory=whole - 31), measured, max_seeds=0), tmp_path / "out", ONE)
 
 
+@pytest.mark.long
 def test_noises_together_are_measured_and_an_energy_is_kept(measured, tmp_path):
     config = quick(*LOUD)
     dear = allocate(Asked(config, Goal(energy=1e12), measured, max_seeds=0, points=3), tmp_path / "dear", ONE)
@@ -82,7 +83,7 @@ def test_trainings_of_fresh_seeds_decide(measured, tmp_path, monkeypatch):
             made.append(run.config.seed)
             pd.DataFrame({"split": "eval", "iteration": [0, 1, 2], "accuracy": 0.9 - loss, "nmse": np.nan, "rate_hz": 9.0}).to_csv(folder / "curves.csv", index=False)
         return {}
-    monkeypatch.setattr("fxsim.study.allocation.confirm.train_planned", curves)
+    monkeypatch.setattr("fxsim.study.allocation.confirm.make_planned", curves)
     found = allocate(Asked(quick(*LOUD), Goal(loss=0.17), measured, max_seeds=6, points=4), tmp_path / "out", ONE, announce=told.append)
     passed = {point: look.word for point, look in found.tests.items()}
     bits = pd.read_csv(tmp_path / "out" / "formats.csv").query("quantity == 'trace'").set_index("point")["word_bits"]
@@ -103,6 +104,7 @@ def test_a_sensitivity_of_something_else_is_refused(changes, words, measured, tm
         allocate(Asked(quick(*LOUD, *changes), Goal(memory=1e9), measured, max_seeds=0), tmp_path / "out", ONE)
 
 
+@pytest.mark.long
 def test_the_command_trains_and_goes_on(measured, tmp_path):
     changes = [word for change in tiny_changes("task.fixation=0", "task.cue=10", "task.delay=0", "task.decision=10", "task.window=5", "batch_size=2",
                                                "evaluation.batch_size=2", "evaluation.every=3", "checkpoint.every=1", "engine=oracle", "iterations=8", *LOUD[:2],
