@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from fxsim.study.plan import Figure
+from fxsim.study.figure import Figure
 
 from .data import section
 from .formats.pareto import Condition, conditions, pareto_charts, pareto_rows

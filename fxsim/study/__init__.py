@@ -5,6 +5,7 @@ estimate    what a sweep takes                          statistics/ what is said
 comparison  rule x precision x seed, paired         jobs        runs in processes, on cores or a cluster
 formats/    what formats do to gradients; formats from ranges   demo        what ``make demo`` trains
 allocation/ word bits of all quantities for a loss, a memory or an energy
+figure      what a page is asked to draw
 
 Read plan, then sweep.
 """

@@ -45,7 +45,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Literal, Union
+from typing import Any, Iterable, Iterator
 
 from pydantic import Field, ValidationError
 
@@ -65,14 +65,13 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
+from .figure import ALIGNMENT, Figure, Value
 from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
-Label = Union[Name, Literal[""]]
 SEED = "{seed}"         # in the path of a given network
 GIVEN = {"initial": "path", "network": "from"}        # sections that may name a file -> the field that does
-Value = Union[bool, int, float, str, list, dict, None]
 
 
 class Block(Section):
@@ -87,33 +86,6 @@ class Block(Section):
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
     axes: dict[Name, list[str]] = {}
-
-
-ALIGNMENT = ("cosine", "angle", "ratio", "signs", "bias")      # what a figure shows of the table of alignments
-METRICS = ("accuracy", "nmse", "loss", "rate_hz", *ALIGNMENT)
-
-
-class Figure(Section):
-    """One figure of a study's page.
-
-    curves: learning curves, a line for each value of ``lines``; of alignment (cosine, angle, ratio, signs, bias) one for each of these in the table
-    of alignments, from which ``where`` and ``panels`` choose layer, reference and what else there is several of;
-    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``;
-    pareto: the last evaluation against memory and energy, a point for each value of ``lines``, which has one configuration. A panel for each
-    combination of values of ``panels``.
-    """
-
-    kind: Literal["curves", "lines", "heatmap", "pareto"]
-    title: Name
-    caption: str = Field("", max_length=2000)
-    where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
-    panels: tuple[str, ...] = ()
-    lines: str = "precision"
-    x: str = ""
-    y: str = ""
-    x_label: Label = ""
-    metric: Literal[METRICS] = "accuracy"       # type: ignore[valid-type]
-    levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
 class Study(Section):

@@ -12,7 +12,8 @@ from fxsim.model.topology import build_network
 from fxsim.report.build import build_report
 from fxsim.report.formats.pareto import conditions
 from fxsim.report.study_data import read_sweep
-from fxsim.study.plan import Figure, load_study, parse_study, plan
+from fxsim.study.figure import Figure
+from fxsim.study.plan import load_study, parse_study, plan
 
 pytestmark = pytest.mark.core
 FIGURE = {"kind": "pareto", "title": "What it costs", "where": {"block": ["float", "bits"]}, "panels": ["rule"]}

@@ -13,7 +13,8 @@ from fxsim.errors import InputError
 from fxsim.report import published as paper
 from fxsim.report.build import build_report
 from fxsim.report.study_data import charts, heatmap, read_sweep, summary
-from fxsim.study.plan import Figure, parse_study, plan
+from fxsim.study.figure import Figure
+from fxsim.study.plan import parse_study, plan
 from fxsim.study.store import write_store
 
 from browser import needs_chromium, opened

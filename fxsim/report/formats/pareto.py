@@ -12,7 +12,8 @@ from fxsim.hardware.activity import evaluation_trials, traffic_at
 from fxsim.hardware.cost import Estimate, estimates, refuse_bptt
 from fxsim.hardware.energy import Energy
 from fxsim.hardware.memory import memory
-from fxsim.study.plan import Figure, plan
+from fxsim.study.figure import Figure
+from fxsim.study.plan import plan
 from fxsim.study.statistics.outcome import Mean, mean_of
 from fxsim.training.initial import network_of
 

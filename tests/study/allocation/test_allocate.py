@@ -57,6 +57,7 @@ def test_a_budget_is_kept_with_the_least_noise_that_keeps_it(measured, tmp_path)
         allocate(Asked(config, Goal(memory=whole - 31), measured, max_seeds=0), tmp_path / "out", ONE)
 
 
+@pytest.mark.long
 def test_noises_together_are_measured_and_an_energy_is_kept(measured, tmp_path):
     config = quick(*LOUD)
     dear = allocate(Asked(config, Goal(energy=1e12), measured, max_seeds=0, points=3), tmp_path / "dear", ONE)
@@ -103,6 +104,7 @@ def test_a_sensitivity_of_something_else_is_refused(changes, words, measured, tm
         allocate(Asked(quick(*LOUD, *changes), Goal(memory=1e9), measured, max_seeds=0), tmp_path / "out", ONE)
 
 
+@pytest.mark.long
 def test_the_command_trains_and_goes_on(measured, tmp_path):
     changes = [word for change in tiny_changes("task.fixation=0", "task.cue=10", "task.delay=0", "task.decision=10", "task.window=5", "batch_size=2",
                                                "evaluation.batch_size=2", "evaluation.every=3", "checkpoint.every=1", "engine=oracle", "iterations=8", *LOUD[:2],
