@@ -3,25 +3,31 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Callable
+
+from fxsim.study.plan import Figure
 
 from .data import section
 from .page import provenance, render, with_error
 from .statistics.questions import families, times
 from .statistics.replication import against_published
 from .statistics.rows import family_tables, replication_rows, time_rows
-from .study_data import Sweep, charts, failed, heatmap, measure_of, read_sweep, summary
+from .study_data import Sweep, charts, failed, heatmap, measure_of, read_sweep, scatters, summary
 from .study_figures import draw_study
+
+MAKERS: dict[str, Callable[[Sweep, int, Figure], list[dict] | dict]] = {"curves": charts, "lines": charts, "heatmap": heatmap, "ranks": scatters}
+CHARTS = ("curves", "lines")        # which the page's script draws; it embeds pictures of others
 
 
 def build_study_report(directory: Path, published: Path | None = None) -> Path:
     """Write figures/ and report.html into a directory that ``fxsim sweep`` has filled; returns the page's path. Raises InputError."""
     sweep = read_sweep(directory, published)
-    drawn = [(figure, None if failed(sweep, i, figure) else heatmap(sweep, i, figure) if figure.kind == "heatmap" else charts(sweep, i, figure))
-             for i, figure in enumerate(sweep.study.figures)]
+    drawn: list[tuple[Figure, list[dict] | dict | None]] = [(figure, None if failed(sweep, i, figure) else MAKERS[figure.kind](sweep, i, figure))
+                                                            for i, figure in enumerate(sweep.study.figures)]
     pictures = draw_study(drawn, directory / "figures")
-    all_charts = [chart for _, content in drawn if isinstance(content, list) for chart in content]
+    all_charts = [chart for figure, content in drawn if figure.kind in CHARTS and isinstance(content, list) for chart in content]
     return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=header(sweep), figures=pictures,
-                  drawn=[(figure, "none" if content is None else "chart" if isinstance(content, list) else "picture") for figure, content in drawn],
+                  drawn=[(figure, "none" if content is None else "chart" if figure.kind in CHARTS else "picture") for figure, content in drawn],
                   rows=_rows(sweep), families=family_tables(families(sweep), measure_of(sweep)), times=time_rows(times(sweep), measure_of(sweep)),
                   replication=replication_rows(against_published(sweep)),
                   margin=margin(sweep), measure=measure_of(sweep), open=bool((sweep.results["status"] == "open").any()))

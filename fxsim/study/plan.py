@@ -16,6 +16,12 @@
       - name: deployed                  # nothing is trained: the trained weights of every run of that block in other precisions
         evaluate: reference             # (its other fields may change, too: the trials, the formats); see fxsim.training.evaluation
         grid: {precision: [q16, w8s16]}
+      - name: drawn                     # 60 sets of values drawn at random, see fxsim.study.drawn; tables have their number, draw
+        set: {precision: q16}
+        random: {count: 60, seed: 1, values: {weight_bits: [4, 6, 8], formats.membrane.word_bits: [8, 12]}}
+      - name: drawn_deployed
+        evaluate: reference
+        draws: drawn                    # the same sets as that block before it
       - name: pairs
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
@@ -41,7 +47,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Literal, Union
+from typing import Any, Iterable, Iterator, Literal, Optional, Union
 
 from pydantic import Field, ValidationError
 
@@ -61,6 +67,7 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
+from .drawn import DRAW, Random, Value
 from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
@@ -68,11 +75,10 @@ FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's
 Label = Union[Name, Literal[""]]
 SEED = "{seed}"         # in the path of a given network
 GIVEN = {"initial": "path", "network": "from"}        # sections that may name a file -> the field that does
-Value = Union[bool, int, float, str, list, dict, None]
 
 
 class Block(Section):
-    """Runs that belong together: all combinations of ``grid``, or the entries of ``runs``."""
+    """Runs that belong together: all combinations of ``grid``, the entries of ``runs``, or ``random`` sets of values."""
 
     name: Name = Field(max_length=100)
     base: str = ""
@@ -81,6 +87,8 @@ class Block(Section):
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
+    random: Optional[Random] = None
+    draws: str = Field("", description="a block before this one: its random sets")
     axes: dict[Name, list[str]] = {}
 
 
@@ -93,11 +101,12 @@ class Figure(Section):
 
     curves: learning curves, a line for each value of ``lines``; of alignment (cosine, angle, ratio, signs, bias) one for each of these in the table
     of alignments, from which ``where`` and ``panels`` choose layer, reference and what else there is several of;
-    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``. A panel for each
-    combination of values of ``panels``.
+    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``;  ranks: what the runs
+    of block ``against`` came to against an alignment of the runs with the same axes and seed, a point for each combination of axes, with the rank
+    correlation. A panel for each combination of values of ``panels``.
     """
 
-    kind: Literal["curves", "lines", "heatmap"]
+    kind: Literal["curves", "lines", "heatmap", "ranks"]
     title: Name
     caption: str = Field("", max_length=2000)
     where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
@@ -105,6 +114,7 @@ class Figure(Section):
     lines: str = "precision"
     x: str = ""
     y: str = ""
+    against: str = ""
     x_label: Label = ""
     metric: Literal[METRICS] = "accuracy"       # type: ignore[valid-type]
     levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
@@ -127,7 +137,7 @@ class Study(Section):
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a study. ``axes``: what its block varies, name -> value; the same run may stand in several blocks."""
+    """One run of a study, which may stand in several blocks. ``axes``: what its block varies, name -> value, or the number of its random set."""
 
     block: str
     axes: dict[str, Value]
@@ -183,12 +193,16 @@ def parse_study(data: object, source: str) -> Study:
     except ValidationError as error:
         raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure, "contrasts": Contrast}) from None
     for i, figure in enumerate(study.figures):
-        for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
+        for field, what, kinds in (("x", "column", ("lines", "heatmap")), ("y", "column", ("heatmap",)), ("against", "block", ("ranks",))):
             if (figure.kind in kinds) != bool(getattr(figure, field)):
                 raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
-                                 f"a column for {' and '.join(kinds)}, nothing for others")
-        if figure.metric in ALIGNMENT and (figure.kind != "curves" or figure.levels):
-            raise InputError(source, f"figures.{i}.metric", f"{figure.metric} with kind {figure.kind}", "kind curves, without levels")
+                                 f"a {what} for {' and '.join(kinds)}, nothing for others")
+        if figure.metric in ALIGNMENT and (figure.kind not in ("curves", "ranks") or figure.levels):
+            raise InputError(source, f"figures.{i}.metric", f"{figure.metric} with kind {figure.kind}", "kind curves or ranks, without levels")
+        if figure.kind == "ranks" and figure.metric not in ALIGNMENT:
+            raise InputError(source, f"figures.{i}.metric", figure.metric, f"one of {', '.join(ALIGNMENT)} for kind ranks")
+        if figure.against and figure.against not in [block.name for block in study.blocks]:
+            raise InputError(source, f"figures.{i}.against", figure.against, "a block: " + ", ".join(block.name for block in study.blocks))
     for field, axes in (("axes", study.axes), *((f"blocks.{i}.axes", block.axes) for i, block in enumerate(study.blocks))):
         for axis, fields in axes.items():
             _require_free(source, f"{field}.{axis}", axis)
@@ -198,15 +212,19 @@ def parse_study(data: object, source: str) -> Study:
     for i, block in enumerate(study.blocks):
         if block.name in names[:i]:
             raise InputError(source, f"blocks.{i}.name", block.name, "a name of its own")
-        if block.grid and block.runs:
-            raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
+        varied_by = [name for name in ("grid", "runs", "random", "draws") if getattr(block, name)]
+        if len(varied_by) > 1:
+            raise InputError(source, f"blocks.{i}", " and ".join(varied_by), "one of them")
+        if block.draws and (block.draws not in names[:i] or not study.blocks[names.index(block.draws)].random):
+            raise InputError(source, f"blocks.{i}.draws", block.draws, "the name of a block with random sets before this one")
         if block.evaluate and (block.evaluate not in names[:i] or study.blocks[names.index(block.evaluate)].evaluate):
             raise InputError(source, f"blocks.{i}.evaluate", block.evaluate, "the name of a block of trainings before this one")
         if block.evaluate and (block.base or block.seeds):
             raise InputError(source, f"blocks.{i}", "evaluate with base or seeds", "neither: they are those of the block that is evaluated")
         if not (block.base or study.base or block.evaluate):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
-        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
+        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs)),
+                                                       ("random.values", block.random.values if block.random else {})]
         for kind, varied in variations:
             own = {**study.axes, **block.axes}
             for axis in varied:
@@ -280,7 +298,8 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     """
     counts: dict[str, int] = {}
     for b in study.blocks:
-        combinations = max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
+        sets = _random(study, b)
+        combinations = sets.count if sets else max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
         counts[b.name] = combinations * (counts[b.evaluate] if b.evaluate else len(b.seeds or study.seeds))
     count = sum(counts.values())
     if count > MAX_RUNS:
@@ -290,13 +309,13 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     for block in study.blocks:
         if block.evaluate:
             trained = [(seed, p) for seed, p in runs if p.block == block.evaluate]
-            runs += [(seed, p) for seed, source_run in trained for p in _evaluations(block, source_run, study.axes, places, source)]
+            runs += [(seed, p) for seed, source_run in trained for p in _evaluations(study, block, source_run, places, source)]
             continue
         base = block.base or study.base
         if base not in loaded:
             loaded[base] = places.base(base)
-        for index, axes in enumerate(_combinations(block)):
-            changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, places)
+        for index, (axes, values) in enumerate(_combinations(study, block)):
+            changes = _changes({**study.set, **block.set, **values}, _names(study, block), places)
             where = f"{source}: block {block.name}, run {index + 1}"
             if "seed" in changes:
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
@@ -309,10 +328,10 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]
 
 
-def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], places: Places, file: str) -> Iterator[Planned]:
+def _evaluations(study: Study, block: Block, source: Planned, places: Places, file: str) -> Iterator[Planned]:
     """The runs of a block that evaluates, for one trained run."""
-    for index, varied in enumerate(_combinations(block)):
-        changes, where = _changes({**block.set, **varied}, {**axes, **block.axes}, places), f"{file}: block {block.name}, run {index + 1}"
+    for index, (varied, values) in enumerate(_combinations(study, block)):
+        changes, where = _changes({**block.set, **values}, _names(study, block), places), f"{file}: block {block.name}, run {index + 1}"
         for field in changes:
             if field == "seed" or field.partition(".")[0] in ("network", "initial", "learning"):
                 raise InputError(where, field, changes[field], "what an evaluation depends on: precision, formats, task, evaluation")
@@ -335,11 +354,25 @@ def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
     return pinned(seeded) if given else seeded
 
 
-def _combinations(block: Block) -> Iterator[dict[str, Value]]:
-    if block.runs:
-        yield from block.runs
-    else:
-        yield from (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values()))
+def _random(study: Study, block: Block) -> Random | None:
+    """The random sets of a block, its own or those of the block that it names."""
+    return next((b.random for b in study.blocks if b.name == block.draws), block.random)
+
+
+def _names(study: Study, block: Block) -> dict[str, list[str]]:
+    """What axes stand for in a block."""
+    names = {**study.axes, **block.axes}
+    return {**{b.name: b.axes for b in study.blocks}[block.draws], **names} if block.draws else names
+
+
+def _combinations(study: Study, block: Block) -> Iterator[tuple[dict[str, Value], dict[str, Value]]]:
+    """Of each run of a block its axes in tables, and their values: of random sets the number, and what was drawn."""
+    if sets := _random(study, block):
+        for number, drawn in enumerate(sets.sets(), 1):
+            yield {DRAW: number}, drawn
+        return
+    for values in block.runs or (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values())):
+        yield values, values
 
 
 def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places) -> dict[str, Any]:
