@@ -27,7 +27,7 @@ from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
-from quant import FLOATS
+from quant import FLOATS, PrecisionSpec
 from quant.files import read_text
 
 from .alignment.gradients import Gradients
@@ -114,6 +114,11 @@ def in_precisions(command: str, base: Config, precisions: Sequence[str], formats
     if formats and all(c.precision in FLOATS for c in chosen):
         raise InputError(command, formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
     return [c if c.precision in FLOATS else override(c, formats, source) for c in chosen]
+
+
+def numbers_in(command: str, base: Config, precisions: Sequence[str], formats: Sequence[str], source: str) -> dict[str, str | PrecisionSpec]:
+    """label -> float or formats of :func:`in_precisions`."""
+    return {label(c): c.resolved_precision() for c in in_precisions(command, base, precisions, formats, source)}
 
 
 def plain(config: Config) -> Config:
