@@ -1,5 +1,5 @@
 # make demo   set up, train the main comparison, leave reports/demo/report.html
-# make test   set up and run all tests
+# make test   set up and run the tests;  make test-long  those that take long
 # make bench  seconds per training iteration (reports/performance/bench.json), latency, scaling (reports/scaling), CUDA kernels
 # make fuzz   5 minutes of coverage-guided fuzzing for every loader (FUZZ_SECONDS=60: a minute); see docs/robustness.md
 # make gpu    check and time the CUDA engine on this machine's GPU (reports/gpu); make gpu-wheels: what that needs where there is no network
@@ -16,7 +16,7 @@ PYTHON_ANY := $(or $(PYTHON310),$(PYTHON_NEW),$(shell ./.ci/find-python 3.11))
 DOCS := $(BIN)/python -m sphinx -q -W --keep-going docs build/docs       # a warning, a link that leads nowhere among them, is an error
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: docs env demo test test-full test-core bench pages gpu gpu-wheels fuzz mutants lint wheels clean
+.PHONY: docs env demo test test-quick test-long test-core bench pages gpu gpu-wheels fuzz mutants lint wheels clean
 
 env: .venv/.ready
 
@@ -30,12 +30,18 @@ env: .venv/.ready
 demo: env
 	$(BIN)/fxsim demo --out reports/demo
 
-test: lint test-full test-core
+PYTEST = $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-test-full: env
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -q
+test: lint test-quick test-core
 
-# The same package without torch and Lava, on a newer Python with numpy 2: formats, engines and files, but not what takes long.
+test-quick: env
+	$(PYTEST) -m "not long"
+
+# More cases of what make test asks of one, and what runs whole: every command of the README and of the guides, the CUDA kernels through simulator and assembler.
+test-long: env
+	$(PYTEST) -m long
+
+# The same package without torch and Lava, on a newer Python with numpy 2: formats, engines and files.
 test-core:
 	@if [ -z "$(PYTHON_NEW)" ]; then echo "No Python 3.12 or 3.13 found: the core tests on a newer Python are left out"; \
 	else $(MAKE) --no-print-directory .venv-core/.ready && echo "core tests on $$(.venv-core/bin/python --version)" \

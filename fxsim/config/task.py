@@ -1,11 +1,22 @@
 """What every section ``task`` has: the base class of a task's parameters."""
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from pydantic import Field, model_validator
 
-from .base import Count, Positive, Section, refuse
+from .base import Chance, Count, Positive, Section, refuse
+
+
+class Sensors(Section):
+    """What stands between the trials of any task and the network's input lines: a world that has changed since the weights were learned.
+
+    The channels of one population fire alike, so permuting these alone changes little; those of several are permuted together, which mixes
+    what they say.
+    """
+
+    dead: Chance = Field(0.0, description="share of the input channels that are silent")
+    permuted: tuple[Count, ...] = Field((), description="populations, from 0, whose channels are wired to each other's lines")
 
 
 class TaskSection(Section):
@@ -16,6 +27,7 @@ class TaskSection(Section):
     name: str
     channels: Positive = Field(description="input channels, of each population where there are several")
     window: Count = Field(0, description="ls_avail: last steps with a learning signal; 0 = all")
+    sensors: Optional[Sensors] = Field(None, description="what became of the input channels; nothing by default")
 
     @property
     def steps(self) -> int:
@@ -47,3 +59,15 @@ class TaskSection(Section):
         if self.window > self.steps:
             refuse("task.window", f"{self.window} ms", f"at most the trial's {self.steps} ms")
         return self
+
+    @model_validator(mode="after")
+    def _sensors_fit(self) -> TaskSection:
+        permuted = self.sensors.permuted if self.sensors else ()
+        if len(set(permuted)) < len(permuted) or any(p >= populations_of(self) for p in permuted):
+            refuse("task.sensors.permuted", list(permuted), f"populations from 0 to {populations_of(self) - 1}, each once")
+        return self
+
+
+def populations_of(task: TaskSection) -> int:
+    """Populations of equally many input lines."""
+    return max(1, task.inputs // task.channels)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from .base import Chance, Count, Duration, Positive, PositiveReal, Rate, refuse
 from .task import TaskSection
 
-ADDED: dict[str, object] = {"decision_delay": 0, "input": "background"}        # fields of tasks that version 0.1 did not have, and what it did
+ADDED: dict[str, object] = {"decision_delay": 0, "input": "background", "sensors": None}     # fields that version 0.1 did not have: what it did
 
 
 class PatternGeneration(TaskSection):

@@ -15,7 +15,8 @@ import pandas as pd
 
 from fxsim.errors import InputError
 from fxsim.study.columns import QUALITIES, RESULTS
-from fxsim.study.plan import ALIGNMENT, Figure, Study, is_paper_size, load_study, plan
+from fxsim.study.figure import ALIGNMENT, Figure
+from fxsim.study.plan import Study, is_paper_size, load_study, plan
 from fxsim.study.statistics.outcome import mean_of, settled
 from fxsim.study.statistics.ranks import matched, ranking
 from fxsim.study.store import read_store

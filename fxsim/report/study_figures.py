@@ -10,7 +10,7 @@ import numpy as np
 
 from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
-from fxsim.study.plan import Figure
+from fxsim.study.figure import Figure
 
 from .figures import COLOURS, LABELS, PUBLISHED, STYLE, draw_band, plain, title
 

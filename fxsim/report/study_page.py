@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Callable
 
-from fxsim.study.plan import Figure
+from fxsim.study.figure import Figure
 
 from .data import section
 from .page import provenance, render, with_error

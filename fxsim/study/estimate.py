@@ -90,7 +90,8 @@ def expected(planned: Sequence[Planned], out: Path, workers: Workers, announce: 
             kind = kind_of(p)
             if kind not in kinds:
                 announce(f"measuring {UPDATES} updates: {runs[p.folder]}")
-                kinds[kind] = measured(p.config, workers.share(p.config, jobs))
+                alone = p.config.changed({"initial": None}) if p.begins else p.config
+                kinds[kind] = measured(alone, workers.share(p.config, jobs))
             seconds, size = kinds[kind].expected(p.config)
             seconds += kinds[kind].evaluation if p.source else 0.0
         old, done = blocks.get(p.block, Expected(p.block, 0, 0, 0.0, 0)), p.folder not in unfinished

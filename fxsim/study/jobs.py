@@ -22,6 +22,7 @@ from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.training.backend import compile_kernels, kernels_of
 from fxsim.training.evaluation import evaluate_in, is_evaluated
+from fxsim.training.initial import pinned
 from fxsim.training.interrupts import Interrupted, Interrupts
 from fxsim.training.processes import ProcessDied, processes
 from fxsim.training.runs import is_finished, train_in
@@ -49,7 +50,10 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether its directory holds it. InputError if that holds another one."""
-        return is_evaluated(self.directory, self.config, self.source) if self.source else is_finished(self.directory, self.config, more=True)
+        if self.source:
+            return is_evaluated(self.directory, self.config, self.source)
+        begun = (self.directory / "config.yaml").exists()       # else the run that this one begins with may not be finished
+        return begun and is_finished(self.directory, pinned(self.config), more=True)
 
     def __str__(self) -> str:
         c, numbers = self.config, self.config.resolved_precision()

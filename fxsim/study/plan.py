@@ -22,6 +22,9 @@
       - name: drawn_deployed
         evaluate: reference
         draws: drawn                    # the same sets as that block before it
+      - name: fine-tuned                # trainings again, each of which begins with the trained network of a run of that block, whose
+        begin: reference                # configuration it has but for what is set here
+        set: {precision: loihi2, learning.rule: diffusion, task.cue_rate: 20}
       - name: pairs
         base: cue_accumulation          # block's own base, set and seeds go before the study's
         runs: [{precision: q16, weight_bits: 8}, {precision: w8s16}]                # just these
@@ -47,7 +50,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Literal, Optional, Union
+from typing import Any, Iterable, Iterator, Optional
 
 from pydantic import Field, ValidationError
 
@@ -68,11 +71,11 @@ from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
 from .drawn import DRAW, Random, Value
+from .figure import Figure
 from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
 FREE = ("name", "iterations", "engine", "checkpoint")      # not part of a run's identity, nor are fields that change no bit
-Label = Union[Name, Literal[""]]
 SEED = "{seed}"         # in the path of a given network
 GIVEN = {"initial": "path", "network": "from"}        # sections that may name a file -> the field that does
 
@@ -83,6 +86,7 @@ class Block(Section):
     name: Name = Field(max_length=100)
     base: str = ""
     evaluate: str = Field("", description="a block before this one: its trained weights are evaluated instead of training")
+    begin: str = Field("", description="a block before this one: trainings begin with its trained networks")
     set: dict[str, Any] = {}
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
@@ -90,34 +94,6 @@ class Block(Section):
     random: Optional[Random] = None
     draws: str = Field("", description="a block before this one: its random sets")
     axes: dict[Name, list[str]] = {}
-
-
-ALIGNMENT = ("cosine", "angle", "ratio", "signs", "bias")      # what a figure shows of the table of alignments
-METRICS = ("accuracy", "nmse", "loss", "rate_hz", *ALIGNMENT)
-
-
-class Figure(Section):
-    """One figure of a study's page.
-
-    curves: learning curves, a line for each value of ``lines``; of alignment (cosine, angle, ratio, signs, bias) one for each of these in the table
-    of alignments, from which ``where`` and ``panels`` choose layer, reference and what else there is several of;
-    lines: the last evaluation against the numbers in column ``x``;  heatmap: the last evaluation over columns ``x`` and ``y``;  ranks: what the runs
-    of block ``against`` came to against an alignment of the runs with the same axes and seed, a point for each combination of axes, with the rank
-    correlation. A panel for each combination of values of ``panels``.
-    """
-
-    kind: Literal["curves", "lines", "heatmap", "ranks"]
-    title: Name
-    caption: str = Field("", max_length=2000)
-    where: dict[str, Value] = Field({}, description="column -> value or values: the rows that are meant")
-    panels: tuple[str, ...] = ()
-    lines: str = "precision"
-    x: str = ""
-    y: str = ""
-    against: str = ""
-    x_label: Label = ""
-    metric: Literal[METRICS] = "accuracy"       # type: ignore[valid-type]
-    levels: dict[Name, dict[str, Value]] = Field({}, description="label -> rows whose mean is drawn as a level (curves and lines)")
 
 
 class Study(Section):
@@ -137,12 +113,28 @@ class Study(Section):
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a study, which may stand in several blocks. ``axes``: what its block varies, name -> value, or the number of its random set."""
+    """One run of a study, which may stand in several blocks.
+
+    axes        what its block varies, name -> value, or the number of its random set; after what the block of ``source`` or ``begins`` varies
+    source      the run whose trained weights are evaluated; None: this one is trained
+    begins      the run whose trained network this training begins with, if it is one of the study
+    """
 
     block: str
     axes: dict[str, Value]
     config: Config
-    source: Planned | None = None       # the run whose trained weights are evaluated; None: this one is trained
+    source: Planned | None = None
+    begins: Planned | None = None
+
+    @property
+    def before(self) -> Planned | None:
+        """The run that must be finished first."""
+        return self.source or self.begins
+
+    @property
+    def stage(self) -> int:
+        """How many runs of the study go before this one."""
+        return 1 + self.before.stage if self.before else 0
 
     @property
     def rule(self) -> str:
@@ -173,6 +165,8 @@ class Planned:
         data["numbers"] = numbers if isinstance(numbers, str) else numbers.to_dict()["quantities"]
         if self.source:
             data["source"] = self.source.folder
+        if self.begins:
+            data["begins"] = [self.begins.folder, self.begins.config.updates]
         digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]
         precision = re.sub(r"[^A-Za-z0-9]+", "_", Path(c.precision).stem)
         return f"{c.task.name}-{self.rule}-{precision}-s{c.seed}-{digest}"
@@ -193,16 +187,7 @@ def parse_study(data: object, source: str) -> Study:
     except ValidationError as error:
         raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure, "contrasts": Contrast}) from None
     for i, figure in enumerate(study.figures):
-        for field, what, kinds in (("x", "column", ("lines", "heatmap")), ("y", "column", ("heatmap",)), ("against", "block", ("ranks",))):
-            if (figure.kind in kinds) != bool(getattr(figure, field)):
-                raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
-                                 f"a {what} for {' and '.join(kinds)}, nothing for others")
-        if figure.metric in ALIGNMENT and (figure.kind not in ("curves", "ranks") or figure.levels):
-            raise InputError(source, f"figures.{i}.metric", f"{figure.metric} with kind {figure.kind}", "kind curves or ranks, without levels")
-        if figure.kind == "ranks" and figure.metric not in ALIGNMENT:
-            raise InputError(source, f"figures.{i}.metric", figure.metric, f"one of {', '.join(ALIGNMENT)} for kind ranks")
-        if figure.against and figure.against not in [block.name for block in study.blocks]:
-            raise InputError(source, f"figures.{i}.against", figure.against, "a block: " + ", ".join(block.name for block in study.blocks))
+        figure.check(source, f"figures.{i}", [block.name for block in study.blocks])
     for field, axes in (("axes", study.axes), *((f"blocks.{i}.axes", block.axes) for i, block in enumerate(study.blocks))):
         for axis, fields in axes.items():
             _require_free(source, f"{field}.{axis}", axis)
@@ -217,11 +202,14 @@ def parse_study(data: object, source: str) -> Study:
             raise InputError(source, f"blocks.{i}", " and ".join(varied_by), "one of them")
         if block.draws and (block.draws not in names[:i] or not study.blocks[names.index(block.draws)].random):
             raise InputError(source, f"blocks.{i}.draws", block.draws, "the name of a block with random sets before this one")
-        if block.evaluate and (block.evaluate not in names[:i] or study.blocks[names.index(block.evaluate)].evaluate):
-            raise InputError(source, f"blocks.{i}.evaluate", block.evaluate, "the name of a block of trainings before this one")
-        if block.evaluate and (block.base or block.seeds):
-            raise InputError(source, f"blocks.{i}", "evaluate with base or seeds", "neither: they are those of the block that is evaluated")
-        if not (block.base or study.base or block.evaluate):
+        if block.evaluate and block.begin:
+            raise InputError(source, f"blocks.{i}", "evaluate and begin", "one of them")
+        for field, other in (("evaluate", block.evaluate), ("begin", block.begin)):
+            if other and (other not in names[:i] or study.blocks[names.index(other)].evaluate):
+                raise InputError(source, f"blocks.{i}.{field}", other, "the name of a block of trainings before this one")
+            if other and (block.base or block.seeds):
+                raise InputError(source, f"blocks.{i}", f"{field} with base or seeds", f"neither: they are those of block {other}")
+        if not (block.base or study.base or block.evaluate or block.begin):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
         variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs)),
                                                        ("random.values", block.random.values if block.random else {})]
@@ -300,16 +288,17 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     for b in study.blocks:
         sets = _random(study, b)
         combinations = sets.count if sets else max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
-        counts[b.name] = combinations * (counts[b.evaluate] if b.evaluate else len(b.seeds or study.seeds))
+        counts[b.name] = combinations * (counts[b.evaluate or b.begin] if b.evaluate or b.begin else len(b.seeds or study.seeds))
     count = sum(counts.values())
     if count > MAX_RUNS:
         raise InputError(source, "blocks", f"{count} runs", f"at most {MAX_RUNS}")
     places, loaded = places or Places(Path(source).parent), {}
     runs: list[tuple[int, Planned]] = []
     for block in study.blocks:
-        if block.evaluate:
-            trained = [(seed, p) for seed, p in runs if p.block == block.evaluate]
-            runs += [(seed, p) for seed, source_run in trained for p in _evaluations(study, block, source_run, places, source)]
+        if block.evaluate or block.begin:
+            trained = [(seed, p) for seed, p in runs if p.block == (block.evaluate or block.begin)]
+            after = _evaluations if block.evaluate else _trainings
+            runs += [(seed, p) for seed, source_run in trained for p in after(study, block, source_run, places, source)]
             continue
         base = block.base or study.base
         if base not in loaded:
@@ -343,6 +332,20 @@ def _evaluations(study: Study, block: Block, source: Planned, places: Places, fi
         yield Planned(block.name, {**source.axes, **varied}, config, source)
 
 
+def _trainings(study: Study, block: Block, begins: Planned, places: Places, file: str) -> Iterator[Planned]:
+    """The runs of a block that goes on from one trained network."""
+    for index, (varied, values) in enumerate(_combinations(study, block)):
+        changes, where = _changes({**block.set, **values}, _names(study, block), places), f"{file}: block {block.name}, run {index + 1}"
+        for field in changes:
+            if field in ("seed", "initial", "initial.path"):
+                raise InputError(where, field, changes[field], f"nothing: it is that of block {begins.block}")
+        if "precision" in changes:
+            changes = {"formats": {}, **changes}        # those of the block before belong to its precision
+        config = begins.config.changed({"initial": {"path": begins.block}, **changes}, where)       # its place is known once the sweep's directory is
+        config.resolved_precision()
+        yield Planned(block.name, {**begins.axes, **varied}, config, begins=begins)
+
+
 def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
     """The run with this seed."""
     changes: dict[str, Any] = {"seed": seed}
@@ -355,7 +358,7 @@ def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
 
 
 def _random(study: Study, block: Block) -> Random | None:
-    """The random sets of a block, its own or those of the block that it names."""
+    """A block's random sets, its own or another's."""
     return next((b.random for b in study.blocks if b.name == block.draws), block.random)
 
 
@@ -365,14 +368,12 @@ def _names(study: Study, block: Block) -> dict[str, list[str]]:
     return {**{b.name: b.axes for b in study.blocks}[block.draws], **names} if block.draws else names
 
 
-def _combinations(study: Study, block: Block) -> Iterator[tuple[dict[str, Value], dict[str, Value]]]:
+def _combinations(study: Study, block: Block) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Of each run of a block its axes in tables, and their values: of random sets the number, and what was drawn."""
     if sets := _random(study, block):
-        for number, drawn in enumerate(sets.sets(), 1):
-            yield {DRAW: number}, drawn
-        return
-    for values in block.runs or (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values())):
-        yield values, values
+        yield from [({DRAW: number}, drawn) for number, drawn in enumerate(sets.sets(), 1)]
+    else:
+        yield from ((v, v) for v in block.runs or (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values())))
 
 
 def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places) -> dict[str, Any]:

@@ -32,13 +32,14 @@ from .store import NAMES, write_store
 
 FILES = ("study.yaml", "study.files", "runs", "manifest.json", *(f"{name}.parquet" for name in NAMES))
 LONGEST_ERROR = 500
+BEFORE = "a training before it failed: "
 
 
 @dataclass(frozen=True)
 class Part:
     """What of a study is made; the tables are of all of its runs, those that are not finished marked as open.
 
-    only        blocks; empty: all. With one that evaluates goes the one that it evaluates
+    only        blocks; empty: all. With one that evaluates trained weights, or begins with them, goes the one that trains them
     make        False: no run is made, the tables are those of what is finished, also while another sweep goes on there
     """
 
@@ -61,8 +62,9 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
         for name, content in {"study.yaml": text, **places.kept}.items():
             make_directory((out / name).parent)
             write_atomic(out / name, content.encode())
-        failures = train_planned([p for p in wanted if not p.source], out, workers, progress or SweepProgress())
-        failures |= evaluate_planned([p for p in wanted if p.source], out, workers, progress or SweepProgress(), failures)
+        failures: dict[str, str] = {}
+        for stage in sorted({p.stage for p in wanted}):
+            failures |= make_planned([p for p in wanted if p.stage == stage], out, workers, progress or SweepProgress(), failures)
         made = {p.folder for p in wanted}
         unfinished = {folder: run for folder, run in runs_in(out, planned).items() if folder not in made and not run.is_finished}
         failures |= {folder: line for folder, run in unfinished.items() if (line := kept_failure(run.directory))}
@@ -74,13 +76,17 @@ def sweep(path: Path, out: Path, workers: Workers, progress: SweepProgress | Non
 
 
 def chosen(planned: Sequence[Planned], only: Sequence[str], source: str) -> list[Planned]:
-    """The runs of these blocks (empty: all), and those that they evaluate. InputError for a block that the study does not have."""
+    """The runs of these blocks (empty: all), and those that must go before them. InputError for a block that the study does not have."""
     blocks = dict.fromkeys(p.block for p in planned)
     for name in only:
         if name not in blocks:
             raise InputError(source, "--only", name, "one of the study's blocks: " + ", ".join(blocks))
-    evaluated = {p.source.folder for p in planned if p.source and p.block in only}
-    return [p for p in planned if not only or p.block in only or p.folder in evaluated]
+    needed = set()
+    for p in planned:
+        while p.block in only and p.before:
+            p = p.before
+            needed.add(p.folder)
+    return [p for p in planned if not only or p.block in only or p.folder in needed]
 
 
 def seconds_of(out: Path, planned: Sequence[Planned], without: Collection[str]) -> dict[str, float]:
@@ -105,23 +111,25 @@ def runs_in(out: Path, planned: Sequence[Planned]) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     seen_shapes: set[str] = set()
     for p in planned:
-        shape = p.config.model_copy(update={"seed": 0}).model_dump_json()
-        place, source = ((out / "runs" / folder).resolve() if folder else None for folder in (p.folder, p.source and p.source.folder))
-        assert place is not None
-        runs.setdefault(p.folder, Run(p.config, place, shape not in seen_shapes, source))
+        shape, config = p.config.model_copy(update={"seed": 0}).model_dump_json(), p.config
+        if p.begins:
+            config = config.changed({"initial.path": str(_place(out, p.begins))})
+        runs.setdefault(p.folder, Run(config, _place(out, p), shape not in seen_shapes, _place(out, p.source) if p.source else None))
         seen_shapes.add(shape)
     return runs
 
 
-def train_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress) -> dict[str, str]:
-    """Make those runs that are not finished in ``out``; returns folder -> error of those that failed."""
-    return _make(list(runs_in(out, planned).values()), workers, progress) if planned else {}
+def _place(out: Path, planned: Planned) -> Path:
+    return (out / "runs" / planned.folder).resolve()
 
 
-def evaluate_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress, failed: Mapping[str, str]) -> dict[str, str]:
-    """Evaluate the weights of trained runs, but for those that ``failed``; returns folder -> error."""
-    failures = {p.folder: f"its training failed: {failed[p.source.folder]}"[:LONGEST_ERROR] for p in planned
-                if p.source and p.source.folder in failed}
+def make_planned(planned: Sequence[Planned], out: Path, workers: Workers, progress: SweepProgress, failed: Mapping[str, str] = {}) -> dict[str, str]:
+    """Make those runs that are not finished in ``out``; returns folder -> error of those that failed.
+
+    failed      runs that should have gone before: what needs one of them fails, too
+    """
+    failures = {p.folder: f"{BEFORE}{failed[p.before.folder].removeprefix(BEFORE)}"[:LONGEST_ERROR] for p in planned
+                if p.before and p.before.folder in failed}
     runs = runs_in(out, [p for p in planned if p.folder not in failures])
     return failures | (_make(list(runs.values()), workers, progress) if runs else {})
 

@@ -6,6 +6,7 @@ one is a file here with the task's name, its parameters in fxsim.config.tasks, a
 base        what they share                                 poisson     input spikes; poisson_kernel: the same, compiled
 delayed_match, cue_accumulation, pattern_generation         the paper's
 dataset     trials in files, which recordings/ reads         ahead       each batch drawn while the one before it is trained on
+sensors     input channels that died or changed places
 """
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from fxsim.model.network import Trials
 
 from .base import Task, one_hot
 from .poisson import poisson_spikes
+from .sensors import Sensed
 
 if TYPE_CHECKING:
     from fxsim.config import Config
@@ -26,13 +28,18 @@ if TYPE_CHECKING:
 
 def make_task(config: Config) -> Task:
     """The task that a configuration names: the class that the module of this name defines, or that a plugin or a package brought."""
+    task = _kind(config)(config)
+    return task if config.task.sensors is None else Sensed(task)
+
+
+def _kind(config: Config) -> type[Task]:
     kind: type[Task] | None = kind_of(config.task.name)
     if kind is not None:
-        return kind(config)
+        return kind
     module = import_module(f"{__name__}.{config.task.name}")
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__ and issubclass(kind, Task)]
     assert len(kinds) == 1, f"{module.__name__} defines {len(kinds)} tasks"
-    return kinds[0](config)
+    return kinds[0]
 
 
 __all__ = ["Task", "TaskSection", "Trials", "make_task", "one_hot", "poisson_spikes", "refuse"]

@@ -2,18 +2,16 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Iterator
+from typing import Callable
 
 import pandas as pd
 
 from fxsim.report.figures import title
 from fxsim.study.formats.points import MOMENTS
-from fxsim.study.plan import load_study
-from fxsim.study.statistics.ranks import Ranking, ranking
+from fxsim.study.statistics.ranks import Ranking
 
 from measured_pages import markdown
 

@@ -29,6 +29,7 @@ def test_an_exponent_is_the_slope_of_the_logarithms():
     assert exponent(rows, "seconds_per_step") == pytest.approx(1.25)
 
 
+@pytest.mark.long
 def test_a_row_says_what_was_run_and_the_report_holds_it(tmp_path):
     row = measure_row(100, 8, "q16", 1, 1)
     assert row["neurons"] == 100 and row["steps"] == 200 and row["synapses"] > 1000 and row["seconds_per_step"] > 0

@@ -54,12 +54,14 @@ def test_precisions(data):
     accepts_or_refuses(spec_from_dict, data, "mutated.yaml")
 
 
+@pytest.mark.long
 @SOME
 @given(data=mutated(STUDY))
 def test_studies(data):
     accepts_or_refuses(lambda: plan(parse_study(data, "mutated.yaml"), "mutated.yaml"))
 
 
+@pytest.mark.long
 @MANY
 @given(data=damaged((ROOT / "reports/precision/onchip.yaml").read_bytes()))
 def test_damaged_yaml(data):
@@ -73,6 +75,7 @@ def package(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_packages(package, tmp_path):
     meta, arrays = yaml.safe_load((package / "package.yaml").read_text()), (package / "arrays.npz").read_bytes()
     shutil.copytree(package, tmp_path, dirs_exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tiers import first_quick
 
 from fxsim.cli.main import main
 from fxsim.training.interrupts import Interrupted, interruptible
@@ -90,7 +91,7 @@ def test_a_progress_that_cannot_print_costs_no_updates(tmp_path):
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("seconds", [0, 0.3, 0.8, 1.5])
+@pytest.mark.parametrize("seconds", first_quick([0, 0.3, 0.8, 1.5]))
 def test_a_sweep_ends_in_one_line_whenever_its_terminal_says_so(number, seconds, tmp_path):
     """The terminal tells all processes; some are just being started."""
     (tmp_path / "study.yaml").write_text(STUDY)

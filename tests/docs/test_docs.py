@@ -17,7 +17,8 @@ from processes import wait_until
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
-@pytest.mark.parametrize("page, least", [("precision_study.md", 7), ("fixed_point.md", 3), ("your_data.md", 2), ("your_task.md", 2), ("arrays.md", 3), ("off_chip.md", 5), ("alignment.md", 1), ("rounding.md", 1), ("cost.md", 4)])
+@pytest.mark.long
+@pytest.mark.parametrize("page, least", [("precision_study.md", 7), ("fixed_point.md", 3), ("your_data.md", 2), ("your_task.md", 2), ("arrays.md", 3), ("off_chip.md", 6), ("alignment.md", 1), ("rounding.md", 1), ("cost.md", 4)])
 def test_every_block_runs(page, least, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert sum(run_blocks(f"docs/{page}").values()) >= least
@@ -51,6 +52,7 @@ def test_the_index_lists_every_page():
     assert "docs/README.md" in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.long
 def test_the_notebook_runs(tmp_path):
     """Its cells, which are plain Python, in order, in a process and a directory of their own."""
     notebook = json.loads((ROOT / "docs/first_study.ipynb").read_text())

@@ -58,6 +58,7 @@ def test_an_import_loads_nothing_heavy(modules):
     assert {name for name in loaded if not name.startswith("_")} - {"cython_runtime"} <= {*PACKAGES, *LIGHT}
 
 
+@pytest.mark.long
 def test_the_wheel_trains_and_reports_outside_of_the_tree(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

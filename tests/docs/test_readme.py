@@ -24,6 +24,7 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 def test_every_command_and_example_runs(elsewhere, capsys):
     assert run_blocks("README.md") == {"sh": 3, "python": 2, "yaml": 0}
     for left in ("runs/first/curves.csv", "runs/compare/report.html", "runs/bench.json", "runs/mine/curves.csv"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from llvmlite import binding
+from tiers import first_quick
 
 from fxsim.engine.cpu import engine as cpu
 from fxsim.engine.cpu.engine import FEW_NARROW, FULL, NARROW, CpuEngine
@@ -65,6 +66,7 @@ def test_no_machine_word_overflows_where_steps_are_added_up_before_they_are_roun
     assert compare_results(expected, engine.run(weights, case.trials)) is None
 
 
+@pytest.mark.long
 def test_what_is_rounded_away_is_counted_alike_where_a_spike_is_less_than_the_last_bit(monkeypatch):
     """The membrane potential in steps of two: what a spike takes from it lies below the last bit."""
     use_checked_kernels(monkeypatch)
@@ -87,7 +89,7 @@ def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):
     assert compare_engine("cpu", case, arithmetic) is None
 
 
-@pytest.mark.parametrize("turn, formats", list(enumerate(["q16", "random-mixed", "loihi2", "random-floor"])))
+@pytest.mark.parametrize("turn, formats", first_quick(list(enumerate(["q16", "random-mixed", "loihi2", "random-floor"]))))
 def test_compiled_engine_agrees_bit_for_bit_on_other_formats(turn, formats):
     """q16 on other networks, mixed roundings and overflows, the Loihi-like preset, and one rounding throughout."""
     cases = list(draw_cases((turn + 1) * CASES_PER_SPEC, seed=3))[turn * CASES_PER_SPEC:]
@@ -96,7 +98,7 @@ def test_compiled_engine_agrees_bit_for_bit_on_other_formats(turn, formats):
         assert compare_engine("cpu", case, arithmetic) is None
 
 
-@pytest.mark.parametrize("processor", ["without AVX-512", "of any kind"])
+@pytest.mark.parametrize("processor", first_quick(["without AVX-512", "of any kind"]))
 def test_builds_for_other_processors_agree_with_the_oracle(processor, tmp_path):
     """Lanes have another order there. A process of its own: Numba compiles for one processor."""
     if processor == "of any kind":
@@ -111,8 +113,8 @@ def test_builds_for_other_processors_agree_with_the_oracle(processor, tmp_path):
     assert done.returncode == 0 and "2 cases, 0 differ" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("variant", [
-    Variant(lanes=16, together=1, chunk=8, unroll=2), Variant(lanes=32, together=1, chunk=16, unroll=1), Variant(lanes=8, side=2, together=4, chunk=4)])
+@pytest.mark.parametrize("variant", first_quick([
+    Variant(lanes=16, together=1, chunk=8, unroll=2), Variant(lanes=32, together=1, chunk=16, unroll=1), Variant(lanes=8, side=2, together=4, chunk=4)]))
 def test_results_do_not_depend_on_lanes_chunk_or_unrolling(variant):
     case = random_case(np.random.default_rng(11), "diffusion")
     arithmetic = arithmetic_for(case, load_spec("q16"))
@@ -126,7 +128,7 @@ LARGE_SIGNALS = {"modulator": {"frac_bits": 17}, "filtered_eligibility": {"frac_
 SMALL_GRADIENTS = {"gradient": {"word_bits": 27, "frac_bits": 20}}
 
 
-@pytest.mark.parametrize("trials, changes", [(17, LARGE_SIGNALS), (5, LARGE_SIGNALS), (17, SMALL_GRADIENTS), (5, SMALL_GRADIENTS)])
+@pytest.mark.parametrize("trials, changes", first_quick([(17, LARGE_SIGNALS), (5, LARGE_SIGNALS), (17, SMALL_GRADIENTS), (5, SMALL_GRADIENTS)]))
 def test_gradients_that_clip_agree_where_kernels_add_them_up_without_clipping(trials, changes):
     """Products that could overflow a chunk's sums, and sums that reach the end of the gradient's format: both are seen beforehand."""
     case = random_case(np.random.default_rng(7), "diffusion")
@@ -142,7 +144,7 @@ def test_gradients_that_clip_agree_where_kernels_add_them_up_without_clipping(tr
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-@pytest.mark.parametrize("precision", ["q16", "float32"])
+@pytest.mark.parametrize("precision", first_quick(["q16", "float32"]))
 def test_threads_that_share_the_synapses_of_few_trials_change_nothing(threads, precision, monkeypatch):
     monkeypatch.setattr(cpu, "WORTH_SHARING", 0)
     case = random_case(np.random.default_rng(12), "diffusion")

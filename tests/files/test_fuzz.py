@@ -149,6 +149,7 @@ def test_nir_files_with_links_loops_and_claims(tmp_path, monkeypatch):
         import_nir(tmp_path / "fifo")
 
 
+@pytest.mark.long
 def test_a_nir_file_that_hdf5_never_comes_back_from(tmp_path, monkeypatch):
     """A fuzzer changed one heap of texts: HDF5 2.0 goes round in it for ever."""
     from lava_backend.nir import import_nir

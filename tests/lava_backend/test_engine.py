@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from tiers import first_quick
 
 import fxsim
 from fxsim.cli.main import main
@@ -193,8 +194,8 @@ def test_lavas_engine_at_the_bounds_of_all_its_numbers():
 
 
 @needs_lava
-@pytest.mark.parametrize("number, rule, adapts, period, log2_rate", [
-    (1, "eprop", False, 1, -4), (4, "eprop", True, 4, -7), (7, "diffusion", True, 1, -9)])
+@pytest.mark.parametrize("number, rule, adapts, period, log2_rate", first_quick([
+    (1, "eprop", False, 1, -4), (4, "eprop", True, 4, -7), (7, "diffusion", True, 1, -9)]))
 def test_lava_learns_what_the_simulator_says(number, rule, adapts, period, log2_rate):
     """Every weight, tag, delay variable, trace and neuron state of every step, absent synapses at zero, over trials that learn or not."""
     package, trials = drawn(number, rule, adapts, period, log2_rate)
@@ -228,6 +229,7 @@ def test_check_finds_one_weight_that_differs(package, tmp_path, monkeypatch):
     assert found.exit_code == 1 and "differs from the simulator: weight_in, step 0" in found.output
 
 
+@pytest.mark.long
 @needs_lava
 def test_study_writes_curves_of_all_and_lava_agrees(tmp_path):
     changes = [word for change in tiny_changes(*ENGINE, "learning.c_reg=0", "iterations=3", "evaluation.every=2") for word in ("--set", change)]

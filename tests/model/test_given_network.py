@@ -83,6 +83,7 @@ def test_nothing_diffuses_without_places(files):
     assert Training(given(files / "placed.npz", "learning.rule=diffusion")).run().curves
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name, rule", [("own", "eprop"), ("placed", "diffusion")])
 def test_engines_agree_on_it_and_on_twenty_readouts(name, rule, files):
     network, B, T, S, K = own(20, **(PLACED if name == "placed" else {})), 3, 30, 12, 20

@@ -26,7 +26,6 @@ def exactly(x: float, fmt: QFormat) -> int:
     return (raw - fmt.min_raw) % 2**fmt.word_bits + fmt.min_raw
 
 
-@pytest.mark.long
 @settings(max_examples=1500, deadline=None)
 @given(fmt=FORMATS, x=NUMBERS)
 def test_quantize_is_exact(fmt, x):

@@ -25,6 +25,7 @@ def strange(tmp_path_factory):
     return synthetic_comparison(tmp_path_factory.mktemp("strange"), (0,), ("delayed_match",), ("diffusion",), dict.fromkeys(STRANGE, 0.5))
 
 
+@pytest.mark.long
 def test_precisions_of_any_name_are_read_and_drawn(strange):
     comparison = read_comparison(strange)
     assert comparison.precisions() == list(STRANGE)

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from studies import SMALL, STUDY, study, swept
+from studies import BAD, SMALL, STUDY, study, swept
 
 from fxsim.study.estimate import UPDATES, Measured, evaluations_of, expected, kind_of, measured
 from fxsim.study.jobs import Workers
@@ -37,8 +37,7 @@ def test_a_block_is_made_alone_and_the_tables_say_what_is_open(tmp_path):
 
 
 def test_a_failed_run_stays_failed_in_the_tables_until_it_is_made(tmp_path):
-    bad = {"name": "bad", "set": {"precision": "q16", "engine": "cpu"}, "runs": [{"formats.gradient": {"word_bits": 32, "frac_bits": 60}}]}
-    file, out = study(tmp_path / "s.yaml", blocks=[bad, STUDY["blocks"][1]], seeds=[3]), tmp_path / "out"
+    file, out = study(tmp_path / "s.yaml", blocks=[BAD, STUDY["blocks"][1]], seeds=[3]), tmp_path / "out"
     assert swept(file, "--out", out, "--jobs", 1, "--only", "bad").exit_code == 1
     assert swept(file, "--out", out, "--tables").exit_code == 1
     table = read_store(out, "results").set_index("block")

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from studies import SMALL, STUDY, study, swept
+from studies import BAD, SMALL, STUDY, study, swept
 
 from fxsim.config import load_config
+from fxsim.config.io import load_run_config
 from fxsim.errors import InputError
 from fxsim.study.columns import RESERVED
 from fxsim.study.comparison import plan as plan_comparison
@@ -124,8 +126,7 @@ def test_an_axis_that_is_called_like_a_column_of_telemetry_takes_nothing_away(tm
 
 
 def test_a_failing_run_stops_no_other_and_is_told(tmp_path):
-    bad = {"name": "bad", "set": {"precision": "q16", "engine": "cpu"}, "runs": [{"formats.gradient": {"word_bits": 32, "frac_bits": 60}}]}
-    blocks = [bad, STUDY["blocks"][1]]
+    blocks = [BAD, STUDY["blocks"][1]]
     result = swept(study(tmp_path / "s.yaml", blocks=blocks, seeds=[3]), "--out", tmp_path / "out", "--jobs", 1)
     assert result.exit_code == 1 and "1 runs failed" in result.output
     table = read_store(tmp_path / "out", "results").set_index("block")
@@ -134,6 +135,7 @@ def test_a_failing_run_stops_no_other_and_is_told(tmp_path):
     assert "InputError" in next((tmp_path / "out").glob("runs/*/failure.txt")).read_text()
 
 
+@pytest.mark.long
 @needs_proc
 def test_killed_workers_and_drivers_change_no_bit_of_the_tables(undisturbed, tmp_path):
     out = tmp_path / "out"
@@ -166,6 +168,7 @@ def test_a_run_whose_process_always_dies_is_given_up(tmp_path, monkeypatch):
 
 
 # ---- clusters --------------------------------------------------------------------------------------------------------
+@pytest.mark.long
 def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_path):
     pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
     file = tmp_path / "scheduler.json"
@@ -184,6 +187,7 @@ def test_two_workers_of_a_dask_cluster_make_the_same_tables(undisturbed, tmp_pat
     same_tables(tmp_path / "out", undisturbed)
 
 
+@pytest.mark.long
 def test_a_cluster_that_goes_away_is_told_in_a_line(tmp_path):
     """First its only worker, then the scheduler."""
     pytest.importorskip("distributed", reason="needs pip install 'fxsim[cluster]'")
@@ -240,6 +244,7 @@ EVALUATES = [STUDY["blocks"][0], {"name": "deployed", "evaluate": "float", "grid
              {"name": "narrow", "evaluate": "float", "set": {"precision": "q16"}, "grid": {"bits": [8]}, "axes": {"bits": ["formats.weight_in.word_bits"]}}]
 
 
+@pytest.mark.long
 def test_a_block_evaluates_the_trained_weights_of_another(tmp_path):
     file = study(tmp_path / "s.yaml", blocks=EVALUATES, set={**SMALL, "iterations": 3})
     assert swept(file, "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
@@ -264,3 +269,49 @@ def test_a_block_evaluates_the_trained_weights_of_another(tmp_path):
 def test_a_wrong_evaluation_is_one_line(changes, words):
     with pytest.raises(InputError, match=words):
         plan(parse_study({**STUDY, "blocks": [STUDY["blocks"][0], {"name": "deployed", **changes}]}, "s.yaml"), "s.yaml")
+
+
+# ---- blocks that begin with the networks of another --------------------------------------------------------------------
+BEGINS = [{"name": "float", "grid": {"precision": ["float64"]}},
+          {"name": "tuned", "begin": "float", "set": {"precision": "q16", "task.cue_rate": 20}, "grid": {"learning.rule": ["eprop", "diffusion"]}},
+          {"name": "deployed", "evaluate": "tuned", "grid": {"precision": ["w8s16"]}},
+          {"name": "again", "begin": "tuned", "set": {"initial.feedback": "readout", "formats.weight_in.word_bits": 8}}]
+
+
+@pytest.mark.long
+def test_a_block_begins_with_the_trained_networks_of_another(tmp_path):
+    file, out = study(tmp_path / "s.yaml", blocks=BEGINS, set={**SMALL, "iterations": 3}), tmp_path / "out"
+    assert swept(file, "--out", out, "--jobs", 1, "--only", "tuned").exit_code == 0       # and what goes before it
+    assert swept(file, "--out", out, "--jobs", 2).exit_code == 0
+    results = read_store(out, "results")
+    assert (results["status"] == "done").all() and results["block"].value_counts().to_dict() == {"float": 2, "tuned": 4, "deployed": 4, "again": 4}
+    for block, source, precision in (("tuned", "float", "q16"), ("again", "tuned", "q16")):
+        for run in results[results["block"] == block].to_dict("records"):
+            config = load_run_config(out / "runs" / run["run"])
+            begun = Path(config.initial.path)
+            assert begun.name in set(results[results["block"] == source]["run"]) and config.seed == run["seed"] and config.precision == precision
+            with np.load(out / "runs" / run["run"] / "weights.npz") as mine, np.load(begun / "weights.npz") as its:
+                assert np.abs(mine["initial_rec"] - its["final_rec"]).max() <= 2.0**-9       # rounded into the format of q16
+    assert {load_run_config(out / "runs" / run).initial.feedback for run in results[results["block"] == "again"]["run"]} == {"readout"}
+    before = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*/manifest.json")}
+    assert swept(file, "--out", out, "--jobs", 1).exit_code == 0
+    assert before == {path: path.stat().st_mtime_ns for path in before}      # nothing is made twice
+
+
+def test_what_begins_with_a_failed_training_fails_and_names_it(tmp_path):
+    blocks = [BAD, {"name": "tuned", "begin": "bad", "set": {"precision": "q16"}}, {"name": "deployed", "evaluate": "tuned"}]
+    file = study(tmp_path / "s.yaml", blocks=blocks, seeds=[1], set={**SMALL, "iterations": 3})
+    assert swept(file, "--out", tmp_path / "out", "--jobs", 1).exit_code == 1
+    results = read_store(tmp_path / "out", "results").set_index("block")
+    assert set(results["status"]) == {"failed"}
+    assert set(results.drop("bad")["error"]) == {f"a training before it failed: {results.loc['bad', 'error']}"}
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"begin": "nothing"}, "blocks.1.begin: found nothing, allowed: the name of a block of trainings before this one"),
+    ({"begin": "float", "seeds": [1]}, "blocks.1: found begin with base or seeds"),
+    ({"begin": "float", "evaluate": "float"}, "blocks.1: found evaluate and begin"),
+    ({"begin": "float", "set": {"initial": "elsewhere"}}, "initial: found elsewhere, allowed: nothing: it is that of block float")])
+def test_a_wrong_beginning_is_one_line(changes, words):
+    with pytest.raises(InputError, match=words):
+        plan(parse_study({**STUDY, "blocks": [STUDY["blocks"][0], {"name": "tuned", **changes}]}, "s.yaml"), "s.yaml")

@@ -7,6 +7,7 @@ from fxsim.cli.main import main
 from tiny import SHORT, TINY
 
 SMALL = {field: yaml.safe_load(value) for field, value in (change.split("=", 1) for change in (*TINY, *SHORT, "evaluation.every=5", "engine=oracle"))}
+BAD = {"name": "bad", "set": {"precision": "q16", "engine": "cpu"}, "runs": [{"formats.gradient": {"word_bits": 32, "frac_bits": 60}}]}   # fails
 STUDY = {"name": "tiny", "base": "delayed_match", "set": {**SMALL, "iterations": 10}, "seeds": [3, 4],
          "axes": {"state bits": ["formats.membrane.word_bits", "formats.readout.word_bits"]},
          "blocks": [{"name": "float", "grid": {"precision": ["float64"], "learning.rule": ["eprop", "diffusion"]}},

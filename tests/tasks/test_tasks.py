@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from fxsim.config import config_names, load_config
+from fxsim.errors import InputError
 from fxsim.tasks import make_task
 from fxsim.tasks.poisson_kernel import fill, mix32
 from fxsim.training.loop import Training
@@ -150,3 +151,42 @@ def test_a_channel_spikes_where_its_hash_is_below_the_threshold_and_not_where_it
     spikes = np.zeros((1, t + 2, 4), np.uint8)
     fill(np.uint32(key), np.array([trial], np.uint32), thresholds, np.array([[t]]), np.array([[t + 1]]), 1, spikes)
     assert spikes[0, t].tolist() == [0, 1, 1, 0] and spikes.sum() == 2
+
+
+# ---- sensors ------------------------------------------------------------------------------------------------------------
+def test_dead_channels_are_silent_and_the_others_as_before():
+    before, after = task("delayed_match").training_trials(2), task("delayed_match", "task.sensors={dead: 0.25}").training_trials(2)
+    silent = ~after.x.any((0, 1)) & before.x.any((0, 1))
+    assert silent.sum() == 20 and np.array_equal(after.x[:, :, ~silent], before.x[:, :, ~silent])
+    assert np.array_equal(after.target, before.target) and np.array_equal(after.ids, before.ids)
+    evaluated = task("delayed_match", "task.sensors={dead: 0.25}", "evaluation.batch_size=8").evaluation_trials()
+    assert not evaluated.x[:, :, silent].any()       # the same ones
+    other = task("delayed_match", "task.sensors={dead: 0.25}", "seed=5").training_trials(2)
+    assert other.x[:, :, silent].any()
+
+
+def test_permuted_populations_keep_their_spikes_in_other_places():
+    before, after = task("delayed_match").training_trials(0).x, task("delayed_match", "task.sensors={permuted: [0, 2]}").training_trials(0).x
+    kept, moved = np.r_[20:40, 60:80], np.r_[0:20, 40:60]
+    assert np.array_equal(after[:, :, kept], before[:, :, kept]) and not np.array_equal(after[:, :, moved], before[:, :, moved])
+    trains = [sorted(x[:, :, c].tobytes() for c in moved) for x in (before, after)]
+    assert trains[0] == trains[1]
+
+
+def test_sensors_go_with_any_task(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", spikes=(rng.random((6, 20, 8)) < 0.4).astype(np.uint8), labels=np.arange(6) % 2)
+    data = f"name: dataset, train: {tmp_path / 'd.npz'}, test: {tmp_path / 'd.npz'}, channels: 8, classes: 2, duration: 20"
+    x, y = (task("delayed_match", f"task={{{data}{more}}}", "batch_size=4", "evaluation.batch_size=4") for more in ("", ", sensors: {dead: 0.5}"))
+    for a, b in ((x.training_trials(1), y.training_trials(1)), (x.evaluation_trials(), y.evaluation_trials())):
+        silent = ~b.x.any((0, 1))
+        assert silent.sum() == 4 and np.array_equal(a.x[:, :, ~silent], b.x[:, :, ~silent])
+    assert x.digest == y.digest
+
+
+@pytest.mark.parametrize("given, words", [
+    ("{permuted: [4]}", r"task.sensors.permuted: found \[4\], allowed: populations from 0 to 3, each once"),
+    ("{permuted: [1, 1]}", "each once"), ("{dead: 1.5}", "task.sensors.dead"), ("{deaf: 1}", "task.sensors.deaf")])
+def test_wrong_sensors_are_one_line(given, words):
+    with pytest.raises(InputError, match=words):
+        task("delayed_match", f"task.sensors={given}")

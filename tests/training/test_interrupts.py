@@ -124,6 +124,7 @@ def test_a_directory_is_one_process_s_at_a_time(again, tmp_path):
 # ---- comparisons ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @needs_proc
 def test_comparisons_leave_no_process_and_go_on(tmp_path):
     changes = [part for change in tiny_changes(*QUICK, "iterations=60", "evaluation.every=50") if "precision" not in change for part in ("--set", change)]

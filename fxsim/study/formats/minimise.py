@@ -32,7 +32,7 @@ from quant.formats import WORD_BITS
 from ..jobs import Workers
 from ..plan import Planned
 from ..statistics.outcome import mean_of, settled
-from ..sweep import train_planned
+from ..sweep import make_planned
 
 FLOAT = "float32"
 START, TOGETHER = "as given", "all together"
@@ -77,7 +77,7 @@ class Search:
         planned = {(key, seed): Planned(key[0], {}, self.config.changed({"seed": seed, **change}))
                    for seed in self.seeds for key, change in changes.items()}
         reference = {seed: Planned(FLOAT, {}, self.config.changed({"seed": seed, "precision": FLOAT, "formats": {}})) for seed in self.seeds}
-        failures = train_planned([*reference.values(), *planned.values()], self.out, self.workers, self.progress)
+        failures = make_planned([*reference.values(), *planned.values()], self.out, self.workers, self.progress)
         if any(p.folder in failures for p in reference.values()):
             raise InputError(self.out, FLOAT, next(iter(failures.values())), "a float32 run to compare with")
         found = {}

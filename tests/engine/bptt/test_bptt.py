@@ -43,7 +43,6 @@ def test_golden_gradients(path):
         assert relative_error(dense, case.gradients["bptt"][layer]) < 1e-9, layer
 
 
-@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 def test_random_networks_have_the_gradients_of_pytorch():
     from fxsim.reference import ReferenceEngine

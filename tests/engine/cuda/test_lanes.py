@@ -18,6 +18,7 @@ from quant import load_spec
 
 pytest.importorskip("numba_cuda", reason="numba-cuda compiles the kernels: pip install 'fxsim[cuda]'")
 from numba import cuda  # noqa: E402
+from tiers import first_quick
 
 from fxsim.engine.cuda.emulator.emulated import Emulated, emulated  # noqa: E402
 from fxsim.engine.cuda.engine import MANY_TRIALS, CudaEngine  # noqa: E402
@@ -31,8 +32,8 @@ def _case(seed: int, rule: str, precision: str, trials: int = 3, steps: int = 12
     return case, arithmetic, arithmetic.weights_to_raw(case.network.weights)
 
 
-@pytest.mark.parametrize("seed, rule, precision, limits, shared, parts", [
-    (4, "shuffled_per_step", "q16", replace(A100, memory=1 << 20), ALL, 2), (5, "eprop", "loihi2", replace(A100, shared_per_block=4096), ALL[:3], 1)])
+@pytest.mark.parametrize("seed, rule, precision, limits, shared, parts", first_quick([
+    (4, "shuffled_per_step", "q16", replace(A100, memory=1 << 20), ALL, 2), (5, "eprop", "loihi2", replace(A100, shared_per_block=4096), ALL[:3], 1)]))
 def test_trials_in_lanes_agree_with_the_oracle_bit_for_bit(seed, rule, precision, limits, shared, parts):
     """More trials than a warp has lanes, in launches of one group each; state that does not fit shared memory."""
     case, arithmetic, weights = _case(seed, rule, precision, 40)
@@ -47,6 +48,7 @@ def test_trials_in_lanes_agree_with_the_oracle_bit_for_bit(seed, rule, precision
     assert expected.spike_counts.any() and any(g.any() for g in expected.gradients.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task, precision, limits", [("cue_accumulation", "q16", H100), ("pattern_generation", "q16", A100)])
 def test_they_compile_without_spills_and_without_floats(task, precision, limits):
     from fxsim.engine.cuda.compile import compile_kernel

@@ -13,6 +13,7 @@ from quant import QFormat, load_spec
 
 pytest.importorskip("numba_cuda", reason="numba-cuda compiles the kernels: pip install 'fxsim[cuda]'")
 from numba import cuda  # noqa: E402
+from tiers import first_quick
 
 from fxsim.engine.cuda.emulator.emulated import DeviceArray, Emulated, emulated  # noqa: E402
 from fxsim.engine.cuda.engine import CudaEngine  # noqa: E402
@@ -21,10 +22,10 @@ NARROW = replace(A100, shared_per_block=2048)       # room for the neurons, not 
 NONE = replace(A100, shared_per_block=0)
 
 
-@pytest.mark.parametrize("seed, rule, precision, limits, threads, place", [
+@pytest.mark.parametrize("seed, rule, precision, limits, threads, place", first_quick([
     (1, "diffusion", "q16", A100, 64, "synapse state in registers, the rest in shared memory"),
     (5, "eprop", "loihi2", NARROW, 12, "synapse state in global memory, the rest in shared memory"),
-    (3, "shuffled_per_step", "w4s8", NONE, 7, "synapse state in global memory, the rest in global memory")])
+    (3, "shuffled_per_step", "w4s8", NONE, 7, "synapse state in global memory, the rest in global memory")]))
 def test_compiled_kernels_agree_with_the_oracle_bit_for_bit(seed, rule, precision, limits, threads, place):
     case, arithmetic, weights = _case(seed, rule, precision)
     expected = make_engine("oracle", case.network, case.learning, arithmetic, case.seed).run(weights, case.trials)
@@ -35,6 +36,7 @@ def test_compiled_kernels_agree_with_the_oracle_bit_for_bit(seed, rule, precisio
     assert compare_results(expected, found) is None
 
 
+@pytest.mark.long
 def test_compiled_records_and_counters_agree_with_the_oracle_bit_for_bit():
     case, arithmetic, weights = _case(2, "diffusion", "w8s16")
     oracle = make_engine("oracle", case.network, case.learning, arithmetic, case.seed)
@@ -44,6 +46,7 @@ def test_compiled_records_and_counters_agree_with_the_oracle_bit_for_bit():
     assert compare_telemetry(oracle.run(weights, case.trials, telemetry=True).telemetry, found.telemetry) is None
 
 
+@pytest.mark.long
 def test_words_of_unsigned_32_bits_take_64_bits_of_shared_memory():
     case = cut(random_case(np.random.default_rng(1), "diffusion"), 3, 12)
     spec = load_spec("loihi2").replace("wide", adaptation=QFormat(32, 16, signed=False))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tiers import first_quick
 
 from fxsim.config import load_config
 from fxsim.engine.cuda import device
@@ -71,6 +72,7 @@ def test_too_little_memory_is_refused():
 
 
 # ---- results ---------------------------------------------------------------------------------------------------------
+@pytest.mark.long
 def test_verify_backends_holds_the_cuda_engine_against_the_oracle():
     """All rules, both error kinds, all roundings, several block sizes, in Numba's simulator."""
     done = _fxsim("verify", "backends", "--engines", "oracle,cuda")
@@ -81,6 +83,7 @@ def test_verify_backends_holds_the_cuda_engine_against_the_oracle():
         assert word in done.stdout
 
 
+@pytest.mark.long
 def test_float_results_do_not_depend_on_the_block_size_and_agree_with_the_cpu():
     """The compiled kernel on the emulated device; sums have another order than the CPU's, so floats agree to rounding only."""
     pytest.importorskip("numba_cuda", reason="needs fxsim[cuda]")
@@ -99,9 +102,9 @@ def test_float_results_do_not_depend_on_the_block_size_and_agree_with_the_cpu():
 
 
 # ---- machine code ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("task, precision, limits, variant", [
-    ("delayed_match", "q16", A100, {}), ("cue_accumulation", "loihi2", H100, {}), ("delayed_match", "q16", A100, {"telemetry": True}),
-    ("cue_accumulation", "q16", H100, {"record": True}), ("pattern_generation", "q16", H100, {}), ("pattern_generation", "float32", A100, {})])
+@pytest.mark.parametrize("task, precision, limits, variant", first_quick([
+    ("pattern_generation", "q16", H100, {}), ("delayed_match", "q16", A100, {}), ("cue_accumulation", "loihi2", H100, {}),
+    ("delayed_match", "q16", A100, {"telemetry": True}), ("cue_accumulation", "q16", H100, {"record": True}), ("pattern_generation", "float32", A100, {})]))
 def test_kernels_compile_without_spills_and_fixed_point_has_no_float64(task, precision, limits, variant):
     pytest.importorskip("numba_cuda", reason="needs fxsim[cuda]")
     from fxsim.engine.cuda.compile import compile_kernel
@@ -128,6 +131,7 @@ def test_the_plan_follows_the_devices_limits():
     assert small.blocks_per_multiprocessor(A100, 80) == 65536 // (80 * 256) and small.blocks_per_multiprocessor(A100, 255) == 1
 
 
+@pytest.mark.long
 def test_the_model_counts_what_the_compiled_kernels_do_and_says_that_nothing_was_measured(tmp_path):
     pytest.importorskip("numba_cuda", reason="needs fxsim[cuda]")
     from fxsim.bench.cuda_bench import write_model

@@ -107,7 +107,7 @@ def test_what_is_enough_is_judged_by_the_mean_of_the_tails(losses, margin, enoug
             pd.DataFrame({"split": "eval", "iteration": [0, 50, 75, 100], "accuracy": [0.5, 0.9 - loss, 0.8 - loss, 0.7 - loss], "nmse": np.nan}).to_csv(
                 out / "runs" / run.folder / "curves.csv", index=False)
         return {}
-    monkeypatch.setattr("fxsim.study.formats.minimise.train_planned", curves)
+    monkeypatch.setattr("fxsim.study.formats.minimise.make_planned", curves)
     settings = config.changed({"precision": "q16", "iterations": 100})
     (tried,) = Search(settings, load_spec("q16"), [0, 1], margin, tmp_path, Workers(), SweepProgress()).run({("trace", 6): {"trace": 6}}).values()
     assert tried.enough == enough and tried.difference == pytest.approx(-np.mean(losses)) and tried.half_interval > abs(tried.difference)
