@@ -18,6 +18,7 @@ from fxsim.study.columns import QUALITIES, RESULTS
 from fxsim.study.figure import ALIGNMENT, Figure
 from fxsim.study.plan import Study, is_paper_size, load_study, plan
 from fxsim.study.statistics.outcome import mean_of, settled
+from fxsim.study.statistics.ranks import matched, ranking
 from fxsim.study.store import read_store
 from fxsim.training.alignment.rows import KEYS
 
@@ -108,11 +109,29 @@ def charts(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
     return out
 
 
-def _source(sweep: Sweep, figure: Figure) -> pd.DataFrame:
-    """The table that a figure of kind curves or lines shows; of alignments what is defined (a gradient may be zero)."""
+def scatters(sweep: Sweep, number: int, figure: Figure) -> list[dict]:
+    """The panels of a figure of kind ranks: title, x, y (a point for each combination of axes) and their :class:`Ranking`."""
+    where, out, outcome = Rows(sweep, f"figures.{number}"), [], measure_of(sweep)
+    results = done(where.chosen(sweep.results, {"block": figure.against}, "against"))
+    for panel, rows in where.panels(where.chosen(_source(sweep, figure, defined=False), figure.where), figure.panels):
+        for column in ("iteration", *PAIR):
+            if rows.groupby("run")[column].nunique().max() > 1:
+                raise where.error("where", f"several of {column} in one panel", f"one of {', '.join(map(str, dict.fromkeys(rows[column])))}")
+        try:
+            pairs = matched(rows.drop_duplicates("run"), results, figure.metric, outcome)
+        except KeyError:
+            raise where.error("against", figure.against, "a block with the axes of the runs that are shown") from None
+        better = pairs["y"] if outcome == "accuracy" else -pairs["y"]
+        out.append({"title": panel, "x": pairs["x"].tolist(), "y": pairs["y"].tolist(), "ranking": ranking(pairs["close"], better),
+                    "outcome": outcome})
+    return out
+
+
+def _source(sweep: Sweep, figure: Figure, defined: bool = True) -> pd.DataFrame:
+    """The table that a figure of kind curves, lines or ranks shows; of alignments what is ``defined`` (a gradient may be zero)."""
     if figure.metric in ALIGNMENT:
         table = read_store(sweep.path, "alignment")
-        return table[table[figure.metric].notna()] if len(table) else table
+        return table[table[figure.metric].notna()] if len(table) and defined else table
     return sweep.curves[sweep.curves["split"] == "eval"] if figure.kind == "curves" else done(sweep.results)
 
 

@@ -12,7 +12,7 @@ from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
 from fxsim.study.figure import Figure
 
-from .figures import LABELS, PUBLISHED, STYLE, draw_band, plain, title
+from .figures import COLOURS, LABELS, PUBLISHED, STYLE, draw_band, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -28,7 +28,7 @@ def draw_study(drawn: list[tuple[Figure, list[dict] | dict | None]], folder: Pat
         for number, (figure, content) in enumerate(drawn):
             if content is None:         # none of its runs is done
                 continue
-            picture = _heatmap(figure, content) if isinstance(content, dict) else _charts(figure, content)
+            picture = _heatmap(figure, content) if isinstance(content, dict) else (_scatters if figure.kind == "ranks" else _charts)(figure, content)
             paths[f"figure-{number}"] = save_picture(picture, folder, f"figure-{number}", bbox_inches="tight")
     return paths
 
@@ -77,6 +77,33 @@ def seeds(counts: set[int]) -> str:
     """How many runs stand behind the points."""
     few, many = min(counts), max(counts)
     return f"{few} seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} seeds"
+
+
+def _scatters(figure: Figure, panels_: list[dict]) -> Picture:
+    """A panel for each choice of alignments; what is not defined stands at the left edge, hollow."""
+    from matplotlib.ticker import PercentFormatter
+    columns = min(len(panels_), COLUMNS)
+    rows = math.ceil(len(panels_) / columns)
+    size = max(4, 0.8 + 2.8 * columns), 1.0 + 2.6 * rows
+    picture, axes = panels(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained")
+    for ax in axes.flat[len(panels_):]:
+        ax.set_axis_off()
+    known = [value for panel in panels_ for value in panel["x"] if not math.isnan(value)]
+    for i, (ax, panel) in enumerate(zip(axes.flat, panels_)):
+        x, y, found = np.array(panel["x"], float), np.array(panel["y"], float), panel["ranking"]
+        nowhere = np.isnan(x)
+        ax.plot(x[~nowhere], y[~nowhere], "o", color=COLOURS[1], ms=4, alpha=0.6, mew=0)
+        ax.plot(np.full(nowhere.sum(), min(known, default=0)), y[nowhere], "o", color=COLOURS[1], ms=4, fillstyle="none")
+        ax.set_title(f"{plain(panel['title'])}\nrank correlation {found.spearman:.2f} ({found.low:.2f} to {found.high:.2f})", fontsize=8.5)
+        if panel["outcome"] == "accuracy":
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        if i % columns == 0:
+            ax.set_ylabel(f"{panel['outcome']} after training")
+        if i + columns >= len(panels_):
+            ax.set_xlabel(LABELS[figure.metric])
+    counts = {len(panel["x"]) for panel in panels_}
+    picture.suptitle(f"{plain(figure.title)}\n({' or '.join(map(str, sorted(counts)))} points)", fontsize=10)
+    return picture
 
 
 def _heatmap(figure: Figure, cells: dict) -> Picture:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Callable
 
 from fxsim.study.figure import Figure
 
@@ -12,8 +13,11 @@ from .page import provenance, render, with_error
 from .statistics.questions import families, times
 from .statistics.replication import against_published
 from .statistics.rows import family_tables, replication_rows, time_rows
-from .study_data import Sweep, charts, failed, heatmap, measure_of, read_sweep, summary
+from .study_data import Sweep, charts, failed, heatmap, measure_of, read_sweep, scatters, summary
 from .study_figures import draw_study
+
+MAKERS: dict[str, Callable[[Sweep, int, Figure], list[dict] | dict]] = {"curves": charts, "lines": charts, "heatmap": heatmap, "ranks": scatters}
+CHARTS = ("curves", "lines", "pareto")      # which the page's script draws; it embeds pictures of others
 
 
 def build_study_report(directory: Path, published: Path | None = None) -> Path:
@@ -24,9 +28,9 @@ def build_study_report(directory: Path, published: Path | None = None) -> Path:
     drawn = [(figure, None if failed(sweep, i, figure) else _content(sweep, i, figure, costs.get(i, [])))
              for i, figure in enumerate(sweep.study.figures)]
     pictures = draw_study(drawn, directory / "figures")
-    all_charts = [chart for _, content in drawn if isinstance(content, list) for chart in content]
+    all_charts = [chart for figure, content in drawn if figure.kind in CHARTS and isinstance(content, list) for chart in content]
     return render("study.html.j2", directory / "report.html", all_charts, [], study=sweep.study, header=header(sweep), figures=pictures,
-                  drawn=[(figure, "none" if content is None else "chart" if isinstance(content, list) else "picture") for figure, content in drawn],
+                  drawn=[(figure, "none" if content is None else "chart" if figure.kind in CHARTS else "picture") for figure, content in drawn],
                   costs={i: pareto_rows(found, sweep.study.figures[i].metric) for i, found in costs.items()},
                   rows=_rows(sweep), families=family_tables(families(sweep), measure_of(sweep)), times=time_rows(times(sweep), measure_of(sweep)),
                   replication=replication_rows(against_published(sweep)),
@@ -34,10 +38,8 @@ def build_study_report(directory: Path, published: Path | None = None) -> Path:
 
 
 def _content(sweep: Sweep, number: int, figure: Figure, costs: list[Condition]) -> list[dict] | dict:
-    """What a figure draws: charts, or a heat map."""
-    if figure.kind == "pareto":
-        return pareto_charts(number, figure, costs)
-    return heatmap(sweep, number, figure) if figure.kind == "heatmap" else charts(sweep, number, figure)
+    """What a figure draws."""
+    return pareto_charts(number, figure, costs) if figure.kind == "pareto" else MAKERS[figure.kind](sweep, number, figure)
 
 
 def header(sweep: Sweep) -> list[tuple[str, str]]:

@@ -16,6 +16,12 @@
       - name: deployed                  # nothing is trained: the trained weights of every run of that block in other precisions
         evaluate: reference             # (its other fields may change, too: the trials, the formats); see fxsim.training.evaluation
         grid: {precision: [q16, w8s16]}
+      - name: drawn                     # 60 sets of values drawn at random, see fxsim.study.drawn; tables have their number, draw
+        set: {precision: q16}
+        random: {count: 60, seed: 1, values: {weight_bits: [4, 6, 8], formats.membrane.word_bits: [8, 12]}}
+      - name: drawn_deployed
+        evaluate: reference
+        draws: drawn                    # the same sets as that block before it
       - name: fine-tuned                # trainings again, each of which begins with the trained network of a run of that block, whose
         begin: reference                # configuration it has but for what is set here
         set: {precision: loihi2, learning.rule: diffusion, task.cue_rate: 20}
@@ -45,7 +51,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Optional
 
 from pydantic import Field, ValidationError
 
@@ -65,7 +71,8 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.spec import is_file, preset_names
 
 from .columns import OWN_COLUMNS, RESERVED
-from .figure import ALIGNMENT, Figure, Value
+from .drawn import DRAW, Random, Value
+from .figure import Figure
 from .statistics.contrasts import Contrast, Statistics
 
 MAX_RUNS = 100_000
@@ -75,7 +82,7 @@ GIVEN = {"initial": "path", "network": "from"}        # sections that may name a
 
 
 class Block(Section):
-    """Runs that belong together: all combinations of ``grid``, or the entries of ``runs``."""
+    """Runs that belong together: all combinations of ``grid``, the entries of ``runs``, or ``random`` sets of values."""
 
     name: Name = Field(max_length=100)
     base: str = ""
@@ -85,6 +92,8 @@ class Block(Section):
     seeds: tuple[Integer, ...] = ()
     grid: dict[str, list[Value]] = {}
     runs: list[dict[str, Value]] = []
+    random: Optional[Random] = None
+    draws: str = Field("", description="a block before this one: its random sets")
     axes: dict[Name, list[str]] = {}
 
 
@@ -105,9 +114,9 @@ class Study(Section):
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a study; the same run may stand in several blocks.
+    """One run of a study, which may stand in several blocks.
 
-    axes        what its block varies, name -> value, after what the block of ``source`` or ``begins`` varies
+    axes        what its block varies, name -> value, or the number of its random set; after what the block of ``source`` or ``begins`` varies
     source      the run whose trained weights are evaluated; None: this one is trained
     begins      the run whose trained network this training begins with, if it is one of the study
     """
@@ -179,14 +188,7 @@ def parse_study(data: object, source: str) -> Study:
     except ValidationError as error:
         raise one_line(error.errors(include_url=False)[0], source, Study, {"blocks": Block, "figures": Figure, "contrasts": Contrast}) from None
     for i, figure in enumerate(study.figures):
-        for field, kinds in (("x", ("lines", "heatmap")), ("y", ("heatmap",))):
-            if (figure.kind in kinds) != bool(getattr(figure, field)):
-                raise InputError(source, f"figures.{i}.{field}", getattr(figure, field) or "nothing",
-                                 f"a column for {' and '.join(kinds)}, nothing for others")
-        if figure.kind == "pareto" and figure.levels:
-            raise InputError(source, f"figures.{i}.levels", "levels with kind pareto", "none: they are points of their own")
-        if figure.metric in ALIGNMENT and (figure.kind != "curves" or figure.levels):
-            raise InputError(source, f"figures.{i}.metric", f"{figure.metric} with kind {figure.kind}", "kind curves, without levels")
+        figure.check(source, f"figures.{i}", [block.name for block in study.blocks])
     for field, axes in (("axes", study.axes), *((f"blocks.{i}.axes", block.axes) for i, block in enumerate(study.blocks))):
         for axis, fields in axes.items():
             _require_free(source, f"{field}.{axis}", axis)
@@ -196,8 +198,11 @@ def parse_study(data: object, source: str) -> Study:
     for i, block in enumerate(study.blocks):
         if block.name in names[:i]:
             raise InputError(source, f"blocks.{i}.name", block.name, "a name of its own")
-        if block.grid and block.runs:
-            raise InputError(source, f"blocks.{i}", "grid and runs", "one of them")
+        varied_by = [name for name in ("grid", "runs", "random", "draws") if getattr(block, name)]
+        if len(varied_by) > 1:
+            raise InputError(source, f"blocks.{i}", " and ".join(varied_by), "one of them")
+        if block.draws and (block.draws not in names[:i] or not study.blocks[names.index(block.draws)].random):
+            raise InputError(source, f"blocks.{i}.draws", block.draws, "the name of a block with random sets before this one")
         if block.evaluate and block.begin:
             raise InputError(source, f"blocks.{i}", "evaluate and begin", "one of them")
         for field, other in (("evaluate", block.evaluate), ("begin", block.begin)):
@@ -207,7 +212,8 @@ def parse_study(data: object, source: str) -> Study:
                 raise InputError(source, f"blocks.{i}", f"{field} with base or seeds", f"neither: they are those of block {other}")
         if not (block.base or study.base or block.evaluate or block.begin):
             raise InputError(source, f"blocks.{i}.base", "nothing", "a configuration (or base of the study)")
-        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs))]
+        variations: list[tuple[str, Iterable[str]]] = [("grid", block.grid), *((f"runs.{j}", run) for j, run in enumerate(block.runs)),
+                                                       ("random.values", block.random.values if block.random else {})]
         for kind, varied in variations:
             own = {**study.axes, **block.axes}
             for axis in varied:
@@ -281,7 +287,8 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     """
     counts: dict[str, int] = {}
     for b in study.blocks:
-        combinations = max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
+        sets = _random(study, b)
+        combinations = sets.count if sets else max(1, len(b.runs)) * math.prod(len(values) for values in b.grid.values())
         counts[b.name] = combinations * (counts[b.evaluate or b.begin] if b.evaluate or b.begin else len(b.seeds or study.seeds))
     count = sum(counts.values())
     if count > MAX_RUNS:
@@ -292,13 +299,13 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
         if block.evaluate or block.begin:
             trained = [(seed, p) for seed, p in runs if p.block == (block.evaluate or block.begin)]
             after = _evaluations if block.evaluate else _trainings
-            runs += [(seed, p) for seed, source_run in trained for p in after(block, source_run, study.axes, places, source)]
+            runs += [(seed, p) for seed, source_run in trained for p in after(study, block, source_run, places, source)]
             continue
         base = block.base or study.base
         if base not in loaded:
             loaded[base] = places.base(base)
-        for index, axes in enumerate(_combinations(block)):
-            changes = _changes({**study.set, **block.set, **axes}, {**study.axes, **block.axes}, places)
+        for index, (axes, values) in enumerate(_combinations(study, block)):
+            changes = _changes({**study.set, **block.set, **values}, _names(study, block), places)
             where = f"{source}: block {block.name}, run {index + 1}"
             if "seed" in changes:
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
@@ -311,10 +318,10 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
     return [planned for _, planned in sorted(runs, key=lambda run: order[run[0]])]
 
 
-def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], places: Places, file: str) -> Iterator[Planned]:
+def _evaluations(study: Study, block: Block, source: Planned, places: Places, file: str) -> Iterator[Planned]:
     """The runs of a block that evaluates, for one trained run."""
-    for index, varied in enumerate(_combinations(block)):
-        changes, where = _changes({**block.set, **varied}, {**axes, **block.axes}, places), f"{file}: block {block.name}, run {index + 1}"
+    for index, (varied, values) in enumerate(_combinations(study, block)):
+        changes, where = _changes({**block.set, **values}, _names(study, block), places), f"{file}: block {block.name}, run {index + 1}"
         for field in changes:
             if field == "seed" or field.partition(".")[0] in ("network", "initial", "learning"):
                 raise InputError(where, field, changes[field], "what an evaluation depends on: precision, formats, task, evaluation")
@@ -326,10 +333,10 @@ def _evaluations(block: Block, source: Planned, axes: dict[str, list[str]], plac
         yield Planned(block.name, {**source.axes, **varied}, config, source)
 
 
-def _trainings(block: Block, begins: Planned, axes: dict[str, list[str]], places: Places, file: str) -> Iterator[Planned]:
+def _trainings(study: Study, block: Block, begins: Planned, places: Places, file: str) -> Iterator[Planned]:
     """The runs of a block that goes on from one trained network."""
-    for index, varied in enumerate(_combinations(block)):
-        changes, where = _changes({**block.set, **varied}, {**axes, **block.axes}, places), f"{file}: block {block.name}, run {index + 1}"
+    for index, (varied, values) in enumerate(_combinations(study, block)):
+        changes, where = _changes({**block.set, **values}, _names(study, block), places), f"{file}: block {block.name}, run {index + 1}"
         for field in changes:
             if field in ("seed", "initial", "initial.path"):
                 raise InputError(where, field, changes[field], f"nothing: it is that of block {begins.block}")
@@ -351,11 +358,23 @@ def _seeded(config: Config, seed: int, where: str, given: bool) -> Config:
     return pinned(seeded) if given else seeded
 
 
-def _combinations(block: Block) -> Iterator[dict[str, Value]]:
-    if block.runs:
-        yield from block.runs
+def _random(study: Study, block: Block) -> Random | None:
+    """A block's random sets, its own or another's."""
+    return next((b.random for b in study.blocks if b.name == block.draws), block.random)
+
+
+def _names(study: Study, block: Block) -> dict[str, list[str]]:
+    """What axes stand for in a block."""
+    names = {**study.axes, **block.axes}
+    return {**{b.name: b.axes for b in study.blocks}[block.draws], **names} if block.draws else names
+
+
+def _combinations(study: Study, block: Block) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Of each run of a block its axes in tables, and their values: of random sets the number, and what was drawn."""
+    if sets := _random(study, block):
+        yield from [({DRAW: number}, drawn) for number, drawn in enumerate(sets.sets(), 1)]
     else:
-        yield from (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values()))
+        yield from ((v, v) for v in block.runs or (dict(zip(block.grid, values)) for values in itertools.product(*block.grid.values())))
 
 
 def _changes(given: dict[str, Value], axes: dict[str, list[str]], places: Places) -> dict[str, Any]:

@@ -27,14 +27,16 @@ from fxsim.model.arithmetic import Arithmetic
 from fxsim.model.network import LAYERS, Network, Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
-from quant import FLOATS
+from quant import FLOATS, PrecisionSpec
 from quant.files import read_text
 
+from .alignment.gradients import Gradients
+from .alignment.rows import align
 from .backend import simulator
 from .initial import checksum, fitted, network_in_file, network_of_run
-from .loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
+from .loop import ALIGNMENT_COLUMNS, CURVE_COLUMNS, TELEMETRY_COLUMNS
 from .metrics import accuracy, cross_entropy, measure, require_finite, squared_error
-from .runs import command_line, machine, provenance, versions
+from .runs import ALIGNMENT, command_line, machine, provenance, versions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -112,6 +114,11 @@ def in_precisions(command: str, base: Config, precisions: Sequence[str], formats
     if formats and all(c.precision in FLOATS for c in chosen):
         raise InputError(command, formats[0].partition("=")[0], ", ".join(precisions), "at least one precision in fixed point")
     return [c if c.precision in FLOATS else override(c, formats, source) for c in chosen]
+
+
+def numbers_in(command: str, base: Config, precisions: Sequence[str], formats: Sequence[str], source: str) -> dict[str, str | PrecisionSpec]:
+    """label -> float or formats of :func:`in_precisions`."""
+    return {label(c): c.resolved_precision() for c in in_precisions(command, base, precisions, formats, source)}
 
 
 def plain(config: Config) -> Config:
@@ -241,7 +248,8 @@ def save(evaluation: Evaluation, directory: Path, source: str | Path, changes: S
 def evaluate_in(directory: Path, config: Config, source: Path) -> dict[str, Any]:
     """Evaluate the trained weights of the run ``source`` and write a directory like that of a run that learns nothing; returns its row of the curve.
 
-    The tables of :func:`save` stand in it, too. Raises InputError.
+    The tables of :func:`save` stand in it, too, and where ``evaluation.alignment`` is asked for how gradients agree at these weights. Raises
+    InputError.
     """
     network, _ = network_of_run(source)
     found, updates = compared(str(source), network, [config]), json.loads(read_text(source / "manifest.json"))["updates"]
@@ -257,6 +265,11 @@ def evaluate_in(directory: Path, config: Config, source: Path) -> dict[str, Any]
     write_csv(directory / "curves.csv", CURVE_COLUMNS, [measured])
     write_csv(directory / "telemetry.csv", TELEMETRY_COLUMNS, counted)
     write_csv(directory / "evaluation.csv", COLUMNS, found.rows)
+    if (asked := config.evaluation.alignment) is not None:
+        task = make_task(config)
+        gradients = Gradients(config, network, config.aligned_precisions, task.steps)
+        rows = align(gradients, asked, network.weights, task.training_trials, updates)
+        write_csv(directory / ALIGNMENT, ALIGNMENT_COLUMNS, [{**labels, **row} for row in rows])
     write_json(directory / "manifest.json", {"finished": True, "stopped_early": False, "updates": updates, KIND: str(source),
                                              "sha256": checksum(source), "command": command_line(), "versions": versions(), "machine": machine()})
     return measured

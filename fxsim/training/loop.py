@@ -20,6 +20,7 @@ from fxsim.model.network import Trials
 from fxsim.model.topology import learning_of
 from fxsim.tasks import make_task
 from fxsim.tasks.ahead import Ahead
+from quant import PrecisionSpec
 
 from .alignment.gradients import Gradients
 from .alignment.rows import COLUMNS as ALIGNED, align
@@ -79,8 +80,10 @@ class Training:
     >>> training.run().frame
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, aligned: Mapping[str, str | PrecisionSpec] | None = None):
+        """``aligned``: label -> precision of gradients, in place of those that ``evaluation.alignment`` names."""
         config = pinned(config)
+        self._aligned = config.aligned_precisions if aligned is None else aligned
         self.config, self.task, self.network = config, make_task(config), network_of(config)
         self.learning = learning_of(config)
         backend = make_backend(config, self.network, self.learning, self.task.steps)
@@ -119,9 +122,9 @@ class Training:
                 due = self.iteration % config.evaluation.every == 0 or self.iteration == config.updates
                 if telemetry == "always" and due or telemetry == "ends" and self.iteration == 0:
                     self._count_telemetry()
-                self._measure_alignment()
                 if due and self._evaluate() and config.evaluation.stop and self._confirmed():
                     self.result.stopped = True
+                self._measure_alignment()
                 if self.result.stopped or self.iteration == config.updates:
                     break
                 self.update(self._draws.training(self.iteration))
@@ -201,12 +204,12 @@ class Training:
 
     @cached_property
     def _gradients(self) -> Gradients:
-        return Gradients(self.config, self.network, self.config.aligned_precisions, self.task.steps)
+        return Gradients(self.config, self.network, self._aligned, self.task.steps)
 
     def _measure_alignment(self) -> None:
-        """How gradients agree at these weights, if it is time for that; at the end it always is."""
+        """How gradients agree at these weights, if it is time for that; at the end, also an early one, it always is."""
         asked = self.config.evaluation.alignment
-        if asked is not None and (self.iteration % asked.every == 0 or self.iteration == self.config.updates):
+        if asked is not None and (self.iteration % asked.every == 0 or self.iteration == self.config.updates or self.result.stopped):
             weights = self.arithmetic.weights_to_model(self.optimizer.weights)
             self.result.alignment += [{**self.labels, **row} for row in
                                       align(self._gradients, asked, weights, self.task.training_trials, self.iteration)]

@@ -22,11 +22,12 @@ from fxsim.model.network import Network
 from fxsim.tasks import make_task
 from fxsim.training.alignment.gradients import TWIN, Gradients
 from fxsim.training.alignment.rows import COLUMNS, align as aligned
-from fxsim.training.evaluation import in_precisions, label, of_formats, plain
+from fxsim.training.evaluation import label, numbers_in, of_formats, plain
 from fxsim.training.initial import fitted, network_in_file, network_of_run
 from fxsim.training.loop import Training
 from fxsim.training.progress import Progress
 from fxsim.training.runs import provenance
+from quant import PrecisionSpec
 from quant.files import read_text
 
 if TYPE_CHECKING:
@@ -70,16 +71,9 @@ def align(source: str | Path | Config, rules: Sequence[str], precisions: Sequenc
     formats, others = of_formats(changes)
     if (trained := configuration_of(source)) is not None:
         trained = override(trained, others, trained.name)
-        training = Training(trained)
-        gradients = Gradients(trained, training.network, _numbers(trained, precisions, formats), training.task.steps)
-        rows: list[dict[str, Any]] = []
-
-        def between(now: Training) -> None:
-            if now.iteration % every == 0 or now.iteration == trained.updates:
-                weights = now.arithmetic.weights_to_model(now.optimizer.weights)
-                rows.extend(aligned(gradients, asked, weights, now.task.training_trials, now.iteration))
-        training.run(progress and progress(trained.updates), between)
-        return Alignment(trained, rows)
+        measured = trained.changed({"evaluation.alignment": asked.model_dump()})
+        rows = Training(measured, _numbers(trained, precisions, formats)).run(progress and progress(trained.updates)).alignment
+        return Alignment(trained, [{name: row[name] for name in COLUMNS} for row in rows])
     assert not isinstance(source, Config)
     found, own = weights_of(Path(source), config)
     own = override(own, others, str(source))
@@ -104,11 +98,11 @@ def configuration_of(source: str | Path | Config) -> Config | None:
     return load_config(source) if Path(source).suffix in (".yaml", ".yml") or str(source) in config_names() or not Path(source).exists() else None
 
 
-def _numbers(config: Config, precisions: Sequence[str], formats: Sequence[str]) -> dict[str, Any]:
+def _numbers(config: Config, precisions: Sequence[str], formats: Sequence[str]) -> dict[str, str | PrecisionSpec]:
     """label -> float or formats."""
     if list(precisions) in ([], [TWIN]) and not formats:
         return {}
-    return {label(c): c.resolved_precision() for c in in_precisions("align", plain(config), precisions, formats, config.name)}
+    return numbers_in("align", plain(config), precisions, formats, config.name)
 
 
 def weights_of(source: Path, config: Config | None) -> tuple[dict[int, Network], Config]:

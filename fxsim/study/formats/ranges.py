@@ -18,7 +18,7 @@ from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import write_csv, write_json
 from fxsim.tasks import make_task
-from fxsim.training.evaluation import in_precisions, label, of_formats
+from fxsim.training.evaluation import numbers_in, of_formats
 from fxsim.training.initial import fitted
 from fxsim.training.runs import provenance
 from quant import FLOATS, QUANTITIES, PrecisionSpec, QFormat
@@ -117,8 +117,7 @@ def _numbers(config: Config, precisions: Sequence[str], formats: Sequence[str]) 
     base = config.changed({"precision": FLOAT, "formats": {}})
     if not [name for name in precisions if name not in FLOATS]:
         raise InputError("ranges", "precisions", ", ".join(precisions) or "nothing", "at least one in fixed point; float32 is always beside it")
-    chosen = in_precisions("ranges", base, precisions, formats, config.name)
-    return {FLOAT: FLOAT, **{label(c): c.resolved_precision() for c in chosen}}
+    return {FLOAT: FLOAT, **numbers_in("ranges", base, precisions, formats, config.name)}
 
 
 def save(found: Ranges, directory: Path, source: str | Path, changes: Sequence[str] = (), force: bool = False) -> None:

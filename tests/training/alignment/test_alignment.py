@@ -119,6 +119,17 @@ def test_a_run_measures_on_its_way_and_goes_on_to_the_same_table(tmp_path, monke
         np.testing.assert_array_equal(weights, result.weights[name])
 
 
+def test_an_early_end_is_measured_too():
+    stopping = ("iterations=6", "evaluation.every=3", "evaluation.stop=true", "evaluation.accuracy=0", "evaluation.confirmations=0")
+    def met(self, row):
+        return self.iteration == 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "_meets", met)
+        result = Training(quick(MEASURED, *LOUD, *stopping)).run()
+        aligned = fxsim.align(quick(*LOUD, *stopping, "precision=float64"), ["eprop"], ["float64"], every=2)
+    assert result.stopped and {row["iteration"] for row in result.alignment} == {row["iteration"] for row in aligned.rows} == {0, 2, 3}
+
+
 @pytest.mark.parametrize("change, line", [
     ("{rules: [hebb]}", "evaluation.alignment.rules.0"), ("{rules: []}", "evaluation.alignment.rules"), ("{every: 0}", "evaluation.alignment.every"),
     ("{precisions: [q17]}", "evaluation.alignment.precisions: found q17, allowed: own, or one of float32, float64, "),
