@@ -5,6 +5,7 @@ python reports/alignment/check.py draws reports/alignment/bits/ranks.png and .sv
 """
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from fxsim.training.alignment.rows import ALL
 FOLDER = Path(__file__).parent
 LOWEST = "lowest"       # of the three moments
 MEASURES = ("cosine", "signs", "ratio", "bias")
+DRAWN = MEASURES[:2]
 KEYS = ["quantity", "word_bits", "rounding"]
 
 
@@ -55,22 +57,23 @@ def ranked(measure: str, moment: str) -> Ranking:
 
 
 def draw() -> Path:
-    """A panel for each moment: cosine against accuracy, a colour for each kind of rounding."""
+    """A row for each of two measures, a column for each moment: against accuracy, a colour for each kind of rounding."""
     seen, ended = pairs()
     accuracy = 100 * ended.mean(axis=1)
     with style(STYLE):
-        figure, axes = panels(1, len(MOMENTS), figsize=(9.5, 3.4), sharey=True, layout="constrained")
-        for ax, moment in zip(axes, MOMENTS):
-            x = seen["cosine", moment].replace(-np.inf, np.nan)
+        figure, axes = panels(len(DRAWN), len(MOMENTS), figsize=(9.5, 6.4), sharex="row", sharey=True, layout="constrained")
+        for ax, (measure, moment) in zip(axes.flat, product(DRAWN, MOMENTS)):
+            x = seen[measure, moment].replace(-np.inf, np.nan)
             for i, rounding in enumerate(dict.fromkeys(seen.index.get_level_values("rounding"))):
                 rows = x.index.get_level_values("rounding") == rounding
                 ax.plot(x[rows], accuracy[rows], "os^"[i % 3], color=COLOURS[1 + i], ms=4.5, alpha=0.7, mew=0, label=title(rounding))
-            found = ranked("cosine", moment)
+            found = ranked(measure, moment)
             ax.set_title(f"{moment} of the float32 training\nrank correlation {found.spearman:.2f} ({found.low:.2f} to {found.high:.2f})", fontsize=9)
-            ax.set_xlabel(LABELS["cosine"])
+            ax.set_xlabel(LABELS[measure])
             ax.axhline(50, color="0.7", lw=0.7, zorder=-1)
-        axes[0].set_ylabel("accuracy after training (%)")
-        axes[0].legend(frameon=False, fontsize=8)
+        for ax in axes[:, 0]:
+            ax.set_ylabel("accuracy after training (%)")
+        axes[0, 0].legend(frameon=False, fontsize=8)
         return save_picture(figure, FOLDER / "bits", "ranks", bbox_inches="tight")
 
 

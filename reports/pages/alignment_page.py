@@ -5,13 +5,15 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Callable
+from typing import Callable, Iterator
 
 import pandas as pd
 
+from fxsim.report.data import read_table
 from fxsim.report.figures import title
-from fxsim.study.formats.points import MOMENTS
-from fxsim.study.statistics.ranks import Ranking
+from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
+from fxsim.study.statistics.ranks import Ranking, ranking
+from fxsim.training.alignment.rows import ALL
 
 from measured_pages import markdown
 
@@ -71,3 +73,33 @@ def failures() -> list[str]:
 
 
 TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures}
+
+
+# ---- what the text says ----------------------------------------------------------------------------------------------
+def sentences() -> Iterator[str]:
+    seen, ended = pairs()
+    quantities = seen.index.get_level_values("quantity")
+    yield "means of a run's tail; gradients of the same formats against float64's at the weights of a float32 training that never saw them (one seed, one batch of 32 trials,"
+    yield f"accuracies from the trainings of `reports/precision/bits`, {ended.shape[1]} seeds each,"
+    best = max(((m, at) for m in NAMES for at in MOMENTS), key=lambda pair: ranked(*pair).spearman)
+    of_seeds = ranking(ended.iloc[:, 0], ended.iloc[:, 1:].mean(axis=1))
+    yield (f"Rank correlations (Spearman) of {len(seen)} formats of {quantities.nunique()} quantities, with 95 % intervals over formats. For comparison: the accuracies of one seed rank the means of the "
+           f"other two with {said(of_seeds)}.")
+    assert NAMES[best[0]] == "equal signs" and ranked(*best).spearman > of_seeds.spearman
+    yield (f"So alignment ranks. The best of these {len(NAMES) * len(MOMENTS)} is {NAMES[best[0]]} at the {best[1]} of a training, {said(ranked(*best))}: it tells as much as a training of one seed does. The cosine tells less, "
+           f"{ranked('cosine', 'start').spearman:.2f} to {max(ranked('cosine', m).spearman for m in MOMENTS):.2f}, and before training all measures tell about the same, "
+           f"{min(ranked(m, 'start').spearman for m in NAMES):.2f} to {max(ranked(m, 'start').spearman for m in NAMES):.2f}.")
+    cosine, accuracy = seen["cosine"], ended.mean(axis=1)
+    adaptation = quantities == "adaptation"
+    yield f"(lowest cosine {cosine.loc[adaptation, 'start'].min():.2f}), and in most of them learning ends."
+    assert (accuracy[adaptation] < 0.5).mean() > 0.5
+    lost = cosine.loc["adaptation_eligibility"].xs("floor", level="rounding")
+    blind = accuracy["modulator", 8.0, "nearest_even"], *cosine.loc["modulator", 8.0, "nearest_even"][list(MOMENTS)], accuracy["modulator", 10.0, "nearest_even"]
+    yield (f"(8 bits, to nearest: cosines {blind[1]:.2f}, {blind[2]:.2f} and {blind[3]:.2f}, accuracy {100 * blind[0]:.0f} where 10 bits have {100 * blind[4]:.0f})")
+    signs = seen["signs", "end"]["modulator"]
+    yield f"(equal signs at the end {signs[8.0, 'nearest_even']:.2f}, with 10 bits {signs[10.0, 'nearest_even']:.2f})."
+    after, kept = accuracy["adaptation_eligibility"].xs("floor", level="rounding"), accuracy["adaptation_eligibility", 10.0, "stochastic"]
+    yield (f"(floor: cosine {lost['end'].min():.2f} to {lost['end'].max():.2f} at the end, accuracy {100 * after.min():.0f} to {100 * after.max():.0f} where 10 bits, stochastic, have {100 * kept:.0f}):")
+    table = read_table(FOLDER / "bits" / "sensitivity.csv", COLUMNS)
+    base = table[(table["quantity"] == BASE) & (table["layer"] == ALL)].set_index("moment")["cosine"]
+    yield f"q16 itself, which learns, has cosines of {base['start']:.2f}, {base['middle']:.2f} and {base['end']:.2f} at the start, the middle and the end."

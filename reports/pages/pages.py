@@ -20,6 +20,7 @@ import re
 from pathlib import Path
 from typing import Callable, Iterator
 
+import alignment_page
 import data_page
 
 import first_curves_page
@@ -32,12 +33,12 @@ ROOT = Path(__file__).parents[2]
 TABLES: dict[str, dict[str, Callable[[], list[str]]]] = {
     "README.md": project_page.TABLES, "reports/precision/README.md": precision_page.TABLES, "reports/first_curves/README.md": first_curves_page.TABLES,
     "reports/performance/README.md": measured_pages.PERFORMANCE, "reports/cuda_model/README.md": measured_pages.MODEL,
-    "reports/lava/README.md": measured_pages.LAVA, "reports/paper/README.md": paper_page.TABLES, "reports/data/README.md": data_page.TABLES}
+    "reports/lava/README.md": measured_pages.LAVA, "reports/paper/README.md": paper_page.TABLES, "reports/data/README.md": data_page.TABLES, "reports/alignment/README.md": alignment_page.TABLES}
 SENTENCES: dict[str, Callable[[], Iterator[str]]] = {
     "README.md": project_page.sentences, "reports/precision/README.md": precision_page.sentences,
     "reports/first_curves/README.md": first_curves_page.sentences, "reports/performance/README.md": measured_pages.speeds,
     "reports/cuda_model/README.md": measured_pages.modelled, "reports/lava/README.md": measured_pages.on_lava, "reports/paper/README.md": paper_page.sentences,
-    "reports/data/README.md": data_page.sentences}
+    "reports/data/README.md": data_page.sentences, "reports/alignment/README.md": alignment_page.sentences}
 WHOLE: dict[str, Callable[[], str]] = {"reports/gpu/README.md": measured_pages.gpu, "reports/scaling/README.md": measured_pages.scaling}     # written by commands
 MARK = re.compile(r"<!-- table: (.+) -->\n(?:(?:\|.*\n)+|(?:\n* {4,}.*\n)+|)")
 BY_HAND = re.compile(r"<!-- by hand: .+? -->.*?<!-- end by hand -->", re.S)

@@ -51,3 +51,9 @@ def test_the_studies_of_the_reports_can_be_made(name, runs):
     if name == "authors":
         assert {(p.config.learning.rule, p.config.learning.c_reg, p.config.iterations, p.config.batch_size) for p in planned if p.block != "pattern_generation"} == {
             ("bptt", 0, 1051, 64)}
+
+
+def test_the_study_of_random_formats_can_be_made():
+    path = ROOT / "reports/alignment/heldout.yaml"
+    planned = plan(load_study(path)[0], str(path))
+    assert len(planned) == 3 * (3 + 60 + 3 * 60) and len({p.folder for p in planned}) == len(planned)
