@@ -86,7 +86,7 @@ def sentences() -> Iterator[str]:
     yield (f"Rank correlations (Spearman) of {len(seen)} formats of {quantities.nunique()} quantities, with 95 % intervals over formats. For comparison: the accuracies of one seed rank the means of the "
            f"other two with {said(of_seeds)}.")
     assert NAMES[best[0]] == "equal signs" and ranked(*best).spearman > of_seeds.spearman
-    yield (f"So alignment ranks. The best of these {len(NAMES) * len(MOMENTS)} is {NAMES[best[0]]} at the {best[1]} of a training, {said(ranked(*best))}: it tells as much as a training of one seed does. The cosine tells less, "
+    yield (f"So alignment ranks. The best of these {len(NAMES) * len(MOMENTS)} is {NAMES[best[0]]} at the {best[1]} of a training, {said(ranked(*best))}: about as much as a training of one seed tells, and it is the best of many that were looked at, held against three seeds, where the comparison is held against two. The cosine tells less, "
            f"{ranked('cosine', 'start').spearman:.2f} to {max(ranked('cosine', m).spearman for m in MOMENTS):.2f}, and before training all measures tell about the same, "
            f"{min(ranked(m, 'start').spearman for m in NAMES):.2f} to {max(ranked(m, 'start').spearman for m in NAMES):.2f}.")
     cosine, accuracy = seen["cosine"], ended.mean(axis=1)
