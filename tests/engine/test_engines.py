@@ -80,6 +80,7 @@ def test_what_is_rounded_away_is_counted_alike_where_a_spike_is_less_than_the_la
     assert found["membrane"] == expected["membrane"]
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=SEEDS, rule=st.sampled_from(RULES))
 def test_compiled_engine_agrees_bit_for_bit_on_random_networks(seed, rule):

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 from typing import Any, Callable, Mapping, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -87,13 +88,30 @@ def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool, general: b
     return compile(noted_functions(spec, diffuses, telemetry, general), f"<{spec.name} on integers>", "exec")
 
 
+_proofs: WeakKeyDictionary[Arithmetic, dict[tuple[bool, bool], tuple[Network, Proof]]] = WeakKeyDictionary()      # builds of an engine share them
+
+
 def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False, general: bool = False) -> Proof:
     """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
+    known = _proofs.setdefault(arithmetic, {})
+    subject, proof = known.get((telemetry, general), (None, None))
+    if proof is None or subject is not network:
+        proof = _prove(arithmetic, network, telemetry, general)
+        known[telemetry, general] = network, proof
+    return proof
+
+
+def _prove(arithmetic: Arithmetic, network: Network, telemetry: bool, general: bool) -> Proof:
     def on_intervals(note: Callable) -> dict[str, Any]:
         namespace: dict[str, Any] = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
         exec(_noted_code(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general), namespace)
         return namespace
     return prove(on_intervals, arithmetic, network)
+
+
+def proof_of(arithmetic: Arithmetic, network: Network, build: Build) -> Proof | None:
+    """The proof that a build rests on; None for floats. Raises InputError as :func:`proof_for`."""
+    return proof_for(arithmetic, network, build.telemetry, build.general and not build.telemetry) if arithmetic.spec else None
 
 
 ROOT = Path(__file__).parents[3]        # of the packages
@@ -162,7 +180,7 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     spec, diffuses, dialect = arithmetic.spec, arithmetic.learning.diffuses, build.dialect
     numbers = Numbers() if spec and build.general else None
     open_ = numbers is not None and build.telemetry       # one text for all formats
-    proof = proof_for(arithmetic, network, build.telemetry, build.general and not open_) if spec else None
+    proof = proof_of(arithmetic, network, build)
     words: Mapping[str, Words]
     if open_:
         words = defaultdict(lambda: Words.always("I64", dialect.operators))

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from fxsim.engine.build.cache import load_module
-from fxsim.engine.build.module import module_text
+from fxsim.engine.build.module import module_text, proof_of
 from fxsim.engine.interface import Result, require_steps
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import Arithmetic
@@ -53,12 +53,12 @@ class CpuEngine:
         self._blocks: dict[tuple, list[Block]] = {}     # that have run: as many as threads, for each size of trials
         self.general = arithmetic.spec is not None and not is_shipped(arithmetic.spec)
         try:
-            self.module(self.variant(PLAIN.lanes))   # formats that cannot work are refused here, before anything runs
+            proof_of(arithmetic, network, self.variant(PLAIN.lanes))     # formats that cannot work are refused here, before anything runs
         except InputError:
             if not self.general:
                 raise
             self.general = False       # written out, sums are narrower
-            self.module(self.variant(PLAIN.lanes))
+            proof_of(arithmetic, network, self.variant(PLAIN.lanes))
 
     def variant(self, trials: int) -> Variant:
         """The build for so many trials. Shipped formats are written into it; others are given to one that many formats share."""
