@@ -65,13 +65,16 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         trainings = {unit.weights: unit.config for unit in todo if not unit.weights.is_file()}
         jobs = (workers or Workers()).side_by_side(max(1, len(trainings), len(todo)))
         if todo:
-            progress = progress or SweepProgress()
-            with progress.of(len(units), len(units) - len(todo)), processes(jobs, interrupts, dict.fromkeys(THREADS, "1")) as submit:
-                for trained in [submit(train, one, path) for path, one in trainings.items()]:
-                    trained.result()
-                for unit, measured in [(unit, submit(measure, unit)) for unit in todo]:
-                    measured.result()
-                    progress.finished(str(unit))
+            progress, alone = progress or SweepProgress(), dict.fromkeys(THREADS, "1")
+            with progress.of(len(units), len(units) - len(todo)):
+                with processes(jobs, interrupts, alone) as submit:
+                    for trained in [submit(train, one, path) for path, one in trainings.items()]:
+                        trained.result()
+                for start in range(0, len(todo), jobs):     # fresh processes: the kernels of one quantity's formats take some 300 MB
+                    with processes(jobs, interrupts, alone) as submit:
+                        for unit, measured in [(unit, submit(measure, unit)) for unit in todo[start:start + jobs]]:
+                            measured.result()
+                            progress.finished(str(unit))
         tables = [pd.read_csv(unit.path) for unit in units]
         found = pd.concat([table for table in tables if len(table)], ignore_index=True)[list(COLUMNS)]
         header = ",".join(COLUMNS) + "\n"
