@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 
 from fxsim import Simulator, load_config
+from fxsim.engine.build.module import proof_for
 from fxsim.engine.cpu.engine import CpuEngine
 from fxsim.engine.cpu.variant import Variant
 from fxsim.engine.registry import make_engine
 from fxsim.errors import InputError
-from fxsim.model.topology import build_network
+from fxsim.model.arithmetic import make_arithmetic
+from fxsim.model.topology import build_network, learning_of
 from fxsim.training.loop import Training
 from fxsim.verify.backends import NOT_STORED, compare_records, compare_results
 from fxsim.verify.random_case import arithmetic_for, cut, random_case
@@ -33,6 +35,17 @@ def test_the_cpu_engine_equals_the_oracle_and_no_word_overflows(preset, monkeypa
     assert expected.spike_counts.any() and compare_records(expected.record, found.record, NOT_STORED) is None
     fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1))
     assert compare_results(expected, fast.run(weights, case.trials)) is None
+
+
+@pytest.mark.parametrize("task", ["delayed_match", "cue_accumulation", "pattern_generation"])
+def test_the_papers_tasks_run_in_them_and_are_watched(task):
+    """Kernels that count or record round exact sums, which need more bits than those that train."""
+    config = load_config(task)
+    network = build_network(config)
+    for preset in PRESETS:
+        arithmetic = make_arithmetic(load_spec(preset), network, learning_of(config), config.task.steps, 1)
+        for telemetry in (False, True):
+            assert proof_for(arithmetic, network, telemetry)
 
 
 def test_xylo_refuses_to_learn_on_the_chip_and_learns_off_it():
