@@ -54,7 +54,8 @@
   function scales(chart) {
     const value = transform(chart), together = CHARTS.filter((other) => other.group === chart.group).map(extent);
     const xs = chart.origin ? together.flatMap((e) => e[0]) : extent(chart)[0], ys = together.flatMap((e) => e[1]);
-    const first = chart.origin ? 0 : Math.min(...xs), last = Math.max(...xs, first + 1), low = Math.min(...ys), high = Math.max(...ys), margin = (high - low || 1) * 0.05;
+    const aside = chart.series.every((s) => s.x.length === 1) ? (Math.max(...xs) - Math.min(...xs)) * 0.04 : 0;      // of points, none is cut
+    const first = chart.origin ? 0 : Math.min(...xs) - aside, last = Math.max(...xs.map((x) => x + aside), first + 1), low = Math.min(...ys), high = Math.max(...ys), margin = (high - low || 1) * 0.05;
     const y0 = low - margin, y1 = high + margin;
     const level = (u) => H - BOTTOM - (H - TOP - BOTTOM) * (u - y0) / (y1 - y0);
     return { first, last, y0, y1, level, px: (x) => LEFT + (W - LEFT - RIGHT) * (x - first) / (last - first), py: (y) => level(value(y)) };
@@ -101,7 +102,8 @@
   function toggle(s, group, legend) {
     const button = make(legend, "button", { type: "button", "aria-pressed": "true" });
     const key = make(button, "svg", { width: 30, height: 8, viewBox: "0 0 30 8", class: "key" });
-    make(key, "line", { x1: 0, x2: 30, y1: 4, y2: 4, stroke: s.colour, "stroke-width": 2.2, "stroke-dasharray": s.dash.join(" ") });
+    if (s.note) make(key, "circle", { cx: 15, cy: 4, r: 3.5, fill: s.beaten ? "white" : s.colour, stroke: s.colour });
+    else make(key, "line", { x1: 0, x2: 30, y1: 4, y2: 4, stroke: s.colour, "stroke-width": 2.2, "stroke-dasharray": s.dash.join(" ") });
     make(button, "span", {}, " " + s.label);
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") === "true";
