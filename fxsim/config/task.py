@@ -1,7 +1,7 @@
 """What every section ``task`` has: the base class of a task's parameters."""
 from __future__ import annotations
 
-from typing import ClassVar, Optional
+from typing import Optional
 
 from pydantic import Field, model_validator
 
@@ -22,8 +22,6 @@ class Sensors(Section):
 class TaskSection(Section):
     """Parameters of a task. A subclass narrows ``name`` to a Literal, says its length in ``steps``, and overrides what differs."""
 
-    populations: ClassVar[int] = 1          # of ``channels`` input channels each
-
     name: str
     channels: Positive = Field(description="input channels, of each population where there are several")
     window: Count = Field(0, description="ls_avail: last steps with a learning signal; 0 = all")
@@ -33,6 +31,11 @@ class TaskSection(Section):
     def steps(self) -> int:
         """T, the longest trial in steps of 1 ms."""
         raise NotImplementedError(f"{type(self).__name__} does not say its steps")
+
+    @property
+    def populations(self) -> int:
+        """Of ``channels`` input channels each."""
+        return 1
 
     @property
     def inputs(self) -> int:
@@ -63,11 +66,6 @@ class TaskSection(Section):
     @model_validator(mode="after")
     def _sensors_fit(self) -> TaskSection:
         permuted = self.sensors.permuted if self.sensors else ()
-        if len(set(permuted)) < len(permuted) or any(p >= populations_of(self) for p in permuted):
-            refuse("task.sensors.permuted", list(permuted), f"populations from 0 to {populations_of(self) - 1}, each once")
+        if len(set(permuted)) < len(permuted) or any(p >= self.populations for p in permuted):
+            refuse("task.sensors.permuted", list(permuted), f"populations from 0 to {self.populations - 1}, each once")
         return self
-
-
-def populations_of(task: TaskSection) -> int:
-    """Populations of equally many input lines."""
-    return max(1, task.inputs // task.channels)

@@ -1,7 +1,7 @@
 """The section ``task`` of the paper's tasks: a class each."""
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Union
+from typing import Literal, Union
 
 from pydantic import Field, model_validator
 
@@ -42,12 +42,14 @@ class PatternGeneration(TaskSection):
 class CuedTask(TaskSection):
     """What classification tasks with cues share: four populations of input channels and their rates."""
 
-    populations: ClassVar[int] = 4
-
     channels: Positive = Field(10, description="channels of each of the four populations")
     cue_rate: Rate = Field(40.0, description="rate of a cue or decision population while on, Hz")
     background_rate: Rate = Field(10.0, description="rate of the background population, Hz")
     window: Duration = Field(description="ls_avail: last steps, the decision period, with a learning signal, ms")
+
+    @property
+    def populations(self) -> int:
+        return 4
 
 
 class DelayedMatch(CuedTask):
@@ -83,8 +85,8 @@ class CueAccumulation(CuedTask):
     window: Duration = 150
 
     @property
-    def inputs(self) -> int:
-        return self.channels * (3 if self.input == "modified" else 4)
+    def populations(self) -> int:
+        return 3 if self.input == "modified" else 4
 
     @property
     def cue_numbers(self) -> tuple[int, ...]:

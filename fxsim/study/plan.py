@@ -304,9 +304,7 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
         base = block.base or study.base
         if base not in loaded:
             loaded[base] = places.base(base)
-        for index, (axes, values) in enumerate(_combinations(study, block)):
-            changes = _changes({**study.set, **block.set, **values}, _names(study, block), places)
-            where = f"{source}: block {block.name}, run {index + 1}"
+        for axes, changes, where in _varied(study, block, study.set, places, source):
             if "seed" in changes:
                 raise InputError(where, "seed", changes["seed"], "seeds of the study or of the block: every run is made with each of them")
             config = loaded[base].changed(changes, where)
@@ -320,8 +318,7 @@ def plan(study: Study, source: str, places: Places | None = None, given: bool = 
 
 def _evaluations(study: Study, block: Block, source: Planned, places: Places, file: str) -> Iterator[Planned]:
     """The runs of a block that evaluates, for one trained run."""
-    for index, (varied, values) in enumerate(_combinations(study, block)):
-        changes, where = _changes({**block.set, **values}, _names(study, block), places), f"{file}: block {block.name}, run {index + 1}"
+    for varied, changes, where in _varied(study, block, {}, places, file):
         for field in changes:
             if field == "seed" or field.partition(".")[0] in ("network", "initial", "learning"):
                 raise InputError(where, field, changes[field], "what an evaluation depends on: precision, formats, task, evaluation")
@@ -335,8 +332,7 @@ def _evaluations(study: Study, block: Block, source: Planned, places: Places, fi
 
 def _trainings(study: Study, block: Block, begins: Planned, places: Places, file: str) -> Iterator[Planned]:
     """The runs of a block that goes on from one trained network."""
-    for index, (varied, values) in enumerate(_combinations(study, block)):
-        changes, where = _changes({**block.set, **values}, _names(study, block), places), f"{file}: block {block.name}, run {index + 1}"
+    for varied, changes, where in _varied(study, block, {}, places, file):
         for field in changes:
             if field in ("seed", "initial", "initial.path"):
                 raise InputError(where, field, changes[field], f"nothing: it is that of block {begins.block}")
@@ -363,10 +359,12 @@ def _random(study: Study, block: Block) -> Random | None:
     return next((b.random for b in study.blocks if b.name == block.draws), block.random)
 
 
-def _names(study: Study, block: Block) -> dict[str, list[str]]:
-    """What axes stand for in a block."""
-    names = {**study.axes, **block.axes}
-    return {**{b.name: b.axes for b in study.blocks}[block.draws], **names} if block.draws else names
+def _varied(study: Study, block: Block, before: dict[str, Any], places: Places, file: str) -> Iterator[tuple[dict[str, Any], dict[str, Any], str]]:
+    """Of each run of a block its axes in tables, what it changes (``before``: what the block's own changes come after), and its name in errors."""
+    drawn = next((b.axes for b in study.blocks if b.name == block.draws), {})
+    names = {**drawn, **study.axes, **block.axes}
+    for number, (axes, values) in enumerate(_combinations(study, block), 1):
+        yield axes, _changes({**before, **block.set, **values}, names, places), f"{file}: block {block.name}, run {number}"
 
 
 def _combinations(study: Study, block: Block) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from fxsim.config.task import populations_of
 from fxsim.model.draws import generator
 from fxsim.model.network import Trials
 
@@ -22,7 +21,7 @@ class Sensed(Task):
         super().__init__(task.config)
         self._task = task
         sensors = self.parameters.sensors
-        per = self.n_in // populations_of(self.parameters)
+        per = self.n_in // self.parameters.populations
         self._channel = np.arange(self.n_in)        # of each line
         moved = np.concatenate([np.arange(p * per, (p + 1) * per) for p in sensors.permuted] or [np.arange(0)])
         self._channel[moved] = generator(self.config.seed, "permuted sensors").permutation(moved)

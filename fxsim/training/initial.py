@@ -114,7 +114,7 @@ def network_of_run(directory: Path, when: str = "final") -> tuple[Network, Confi
     """The network of a finished run directory with its ``final`` or ``initial`` weights. Raises InputError."""
     config = load_run_config(directory)
     with Archive(directory / "weights.npz") as archive:
-        return _weighted(archive, network_in(archive, config), when), config
+        return weighted(archive, network_in(archive, config), when), config
 
 
 def network_in(archive: Archive, config: Config) -> Network:
@@ -143,14 +143,14 @@ def _read(path: Path, config: Config | None) -> tuple[Network, Config]:
         raise InputError(path, "configuration", "nothing", "--config, which says task and precision")
     with Archive(path) as archive:
         if "sizes" in archive:
-            return _weighted(archive, read_network(archive), "final"), config
-        network = _weighted(archive, _base(config), "final")
+            return weighted(archive, read_network(archive), "final"), config
+        network = weighted(archive, _base(config), "final")
         if isinstance(config.network, NetworkConfig):
             network = replace(network, feedback=feedback_of(config, network.topology, network.weights["out"]))
         return network, config
 
 
-def _weighted(archive: Archive, network: Network, when: str) -> Network:
+def weighted(archive: Archive, network: Network, when: str) -> Network:
     """The network with weights of an archive."""
     return network.with_weights({layer: archive.floats(f"{when}_{layer}", (network.topology.synapses(layer).size,)).astype(np.float64)
                                  for layer in LAYERS})

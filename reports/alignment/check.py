@@ -5,6 +5,7 @@ python reports/alignment/check.py draws reports/alignment/bits/ranks.png and .sv
 """
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def alignments(layer: str = ALL) -> pd.DataFrame:
     return pd.concat(found, axis=1)
 
 
+@cache
 def pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Alignments of all weights together, and accuracies by seed, of the formats that have both."""
     seen, ended = alignments(), outcomes()
@@ -51,6 +53,7 @@ def pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
     return seen.loc[both], ended.loc[both]
 
 
+@cache
 def ranked(measure: str, moment: str) -> Ranking:
     seen, ended = pairs()
     return ranking(seen[measure, moment], ended.mean(axis=1))

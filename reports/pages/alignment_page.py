@@ -1,7 +1,6 @@
 """reports/alignment/README.md: which measure of alignment ranks what training comes to, and where it fails."""
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,30 +14,23 @@ from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.statistics.ranks import Ranking, ranking
 from fxsim.training.alignment.rows import ALL
 
-from measured_pages import markdown
+from measured_pages import markdown, program
 
 FOLDER = Path(__file__).parents[1] / "alignment"
 WORST = 10      # formats that rank and accuracy disagree most about
 NAMES = {"cosine": "cosine", "signs": "equal signs", "ratio": "ratio of norms (nearness to 1)", "bias": "bias (nearness to 0)"}
 
 
-@cache
 def check() -> ModuleType:
     """The program that draws the picture."""
-    spec = importlib.util.spec_from_file_location("check", FOLDER / "check.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program(FOLDER / "check.py")
 
 
-@cache
 def pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
     seen, ended = check().pairs()
     return seen, ended
 
 
-@cache
 def ranked(measure: str, moment: str) -> Ranking:
     found: Ranking = check().ranked(measure, moment)
     return found

@@ -1,7 +1,6 @@
 """reports/data/README.md: what the studies on real data found, of how many seeds, and beside what."""
 from __future__ import annotations
 
-import importlib.util
 import json
 from functools import cache
 from itertools import product
@@ -16,7 +15,7 @@ from fxsim.report.study_data import read_sweep
 from fxsim.study.plan import load_study
 from fxsim.study.statistics.outcome import TAIL, Mean, mean_of
 
-from measured_pages import markdown
+from measured_pages import markdown, program
 
 FOLDER = Path(__file__).parents[1] / "data"
 NAMES = {"digits": "digits", "vowels": "Japanese vowels"}
@@ -36,14 +35,9 @@ def accuracy(name: str) -> pd.DataFrame:
     return 100 * settled(name, "accuracy")
 
 
-@cache
 def prepare() -> ModuleType:
     """The program that made the files."""
-    spec = importlib.util.spec_from_file_location("prepare", FOLDER / "prepare.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program(FOLDER / "prepare.py")
 
 
 def peers() -> dict:

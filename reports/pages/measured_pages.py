@@ -1,8 +1,11 @@
 """Pages whose data commands have written: speed, the CUDA engine, its model, Lava."""
 from __future__ import annotations
 
+import importlib.util
 import json
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Iterator
 
 from fxsim.bench.cuda_bench import ALU_CYCLES, BARRIER_CYCLES, GLOBAL_CYCLES, OVERLAP, SHARED_CYCLES, Estimate, model_table
@@ -21,6 +24,16 @@ AUTHORS = {     # s, (task, rule) -> an iteration of the paper authors' program;
 
 def data(path: str) -> dict:
     return json.loads((REPORTS / path).read_text())
+
+
+@cache
+def program(path: Path) -> ModuleType:
+    """What a program beside a page computes."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def markdown(rows: list[list[str]]) -> list[str]:

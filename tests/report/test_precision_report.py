@@ -26,3 +26,18 @@ def test_the_study_of_the_start_holds_its_runs_but_for_their_names():
     assert [(p.block, p.config.seed, p.precision, p.config.updates) for p in planned] == list(zip(*(table[c] for c in ("block", "seed", "precision", "updates"))))
     drawn = [(p.folder, run) for p, run in zip(planned, table["run"]) if p.config.drawn]
     assert len(drawn) == 16 and all(folder == run for folder, run in drawn)
+
+
+@pytest.mark.parametrize("task", ["delayed_match", "cue_accumulation"])
+def test_the_studies_of_deployment_can_be_planned(task):
+    """Trained outside or not, every world is met by networks that learn and by one that does not."""
+    path = FOLDER / "off_chip" / f"{task}.yaml"
+    runs = plan(load_study(path)[0].model_copy(update={"seeds": (1,)}), str(path))
+    assert len(runs) == 51 and len({p.folder for p in runs}) == 49        # 8 bits of loihi2 with the rounding in the loop stand in three blocks
+    worlds = {block.split(",")[0] for block in (p.block for p in runs) if "as it is" in block}
+    assert worlds == {"dead", "weak", "permuted"}
+    for world in worlds:
+        learning = [p for p in runs if p.block in (f"{world}, programmed", f"{world}, aware")]
+        still = [p for p in runs if p.block in (f"{world}, as it is", f"{world}, aware as it is")]
+        assert len(learning) == 4 and len(still) == 2 and all(p.begins and p.config.initial for p in learning) and all(p.source for p in still)
+        assert len({p.config.task for p in (*learning, *still)}) == 1 and {p.config.precision for p in (*learning, *still)} == {"loihi2"}

@@ -54,7 +54,7 @@ def _give_lines(node: ast.AST) -> None:
 
 
 def copied(node: Node) -> Node:
-    """A deep copy of a syntax tree, in a fifth of copy.deepcopy's time."""
+    """A deep copy of a syntax tree, in a quarter of copy.deepcopy's time."""
     if not node.__dict__:       # an operator or a context
         return node
     new = node.__class__()

@@ -24,8 +24,8 @@ from fxsim.errors import InputError
 from fxsim.files.archive import Archive
 from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, write_atomic, write_csv, write_json
-from fxsim.model.network import LAYERS, Network
-from fxsim.training.initial import network_of
+from fxsim.model.network import Network
+from fxsim.training.initial import network_of, weighted
 from fxsim.training.progress import SweepProgress
 from fxsim.training.runs import provenance
 from quant import PrecisionSpec
@@ -106,8 +106,7 @@ def _trained(asked: Asked, source: Path, seed: int) -> Network:
     """The network at the end of a sensitivity's training."""
     network = network_of(training_of(asked.config, asked.rule, seed))
     with Archive(weights_in(source, asked.rule, seed)) as archive:
-        weights = {layer: archive.floats(f"{MOMENTS[-1]}_{layer}", (network.topology.synapses(layer).size,)) for layer in LAYERS}
-    return replace(network, weights=weights)
+        return weighted(archive, network, MOMENTS[-1])
 
 
 def _saved(costs: Costs, asked: Asked) -> Callable[[PrecisionSpec], float]:

@@ -17,7 +17,7 @@ from fxsim.tasks import make_task
 from fxsim.training.alignment import measures
 from fxsim.training.alignment.gradients import TWIN, Gradient, Gradients
 from fxsim.training.alignment.rows import ALL, grouped, layer_of
-from fxsim.training.initial import network_of
+from fxsim.training.initial import network_of, weighted
 from fxsim.training.loop import Training
 from quant import QUANTITIES, PrecisionSpec
 
@@ -105,8 +105,7 @@ def held_against_twin(config: Config, kept: Path, ways: Sequence[str], formats: 
     groups = grouped(task.training_trials(config.updates), GROUPS)
     twins = Gradients(config, network, {}, task.steps)
     with Archive(kept) as archive:
-        weights = {moment: {layer: archive.floats(f"{moment}_{layer}", (network.topology.synapses(layer).size,)).astype(np.float64)
-                            for layer in LAYERS} for moment in MOMENTS}
+        weights = {moment: weighted(archive, network, moment).weights for moment in MOMENTS}
     expected = {moment: twins.of(rule, TWIN, weights[moment], groups) for moment in MOMENTS}
     spikes = {moment: twins.spikes(weights[moment], groups) for moment in MOMENTS} if "driven" in ways else {}
     rows: list[dict[str, Any]] = []
