@@ -36,8 +36,10 @@ def test_the_cpu_engine_agrees_with_the_oracle_bit_for_bit(seed, monkeypatch):
     expected = oracle.run(weights, case.trials, record=True, driven=spikes)
     assert np.array_equal(expected.record["z"].swapaxes(0, 1), spikes) and spikes.any()
     assert compare_records(expected.record, cpu.run(weights, case.trials, record=True, driven=spikes).record, NOT_STORED) is None
-    fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1))
-    assert compare_results(expected, fast.run(weights, case.trials, driven=spikes)) is None
+    for general, modules in ((False, 2), (True, 1)):        # general kernels are told when they run whether neurons are driven
+        fast = CpuEngine(case.network, case.learning, arithmetic, case.seed, 1, Variant(lanes=1, together=1, chunk=1, unroll=1, general=general))
+        assert compare_results(expected, fast.run(weights, case.trials, driven=spikes)) is None
+        assert compare_results(oracle.run(weights, case.trials), fast.run(weights, case.trials)) is None and len(fast._modules) == modules
 
 
 def test_driven_by_their_own_spikes_networks_do_what_they_did():

@@ -15,16 +15,19 @@ from fxsim.model.telemetry import Counters
 from quant import PrecisionSpec, QFormat, random as quant_random, rounding as quant_rounding
 from quant.quantities import INDEX
 
-from .given import Numbers, given
+from .given import ARRAY, Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, copied, expression, functions, unparse
+from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, copied, functions, unparse
 from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
 
 LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
 
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility", "eligibility_sum", "gradient")
 """Updates of each synapse at each step, where most of the time goes: their roundings are written into every kernel."""
+
+HANDING = frozenset({*functions(steps), "exponential"})
+"""Functions that hand on the numbers that a general kernel is given."""
 
 
 class ExpandTerms(ast.NodeTransformer):
@@ -104,9 +107,9 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
-def _chosen(update: str, spec: PrecisionSpec, table: dict[str, Site], general: bool) -> bool:
-    """Whether the rounding of an update is among the numbers that the kernel is given."""
-    return general and update not in SYNAPSE and chosen_when_run(table[update].shift, spec[steps.STORES.get(update, update)].rounding)
+def rounded_when_run(update: str, spec: PrecisionSpec, table: dict[str, Site]) -> bool:
+    """Whether the rounding of an update is among the numbers that a general kernel is given."""
+    return update not in SYNAPSE and chosen_when_run(table[update].shift, spec[steps.STORES.get(update, update)].rounding)
 
 
 def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
@@ -118,7 +121,7 @@ def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] |
     full: Node
     if general and telemetry:
         return _store_open(y, base, name, site, fmt)
-    chosen = spec is not None and table is not None and _chosen(name, spec, table, general)
+    chosen = spec is not None and table is not None and general and rounded_when_run(name, spec, table)
     parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
     if parts:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
@@ -212,7 +215,7 @@ def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = F
         node = ExpandTerms(table, general, general and telemetry).visit(copied(node))
         if update := _stores(node):
             blind = spec is not None and spec[steps.STORES.get(update, update)].rounding in BLIND
-            if spec and table and not telemetry and (blind or _chosen(update, spec, table, general)):
+            if spec and table and not telemetry and (blind or general and rounded_when_run(update, spec, table)):
                 node.body = [_written_out(node.body)]
             node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
         trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
@@ -243,6 +246,8 @@ def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str
             if (update := stored[name]) and not numbers:
                 node.body[-1:-1] = _counts(update, spec is not None, atomic)
             node = PassArgument(set(), "tel").visit(node)
+        if numbers:
+            node = PassArgument(HANDING, ARRAY).visit(node)
         text.append(f"@{'update' if operations and is_operations(node) else 'inline'}\n" + unparse(node))
     return "\n\n".join(text)
 
@@ -283,61 +288,6 @@ def random_functions(operators: dict[object, str]) -> str:
     return "\n\n".join(text + [decorator + unparse(Wrap(words).visit(copied(node))) for node in functions(quant_random).values()])
 
 
-class ExpandRandom(ast.NodeTransformer):
-    """In a kernel template: the random bits of an update, or 0 where its format does not round stochastically.
-
-    step_<update>(t)                    key of a step
-    counter_<update>(key, element)      counter of one element at that step
-    bits_<update>(stream, counter)      31 bits for one trial
-    RANDOM_<update>                     whether it rounds stochastically
-
-    ``signed``: how the dialect takes unsigned words as signed ones; ``unsigned``: how it makes them. ``table``: for a kernel that is given
-    the numbers of the formats, and with them whether there are random bits at all.
-    """
-
-    def __init__(self, spec: PrecisionSpec | None, signed: str, unsigned: str, table: dict[str, Site] | None = None,
-                 open_: bool = False):
-        self.spec, self.signed, self.unsigned, self.table, self.open = spec, signed, unsigned, table, open_
-
-    def _stochastic(self, update: str) -> bool:
-        return self.spec is not None and self.spec[steps.STORES.get(update, update)].rounding == "stochastic"
-
-    def visit_Name(self, node: Node) -> Node:
-        kind, _, update = node.id.partition("_")
-        return ast.Constant(self.open or self._stochastic(update)) if kind == "RANDOM" else node
-
-    def visit_Call(self, node: Node) -> Node:
-        self.generic_visit(node)
-        kind, _, update = node.func.id.partition("_") if isinstance(node.func, ast.Name) else ("", "", "")
-        if kind not in ("step", "counter", "bits") or update not in steps.TERMS:
-            return node
-        if self.open:
-            return self._open(kind, update, node.args)
-        chosen = self.spec is not None and self.table is not None and _chosen(update, self.spec, self.table, True)
-        if not (chosen or self._stochastic(update)):
-            return ast.Constant(0)
-        arguments = [ast.unparse(argument) for argument in node.args]
-        if kind == "step":
-            return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({arguments[0]}))")
-        if kind == "counter":
-            counter = f"element_key({arguments[0]}, {self.unsigned}({arguments[1]}))"
-            if not chosen:
-                return expression(counter)
-            mask: Node = expression(f"andU32({counter}, U32(0))")        # a counter of zero gives no random bits
-            mask.args[1].args[0] = given(quant_random.M32 * self._stochastic(update), f"mask of random bits of {update}")
-            return mask
-        drawn = ast.Call(ast.Name("random31", ast.Load()), node.args, [])
-        return ast.Call(ast.Name(self.signed, ast.Load()), [drawn], [])
-
-    def _open(self, kind: str, update: str, arguments: list[ast.expr]) -> ast.expr:
-        """The same whatever the formats."""
-        if kind == "step":
-            return expression(f"step_key(U32({INDEX[steps.STORES.get(update, update)]}), U32({ast.unparse(arguments[0])}))")
-        wanted = given(int(self._stochastic(update)), f"whether {update} takes random bits")
-        second = ast.Call(ast.Name(self.unsigned, ast.Load()), [arguments[1]], []) if kind == "counter" else arguments[1]
-        return ast.Call(ast.Name(f"{kind}_if", ast.Load()), [wanted, arguments[0], second], [])
-
-
 def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None) -> str:
     """exponential(d) = exp(-d) and quotient(p, total), the two steps of the softmax."""
     if spec is None:
@@ -349,5 +299,5 @@ def softmax_functions(spec: PrecisionSpec | None, numbers: Numbers | None = None
     return "\n\n".join([
         "\n".join(f"{n} = {getattr(softmax, n)}" for n in names), f"EXP2 = np.array({softmax.EXP2.tolist()}, np.int64)",
         "@inline\n" + unparse(Wrap(Words.always("I64")).visit(copied(functions(softmax)["exp_negative"]))),
-        f"@inline\ndef exponential(d):\n    return exp_negative(d, I64({written}), EXP2)",
+        f"@inline\ndef exponential(d{f', {ARRAY}' if numbers else ''}):\n    return exp_negative(d, I64({written}), EXP2)",
         "@inline\ndef quotient(p, total):\n    return I64((p << PROBABILITY_FRAC) // total)"])

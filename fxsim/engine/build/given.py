@@ -25,10 +25,17 @@ def name_given(node: ast.AST) -> str:
 
 
 class Numbers(ast.NodeTransformer):
-    """Writes ``number(numbers, i)`` for each number that is given. One name, one number."""
+    """Writes ``number(numbers, i)`` for each number that is given. One name, one number. ``first``: the first one's i."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
         self.found: dict[str, tuple[int, int]] = {}
+
+    def add(self, more: Numbers) -> None:
+        """Those of a text that stands behind this one's."""
+        if more.first != len(self.found) or self.found.keys() & more.found.keys():
+            raise ValueError("numbers that do not follow these")
+        self.found |= more.found
 
     @property
     def values(self) -> np.ndarray:
@@ -45,7 +52,7 @@ class Numbers(ast.NodeTransformer):
         if not name:
             return node
         assert isinstance(node.value, int)
-        index, value = self.found.setdefault(name, (len(self.found), node.value))
+        index, value = self.found.setdefault(name, (self.first + len(self.found), node.value))
         if value != node.value:
             raise ValueError(f"{name} is both {value} and {node.value}")
         return ast.Call(ast.Name("number", ast.Load()), [ast.Name(ARRAY, ast.Load()), ast.Constant(index)], [])

@@ -25,7 +25,7 @@ from quant import QUANTITIES, PrecisionSpec
 from quant.interval import Interval, interval_max, interval_min
 
 from .arithmetic_text import (
-    ExpandRandom,
+    HANDING,
     adjoint_functions,
     noted_functions,
     open_functions,
@@ -36,7 +36,8 @@ from .arithmetic_text import (
 )
 from .given import ARRAY, Numbers
 from .machine_words import Words
-from .plan import Proof, Ranges, partial_steps, prove, quick_gradient, sites
+from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
+from .random_text import Drawing, ExpandRandom
 from .rewrite import PassArgument, Prune, Unroll, called, functions, unparse
 
 
@@ -207,23 +208,32 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers, bool(dialect.operators))
     updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick),
                             *([adjoint_functions(dialect.operators)] if adjoint else [])])
-    random = ExpandRandom(spec, dialect.signed, dialect.unsigned, sites(spec, diffuses) if spec and numbers else None, open_)
-    kernels = _template(template, build, random, constants)
+    fixed, drawing = tuple(constants.items()), Drawing.of(spec, diffuses, numbers is not None, open_)
     updates = f"{softmax}\n\n\n{updates}"
-    if numbers:
-        updates, kernels = _given_numbers(updates, kernels, numbers)
+    kernels, more = _kernels(template, build.unroll, build.telemetry, drawing, (dialect.signed, dialect.unsigned), fixed,
+                             None if numbers is None else len(numbers.found))
+    if numbers is not None:
+        numbers.add(more)
         header += [f"# {ARRAY}[{i}]: {name}" for i, name in enumerate(numbers.names)]
-    text = "\n\n\n".join(["\n".join(header), updates, unparse(kernels)]) + "\n"
-    return Source(text, numbers.values if numbers else None)
+    text = "\n\n\n".join(["\n".join(header), updates, kernels]) + "\n"
+    return Source(text, None if numbers is None else numbers.values)
 
 
-def _given_numbers(updates: str, kernels: ast.Module, numbers: Numbers) -> tuple[str, ast.Module]:
-    """Updates and kernels whose functions hand the numbers on."""
-    kernels, written = numbers.visit(kernels), ast.parse(updates)
-    names = {n.name for n in kernels.body if isinstance(n, ast.FunctionDef)} | {*functions(steps), "exponential"}
-    for tree in (written, kernels):
-        PassArgument(names, ARRAY).visit_all(tree)
-    return unparse(written), kernels
+@lru_cache(maxsize=64)
+def _kernels(template: Path, unroll: int, telemetry: bool, drawing: Drawing, words: tuple[str, str], constants: tuple[tuple[str, object], ...],
+             first: int | None) -> tuple[str, Numbers]:
+    """A template's kernels, and the numbers that they are given from number ``first`` on; None: nothing is given."""
+    tree = Unroll(unroll).visit(template_tree(template))
+    tree = Prune(dict(constants)).visit(ExpandRandom(drawing, *words).visit(tree))
+    if telemetry:
+        own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
+        tree = PassArgument(own | {*functions(steps)}, "tel").visit(tree)
+    numbers = Numbers(first or 0)
+    if first is not None:
+        tree = numbers.visit(tree)
+        names = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+        PassArgument(names | HANDING, ARRAY).visit_all(tree)
+    return unparse(tree), numbers
 
 
 def _joint_currents(spec: PrecisionSpec | None, build: Build) -> bool:
@@ -266,14 +276,4 @@ def template_tree(template: Path) -> ast.Module:
         elif not isinstance(node, ast.Expr):
             body.append(node)
     tree.body = body
-    return tree
-
-
-def _template(template: Path, build: Build, expand: ExpandRandom, constants: dict[str, object]) -> ast.Module:
-    tree = template_tree(template)
-    tree = Prune(constants).visit(expand.visit(Unroll(build.unroll).visit(tree)))
-    if build.telemetry:
-        own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and "tel" not in [a.arg for a in n.args.args]}
-        updates = set(functions(steps))
-        tree = PassArgument(own | updates, "tel").visit(tree)
     return tree

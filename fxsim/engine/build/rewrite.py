@@ -4,6 +4,7 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
+from collections.abc import Set
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, Callable, TypeAlias
@@ -245,7 +246,7 @@ class Prune(ast.NodeTransformer):
 class PassArgument(ast.NodeTransformer):
     """Hands one more argument through the named functions and their callers."""
 
-    def __init__(self, names: set[str], argument: str):
+    def __init__(self, names: Set[str], argument: str):
         self.names, self.argument = names, argument
 
     def visit_all(self, tree: ast.Module) -> None:

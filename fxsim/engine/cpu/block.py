@@ -49,8 +49,9 @@ class Outcome(NamedTuple):
 class Block:
     """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
 
-    def __init__(self, subject: Subject, kernels: ModuleType, given: tuple[np.ndarray, ...], trials: int, steps: int, learn: bool, record: bool):
-        self.subject, self.kernels, self.learn, self.recording = subject, kernels, learn, record
+    def __init__(self, subject: Subject, kernels: ModuleType, given: tuple[np.ndarray, ...], trials: int, steps: int, learn: bool, record: bool,
+                 told: bool = False):
+        self.subject, self.kernels, self.learn, self.recording, self.told = subject, kernels, learn, record, told
         self.size, self.length, self.n = trials, steps, subject.network.topology.n
         total = np.float64 if subject.arithmetic.spec is None else np.int64
         self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
@@ -66,6 +67,7 @@ class Block:
         for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history.values)):
             values.fill(0)
         state.heard.fill(k.WATCHED)
+        state.told.fill(self.told)
         state.seen.fill(-1)
         state.waiting[:], state.left[:] = np.arange(state.waiting.size), np.diff(wires.values.ptr)
         state.line.fill(subject.network.topology.n + subject.network.topology.n_in)
@@ -98,7 +100,7 @@ class Block:
         cell = k.DT_L if unpacked(k.LANES) else k.DT_NINE       # as it is summed, unless wide words have another order than their sums
         return State(
             stream=zeros(1, np.uint32), V=zeros(n, k.DT_V), a=zeros(n, k.DT_A), r=zeros(n, k.DT_NUM), z=z,
-            z_words=z.view(WORDS[k.LANES_PER_WORD]), driven=zeros(self.length * n if k.DRIVEN else 0, np.uint8),
+            z_words=z.view(WORDS[k.LANES_PER_WORD]), told=np.zeros(1, np.int64), driven=zeros(self.length * n if self.told else 0, np.uint8),
             spikes=zeros(n, np.int32), current_in=zeros(n, k.DT_CURRENT),
             current_rec=zeros(0 if k.JOINT else n, k.DT_CURRENT), X=zeros(lines, k.DT_X), Z=zeros(n, k.DT_Z), y=zeros(K, k.DT_Y),
             current_out=zeros(K, k.DT_CURRENT), err=zeros(K, k.DT_ERR), probability=zeros(K, k.DT_WIDE), d=zeros(n, k.DT_DIRECT),

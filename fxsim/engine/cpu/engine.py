@@ -97,18 +97,20 @@ class CpuEngine:
             telemetry: bool = False, record: bool = False, driven: np.ndarray | None = None) -> Result:
         """``driven``: (B, T, n) spikes that neurons have in place of their own, see :meth:`fxsim.engine.oracle.oracle.Oracle.run`."""
         require_steps(trials, self.arithmetic.steps)
-        variant = replace(WATCHING if record or telemetry else self.variant(trials.size), driven=driven is not None)
+        variant, told = WATCHING if record or telemetry else self.variant(trials.size), driven is not None
+        if not variant.general:
+            variant = replace(variant, driven=told)
         kernels = self.module(variant)
         wires = self.wires(kernels, weights)
         places = [slice(start, start + variant.lanes) for start in range(0, trials.size, variant.lanes)]
 
         def run(place: slice, threads: int = 1) -> Outcome:
             part = trials.take(place)
-            spare = self._blocks.setdefault((variant, part.size, part.steps, learn), [])
+            spare = self._blocks.setdefault((variant, part.size, part.steps, learn, told), [])
             try:
                 block = spare.pop()
             except IndexError:
-                block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record)
+                block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record, told)
             block.load(wires, part, None if driven is None else driven[place])
             if threads > 1:
                 block.run_shared(self._pool, threads)

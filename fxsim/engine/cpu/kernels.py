@@ -185,7 +185,7 @@ def neuron_step(t, j, p, learn, leak_m, leak_a, leak_k, R, net, s, h):
         if learn:
             bits = bits_pseudo_derivative_lif(stream, counter_pseudo_derivative_lif(step_pseudo_derivative_lif(t), who))
             put_side(h.h, p, mul_H(pseudo_derivative_lif(over, bits), ready))
-    if DRIVEN:
+    if DRIVEN and s.told[0] != 0:
         spike = take_side(s.driven, t * ((net.n + SIDE - 1) // SIDE * SIDE * LANES) + o)
     put(s.z, o, spike)
     if TRACES and learn:

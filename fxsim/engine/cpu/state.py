@@ -94,7 +94,8 @@ class State(NamedTuple):
     r: np.ndarray
     z: np.ndarray               # spikes, bytes
     z_words: np.ndarray         # the same memory
-    driven: np.ndarray          # (T N L,) spikes that neurons are told to have, bytes; empty where they have their own
+    told: np.ndarray            # whether neurons are told their spikes, one number
+    driven: np.ndarray          # (T N L,) spikes that they are told to have, bytes; empty where they have their own
     spikes: np.ndarray          # of the trial, counted
     current_in: np.ndarray
     current_rec: np.ndarray

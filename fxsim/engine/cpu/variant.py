@@ -45,7 +45,7 @@ class Variant:
     telemetry   count saturation, underflow and stalls, and keep every state variable of every step if asked to
     general     for all formats that differ in numbers only, see :mod:`fxsim.engine.build.given`
     traces      of lines and neurons, for eligibility; without, rows of histories are beside each other
-    driven      neurons spike when they are told to, see :meth:`fxsim.engine.cpu.engine.CpuEngine.run`
+    driven      neurons may be told when to spike, see :meth:`fxsim.engine.cpu.engine.CpuEngine.run`; general builds can be anyway
     """
 
     lanes: int = 16
@@ -80,4 +80,4 @@ class Variant:
         return {"LANES": self.lanes, "SIDE": self.side, "TOGETHER": self.together, "CHUNK": self.chunk, "PART": self.part, "K": self.unroll,
                 "ROW": self.lanes * self.chunk + 32 if self.traces else self.lanes, "TRACES": self.traces,
                 "WIDTH": self._lanes(width), "SPAN": self._lanes(2 * width), "M": (1 << 40) - 1,
-                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry, "DRIVEN": self.driven}
+                "LANES_PER_WORD": 8 if self.lanes % 8 == 0 else 1, "WATCHED": self.telemetry, "DRIVEN": self.driven or self.general}

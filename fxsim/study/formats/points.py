@@ -21,7 +21,7 @@ from fxsim.training.initial import network_of, weighted
 from fxsim.training.loop import Training
 from quant import QUANTITIES, PrecisionSpec
 
-GROUPS = 8          # of the batch's trials: each is a register full
+TOGETHER = 16       # trials of a group, from which intervals are taken: a register full
 MOMENTS = ("start", "middle", "end")
 BASE = "nothing"    # in place of a quantity: the base precision as it is
 POINT = ("rule", "seed", "quantity", "word_bits", "rounding", "moment", "way", "layer")
@@ -102,7 +102,8 @@ def held_against_twin(config: Config, kept: Path, ways: Sequence[str], formats: 
     kept        the weights, see :class:`Unit`
     """
     network, task, rule = network_of(config), make_task(config), config.learning.rule
-    groups = grouped(task.training_trials(config.updates), GROUPS)
+    trials = task.training_trials(config.updates)
+    groups = grouped(trials, -(-trials.size // TOGETHER))
     twins = Gradients(config, network, {}, task.steps)
     with Archive(kept) as archive:
         weights = {moment: weighted(archive, network, moment).weights for moment in MOMENTS}
