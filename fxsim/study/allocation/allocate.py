@@ -5,6 +5,7 @@
     DIR/noise.csv           what each format does to the gradient by itself: fxsim.study.allocation.noise.COLUMNS
     DIR/joint/              gradients of the points of the front, measured
     DIR/front.csv           POINTS: with predicted and measured noise, memory and energy;  formats.csv, FORMATS: their formats
+    DIR/points/NUMBER.yaml  each of them as a precision
     DIR/runs/, trained.csv  trainings with paired seeds: fxsim.study.allocation.confirm.COLUMNS
     DIR/allocation.yaml     the precision that was found, if one was
     DIR/manifest.json       goal, each test and what it said, the chosen point; command, versions, machine
@@ -42,7 +43,7 @@ from .front import Point, front, thinned
 from .joint import Measurement, measure_all, measured_noise
 from .noise import COLUMNS as NOISES, calm, cosine_of, noises, options
 
-FILES = ("asked.yaml", "sensitivity", "noise.csv", "joint", "front.csv", "formats.csv", "runs", "trained.csv", "allocation.yaml", "manifest.json")
+FILES = ("asked.yaml", "sensitivity", "noise.csv", "joint", "front.csv", "formats.csv", "points", "runs", "trained.csv", "allocation.yaml", "manifest.json")
 KIND = "allocation"
 POINTS = ("point", "bits", "noise_predicted", "noise", "cosine_predicted", "cosine", *(f"cosine_{moment}" for moment in MOMENTS), "memory_bytes",
           "energy_low_pJ", "energy_high_pJ")
@@ -91,7 +92,7 @@ def allocate(asked: Asked, out: Path, workers: Workers | None = None, progress: 
         if spec is None:
             (out / "allocation.yaml").unlink(missing_ok=True)
         else:
-            write_atomic(out / "allocation.yaml", dump_yaml(spec.to_dict()).encode())
+            _write(spec, out / "allocation.yaml")
         write_json(out / "manifest.json", {
             KIND: asked.config.name, "task": asked.config.task.name, "rule": asked.rule, "base": asked.base.name, "goal": str(asked.goal),
             "against": asked.against, "measure": confirmation.measure, "margin": asked.goal.tested, "updates": asked.config.updates,
@@ -150,7 +151,16 @@ def _measured(asked: Asked, points: Sequence[Point], source: Path, quiet: pd.Dat
     write_csv(out / "front.csv", POINTS, rows)
     write_csv(out / "formats.csv", FORMATS, [{"point": number, "quantity": name, **{field: getattr(point.spec[name], field) for field in FORMATS[2:]}}
                                              for number, point in enumerate(points) for name in used])
+    make_directory(out / "points")
+    for number, point in enumerate(points):
+        _write(replace(point.spec, name=f"{asked.config.task.name}_{asked.rule}_point_{number}",
+                       description=f"point {number} of a front from {asked.base.name} for {asked.config.task.name} ({asked.rule}); not trained"),
+               out / "points" / f"{number}.yaml")
     return rows
+
+
+def _write(spec: PrecisionSpec, path: Path) -> None:
+    write_atomic(path, dump_yaml(spec.to_dict()).encode())
 
 
 def _decided(asked: Asked, points: Sequence[Point], rows: Sequence[dict[str, Any]], budget: int | None, confirmation: Confirmation
