@@ -41,6 +41,9 @@ def build_report(directory: str | Path, published: str | Path | None = None) -> 
     from .page import write_page
     comparison = read_comparison(Path(directory), Path(published) if published else None)
     figures = draw_figures(comparison, folder := Path(directory) / "figures")
+    if comparison.alignment is not None:
+        from .formats.aligned_runs import draw_alignment
+        figures |= draw_alignment(comparison.alignment, folder)
     for task, network in comparison.networks.items():
         figures[f"network_{task}"] = save_network_picture(network, f"{title(task)}: the network of one seed", folder, f"network_{task}")
     return write_page(comparison, figures, Path(directory) / "report.html")

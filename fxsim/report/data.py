@@ -17,7 +17,8 @@ from fxsim.files.archive import Archive
 from fxsim.files.writing import read_csv_text
 from fxsim.model.given.stored import read_network
 from fxsim.model.network import Network
-from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
+from fxsim.training.loop import ALIGNMENT_COLUMNS, CURVE_COLUMNS, TELEMETRY_COLUMNS
+from fxsim.training.runs import ALIGNMENT
 
 SNAPSHOT = {"spikes": 2, "input": 2, "modulator": 2, "readout": 2, "target": 2, "cell": 1, "grid": 1}      # name: dimensions
 PUBLISHED_COLUMNS = ("task", "condition", "seed", "iteration", "loss_eval", "accuracy_eval")
@@ -38,6 +39,7 @@ class Comparison:
     snapshots: Snapshots        # (task, rule, precision) -> arrays of one trial
     published: dict[str, pd.DataFrame] = field(default_factory=dict)    # task -> the authors' curves
     networks: dict[str, Network] = field(default_factory=dict)          # task -> the network of one of its runs
+    alignment: pd.DataFrame | None = None       # how gradients agreed, where that was measured
 
     @property
     def tasks(self) -> list[str]:
@@ -87,8 +89,9 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
     telemetry = read_table(directory / "telemetry.csv", TELEMETRY_COLUMNS)
     tables = read_published(published, list(dict.fromkeys(curves["task"]))) if published else {}
     shown = _chosen(directory / "runs", curves)
+    aligned = read_table(directory / ALIGNMENT, ALIGNMENT_COLUMNS) if (directory / ALIGNMENT).exists() else None
     return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, {key: _snapshot(path) for key, path in shown.items()}, tables,
-                      _networks(shown))
+                      _networks(shown), aligned)
 
 
 def read_published(directory: Path, tasks: Sequence[str]) -> dict[str, pd.DataFrame]:

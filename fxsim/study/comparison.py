@@ -1,7 +1,7 @@
 """Paired runs: every rule x precision x seed from the same initial weights and trials, then one table.
 
     DIR/runs/RULE-PRECISION-sSEED/  (several tasks: DIR/runs/TASK/RULE-...)    a run directory each, see fxsim.training.runs
-    DIR/curves.csv, DIR/telemetry.csv       the tables of all runs, one below the other
+    DIR/curves.csv, DIR/telemetry.csv       the tables of all runs, one below the other; alignment.csv, where ``evaluation.alignment`` asks for it
     DIR/manifest.json                       what was compared, where, and what was left out
 
 A run that is finished is not repeated and one that is not goes on from its last checkpoint, so a comparison that was
@@ -21,15 +21,15 @@ from fxsim.files.ownership import claim_directory, has_json
 from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
 from fxsim.training.initial import neurons_of, pinned
 from fxsim.training.interrupts import interruptible
-from fxsim.training.loop import CURVE_COLUMNS, TELEMETRY_COLUMNS
+from fxsim.training.loop import ALIGNMENT_COLUMNS, CURVE_COLUMNS, TELEMETRY_COLUMNS
 from fxsim.training.progress import describe
-from fxsim.training.runs import file_name, is_finished, provenance
+from fxsim.training.runs import ALIGNMENT, file_name, is_finished, provenance
 from quant import FLOATS, load_spec
 
 from .jobs import Run, Workers, run_all
 from .plan import is_paper_size, require_distinct
 
-FILES = ("runs", "curves.csv", "telemetry.csv", "manifest.json", "report.html", "figures")
+FILES = ("runs", "curves.csv", "telemetry.csv", ALIGNMENT, "manifest.json", "report.html", "figures")
 
 
 def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequence[str], seeds: Sequence[int], out: str | Path,
@@ -53,6 +53,10 @@ def compare(configs: Sequence[Config], rules: Sequence[str], precisions: Sequenc
             announce(f"[{done}/{len(todo)}, {time.perf_counter() - start:.0f} s] {run}: {describe(future.result())}")
     concatenate([run.directory / "curves.csv" for run in runs], CURVE_COLUMNS, out / "curves.csv")
     concatenate([run.directory / "telemetry.csv" for run in runs], TELEMETRY_COLUMNS, out / "telemetry.csv")
+    if aligned := [run.directory / ALIGNMENT for run in runs if run.config.evaluation.alignment]:
+        concatenate(aligned, ALIGNMENT_COLUMNS, out / ALIGNMENT)
+    else:
+        (out / ALIGNMENT).unlink(missing_ok=True)       # of runs with other questions
     write_json(out / "manifest.json", {
         **provenance(),
         "tasks": {c.task.name: describe_task(c, rules, precisions, seeds) for c in configs}, "notes": [*notes]})

@@ -4,6 +4,7 @@ import json
 import signal
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +16,8 @@ from fxsim.errors import InputError
 from fxsim.model.arithmetic import make_arithmetic
 from fxsim.model.network import LAYERS
 from fxsim.model.topology import learning_of
+from fxsim.report.build import build_report
+from fxsim.study.comparison import compare
 from fxsim.tasks import make_task
 from fxsim.training.alignment.gradients import TWIN, Gradients
 from fxsim.training.alignment.rows import COLUMNS, align, grouped
@@ -191,3 +194,18 @@ def test_what_cannot_be_aligned_is_one_line(arguments, line, run):
     with pytest.raises(InputError) as error:
         fxsim.align(run, **{"precisions": ["q16"], **arguments})
     assert line in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_comparison_gathers_and_draws_what_its_runs_measured(tmp_path, monkeypatch):
+    drawn = []      # beside another picture that the page embeds in its place
+    monkeypatch.setattr("fxsim.report.formats.aligned_runs.save_picture", lambda figure, folder, name, **_: drawn.append((name, figure)) or folder / "network_delayed_match.png")
+    compare([quick(MEASURED, "iterations=2", *LOUD)], ["diffusion"], ["q16"], [1, 2], tmp_path / "out", jobs=1, announce=lambda line: None)
+    table = pd.read_csv(tmp_path / "out" / "alignment.csv")
+    assert sorted(set(zip(table["rule"], table["seed"]))) == [("diffusion", 1), ("diffusion", 2)]
+    page = build_report(tmp_path / "out").read_text()
+    assert "How gradients agreed" in page and "Cosines of gradients over weight updates" in page
+    (name, figure), = drawn
+    assert name == "alignment_delayed_match" and figure.axes[0].get_title() == "trained: diffusion, q16"
+    rows = table.query("reference == 'twin' and way == 'run' and layer == 'all' and numbers == 'q16'")
+    line = next(bars for bars in figure.axes[1].containers if bars.get_label() == "e-prop, q16")[0]
+    assert line.get_ydata() == pytest.approx(rows.groupby("iteration")["cosine"].mean())
