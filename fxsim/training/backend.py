@@ -22,6 +22,7 @@ from quant import PrecisionSpec
 from .initial import network_of
 
 if TYPE_CHECKING:
+    from fxsim.engine.bptt.engine import BpttEngine
     from fxsim.engine.cpu.engine import CpuEngine
 
 
@@ -108,15 +109,17 @@ def warm_up(engine: Engine, weights: dict[str, np.ndarray], task: Task) -> None:
     engine.run(weights, batch.take(slice(1)), telemetry=True)
 
 
-def _cpu_engine(config: Config) -> tuple[CpuEngine, dict[str, np.ndarray], Task]:
+def _cpu_engine(config: Config) -> tuple[CpuEngine | BpttEngine, dict[str, np.ndarray], Task]:
     """The engine, its first weights as stored, and the task."""
-    from fxsim.engine.cpu.engine import CpuEngine  # imports Numba
-    if config.learning.rule == "bptt" or config.engine not in ("auto", "cpu"):
-        raise InputError(config.name, "engine, learning.rule", f"{config.engine}, {config.learning.rule}",
-                         "what the CPU engine runs: auto or cpu, any rule but bptt")
+    from fxsim.engine.bptt.engine import BpttEngine  # these import Numba
+    from fxsim.engine.cpu.engine import CpuEngine
+    if config.engine not in ("auto", "cpu"):
+        raise InputError(config.name, "engine", config.engine, "auto or cpu: others have no kernels that are compiled beforehand")
     network, learning, task = network_of(config), learning_of(config), make_task(config)
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, task.steps, config.seed)
-    return CpuEngine(network, learning, arithmetic, config.seed, config.threads), arithmetic.weights_to_raw(network.weights), task
+    engine = make_engine("cpu", network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
+    assert isinstance(engine, (CpuEngine, BpttEngine))
+    return engine, arithmetic.weights_to_raw(network.weights), task
 
 
 def simulator(config: Config, network: Network, learning: Learning, precision: str | PrecisionSpec, steps: int) -> tuple[Engine, Arithmetic]:

@@ -60,6 +60,11 @@ class BpttEngine:
             self._modules[variant] = load_module(source.text), source.given
         return self._modules[variant]
 
+    def kernels(self, *sizes: int) -> list[str]:
+        """As :meth:`fxsim.engine.cpu.engine.CpuEngine.kernels`."""
+        learning, *others = sizes
+        return [self.module(self.variant(learning))[0].__name__, *self.forward.kernels(*others)]
+
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.threads, "fxsim")

@@ -81,7 +81,7 @@ class CpuEngine:
         return self._modules[variant]
 
     def kernels(self, *sizes: int) -> list[str]:
-        """What stands for the machine code of batches of so many trials and of telemetry: equal names, equal code."""
+        """What stands for the machine code of batches of so many trials (first those that learn) and of telemetry: equal names, equal code."""
         return [self.module(variant).__name__ for variant in (*map(self.variant, sizes), WATCHING)]
 
     def given(self, variant: Variant) -> tuple[np.ndarray, ...]:

@@ -28,8 +28,8 @@ def _figure(rows: pd.DataFrame) -> Figure:
     """Mean and SEM over seeds: a column for each kind of training, a row for each reference."""
     trainings, references = list(rows.groupby(["rule", "precision"], sort=False)), [name for name in REFERENCES if (rows["reference"] == name).any()]
     lines = {key: i for i, key in enumerate(rows.groupby(["gradient", "numbers", "way"], sort=False).groups)}
-    figure, axes = panels(len(references), len(trainings), figsize=(1.8 + 3 * len(trainings), 0.6 + 2.3 * len(references)), squeeze=False, sharex=True,
-                          sharey="row", layout="constrained")
+    figure, axes = panels(len(references), len(trainings), figsize=(1.8 + 3 * len(trainings), 0.6 + 2.3 * len(references)), squeeze=False,
+                          sharex=True, sharey="row", layout="constrained")
     entries: dict = {}
     for column, ((rule, precision), trained) in enumerate(trainings):
         axes[0, column].set_title(f"trained: {title(rule)}, {precision}", fontsize=9)

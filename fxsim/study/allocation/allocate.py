@@ -43,7 +43,8 @@ from .front import Point, front, thinned
 from .joint import Measurement, measure_all, measured_noise
 from .noise import COLUMNS as NOISES, calm, cosine_of, noises, options
 
-FILES = ("asked.yaml", "sensitivity", "noise.csv", "joint", "front.csv", "formats.csv", "points", "runs", "trained.csv", "allocation.yaml", "manifest.json")
+FILES = ("asked.yaml", "sensitivity", "noise.csv", "joint", "front.csv", "formats.csv", "points", "runs", "trained.csv", "allocation.yaml",
+         "manifest.json")
 KIND = "allocation"
 POINTS = ("point", "bits", "noise_predicted", "noise", "cosine_predicted", "cosine", *(f"cosine_{moment}" for moment in MOMENTS), "memory_bytes",
           "energy_low_pJ", "energy_high_pJ")
