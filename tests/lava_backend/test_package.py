@@ -202,6 +202,17 @@ def test_processes_update_shadow_weights(run_directory):
 
 
 @needs_lava
+def test_a_network_trained_outside_learns_on_in_lava_with_what_was_left_of_its_sensors(tmp_path):
+    """Weights of a float run, programmed in loihi2, tuned there with dead channels and integer adamax, and on."""
+    outside = train(tmp_path / "outside", "delayed_match", "precision=float32")
+    package = package_of_run(train(tmp_path / "tuned", "delayed_match", "precision=loihi2", "learning.rule=diffusion", "task.sensors={dead: 0.5}",
+                                   "learning.optimizer={name: adamax, log2_rate: -5}", f"initial={{path: {outside}, feedback: readout}}"))
+    assert package.config.task.sensors.dead == 0.5
+    report = run_package(package, trials=4, learn=True, check=True)
+    assert report.difference is None and any((report.package.weights[layer] != package.weights[layer]).any() for layer in LAYERS)
+
+
+@needs_lava
 def test_command_runs_checks_and_saves(exported, tmp_path):
     result = cli("lava", "run", exported, "--trials", 2, "--learn", "--check", "--save", tmp_path / "after")
     assert result.exit_code == 0 and "equal to the simulator" in result.output and "after 1 updates" in result.output, result.output
