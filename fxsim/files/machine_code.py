@@ -34,6 +34,9 @@ def folder_digest(file: str) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(file).parent.glob("*.py")))).hexdigest()
 
 
+compiled = 0        # in this process; what LLVM takes for one, some 30 MB, it never gives back
+
+
 class MachineCode(NullCache):
     """The versions of one function, in the place of Numba's own cache: that one writes beside the source, and takes what is damaged.
 
@@ -51,6 +54,8 @@ class MachineCode(NullCache):
 
     def save_overload(self, sig: Any, cres: Any) -> None:
         assert not cres.lifted and not cres.library.has_dynamic_globals, f"{self._function}: code of this process only"
+        global compiled
+        compiled += 1
         cache().write(self._name(sig, cres.codegen), dumps(cres._reduce()))
 
     def _name(self, sig: Any, codegen: Any) -> str:

@@ -14,7 +14,7 @@ from fxsim.files.writing import make_directory, write_csv
 from fxsim.training.alignment import measures
 from fxsim.training.alignment.rows import ALL
 from fxsim.training.interrupts import interruptible
-from fxsim.training.processes import processes
+from fxsim.training.processes import in_turns, processes
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
 
@@ -54,10 +54,10 @@ def measure_all(asked: Sequence[Measurement], workers: Workers, progress: SweepP
     todo = [one for one in asked if not one.path.is_file()]
     if not todo:
         return
+    jobs = workers.side_by_side(len(todo))
     with interruptible() as interrupts, progress.of(len(asked), len(asked) - len(todo)), \
-            processes(workers.side_by_side(len(todo)), interrupts, dict.fromkeys(THREADS, "1")) as submit:
-        for one, measured in [(one, submit(measure_one, one)) for one in todo]:
-            measured.result()
+            processes(jobs, interrupts, dict.fromkeys(THREADS, "1")) as submit:
+        for one in in_turns(submit, measure_one, todo, jobs):
             progress.finished(f"all formats together, {one.path.stem}")
 
 

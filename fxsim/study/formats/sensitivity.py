@@ -23,7 +23,7 @@ from fxsim.files.ownership import claim_directory
 from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
 from fxsim.training.alignment.rows import ALL
 from fxsim.training.interrupts import interruptible
-from fxsim.training.processes import processes
+from fxsim.training.processes import in_turns, processes
 from fxsim.training.progress import SweepProgress
 from fxsim.training.runs import provenance
 from quant import PrecisionSpec
@@ -70,11 +70,8 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
                 with processes(jobs, interrupts, alone) as submit:
                     for trained in [submit(train, one, path) for path, one in trainings.items()]:
                         trained.result()
-                for start in range(0, len(todo), jobs):     # fresh processes: the kernels of one quantity's formats take some 300 MB
-                    with processes(jobs, interrupts, alone) as submit:
-                        for unit, measured in [(unit, submit(measure, unit)) for unit in todo[start:start + jobs]]:
-                            measured.result()
-                            progress.finished(str(unit))
+                    for unit in in_turns(submit, measure, todo, jobs):
+                        progress.finished(str(unit))
         tables = [pd.read_csv(unit.path) for unit in units]
         found = pd.concat([table for table in tables if len(table)], ignore_index=True)[list(COLUMNS)]
         header = ",".join(COLUMNS) + "\n"
