@@ -14,6 +14,7 @@ from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.statistics.ranks import Ranking, ranking
 from fxsim.training.alignment.rows import ALL
 
+import heldout_page
 from measured_pages import markdown, program
 
 FOLDER = Path(__file__).parents[1] / "alignment"
@@ -64,11 +65,12 @@ def failures() -> list[str]:
     return markdown(rows)
 
 
-TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures}
+TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures, **heldout_page.TABLES}
 
 
 # ---- what the text says ----------------------------------------------------------------------------------------------
 def sentences() -> Iterator[str]:
+    yield from heldout_page.sentences()
     seen, ended = pairs()
     quantities = seen.index.get_level_values("quantity")
     yield "means of a run's tail; gradients of the same formats against float64's at the weights of a float32 training that never saw them (one seed, one batch of 32 trials,"

@@ -80,7 +80,7 @@ def trained() -> str:
     """What the trainings said, of the rules that have any."""
     tests = {rule: found(rule)[1]["tests"] for rule in RULES}
     if not any(tests.values()):
-        return "Nothing was trained with these formats: what they do to accuracy is not known."
+        return "Nothing of this size was trained with these formats."
     told = [f"{name} {100 * test['mean']:+.1f} points ({100 * test['low']:+.1f} to {100 * test['high']:+.1f}), which is {test['word']} for a loss of "
             f"{100 * found(rule)[1]['margin']:.0f}, in {test['n']} seeds" for rule, name in RULES.items() for test in tests[rule]]
     missing = [name for rule, name in RULES.items() if not tests[rule]]

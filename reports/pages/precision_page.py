@@ -22,6 +22,7 @@ from fxsim.report import published
 from fxsim.study.plan import load_study
 from fxsim.study.statistics.outcome import mean_of
 
+import pareto_page
 import weights_page
 from measured_pages import markdown
 
@@ -67,13 +68,13 @@ def cost() -> list[str]:
     return ["    " + line if line else "" for line in printed.splitlines()]
 
 
-TABLES = {"curves": curves, "cost": cost, **weights_page.TABLES, **allocation_page.TABLES}
+TABLES = {"curves": curves, "cost": cost, **weights_page.TABLES, **allocation_page.TABLES, **pareto_page.TABLES}
 
 
 # ---- what the text says ----------------------------------------------------------------------------------------------
 def sentences() -> Iterator[str]:
     for part in (learning_curves, two_rules, single_quantities, weights_by_state, on_chip, memory_and_operations, accumulators, weights_page.sentences,
-                 allocation_page.sentences):
+                 allocation_page.sentences, pareto_page.sentences):
         yield from part()
 
 

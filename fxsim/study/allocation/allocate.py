@@ -5,7 +5,7 @@
     DIR/noise.csv           what each format does to the gradient by itself: fxsim.study.allocation.noise.COLUMNS
     DIR/joint/              gradients of the points of the front, measured
     DIR/front.csv           POINTS: with predicted and measured noise, memory and energy;  formats.csv, FORMATS: their formats
-    DIR/points/NUMBER.yaml  each of them as a precision
+    DIR/points/point_N.yaml each of them as a precision
     DIR/runs/, trained.csv  trainings with paired seeds: fxsim.study.allocation.confirm.COLUMNS
     DIR/allocation.yaml     the precision that was found, if one was
     DIR/manifest.json       goal, each test and what it said, the chosen point; command, versions, machine
@@ -156,7 +156,7 @@ def _measured(asked: Asked, points: Sequence[Point], source: Path, quiet: pd.Dat
     for number, point in enumerate(points):
         _write(replace(point.spec, name=f"{asked.config.task.name}_{asked.rule}_point_{number}",
                        description=f"point {number} of a front from {asked.base.name} for {asked.config.task.name} ({asked.rule}); not trained"),
-               out / "points" / f"{number}.yaml")
+               out / "points" / f"point_{number}.yaml")
     return rows
 
 

@@ -47,7 +47,7 @@ def test_a_budget_is_kept_with_the_least_noise_that_keeps_it(measured, tmp_path)
     row = found.front.loc[found.point]
     assert row["memory_bytes"] == kept(spec) <= whole - 30 and (found.front.loc[found.front["noise_predicted"] < row["noise_predicted"], "memory_bytes"] > whole - 30).all()
     assert spec["eligibility"] == load_spec("q24")["eligibility"] and spec["trace"].word_bits < 24      # no memory is saved by narrower words on the way
-    points = {int(path.stem): load_spec(path) for path in (tmp_path / "out" / "points").iterdir()}
+    points = {int(path.stem.removeprefix("point_")): load_spec(path) for path in (tmp_path / "out" / "points").iterdir()}
     assert [*sorted(points)] == [*found.front["point"]] and points[found.point].formats == spec.formats != points[0].formats
     formats = pd.read_csv(tmp_path / "out" / "formats.csv").set_index(["point", "quantity"])["word_bits"]
     assert formats[found.point, "trace"] == spec["trace"].word_bits and formats[0, "trace"] == 24
