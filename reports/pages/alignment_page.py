@@ -15,6 +15,7 @@ from fxsim.study.statistics.ranks import Ranking, ranking
 from fxsim.training.alignment.rows import ALL
 
 import heldout_page
+from heldout_page import said
 from measured_pages import markdown, program
 
 FOLDER = Path(__file__).parents[1] / "alignment"
@@ -35,10 +36,6 @@ def pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
 def ranked(measure: str, moment: str) -> Ranking:
     found: Ranking = check().ranked(measure, moment)
     return found
-
-
-def said(found: Ranking) -> str:
-    return f"{found.spearman:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 @cache
