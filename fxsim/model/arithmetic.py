@@ -85,7 +85,8 @@ class Arithmetic:
         once and must not depend on what else is in the batch.
         """
         if not self.spec:
-            return np.asarray(value, self.dtype)[()]
+            with np.errstate(over="ignore"):        # what is not finite is refused by name, before or after the first trials
+                return np.asarray(value, self.dtype)[()]
         fmt = self.spec[quantity]
         if fmt.rounding == "stochastic" and random is None:
             fmt = replace(fmt, rounding="nearest_even")

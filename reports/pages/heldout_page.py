@@ -11,6 +11,7 @@ import pandas as pd
 from fxsim.config import load_config
 from fxsim.report.study_data import done, read_sweep
 from fxsim.study.plan import plan
+from fxsim.study.statistics.outcome import LEVEL
 from fxsim.study.statistics.ranks import CLOSENESS, Ranking, ranking
 from fxsim.study.store import read_store
 from fxsim.training.alignment.rows import ALL
@@ -85,7 +86,10 @@ TABLES = {"heldout": table}
 def sentences() -> Iterator[str]:
     accuracy, bits = accuracies(), feedback()
     mean, blind = 100 * accuracy.mean(axis=1), bits <= BLIND
+    config = next(p.config for p in plan(read_sweep(FOLDER).study, str(FOLDER / "study.yaml"), given=False) if p.block == "trained")
     yield f"{len(accuracy)} sets of formats"
+    yield f"({config.iterations} updates, batch {config.batch_size})"
+    yield f"with {100 * LEVEL:.0f} % intervals over sets"
     yield f"({accuracy.shape[1]} of 3 seeds are done"
     yield f"accuracies from {mean.min():.0f} to {mean.max():.0f} %"
     best = {moment: ranked(ALL, "driven", 8, "cosine", moment) for moment in MOMENTS}

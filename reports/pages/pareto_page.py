@@ -5,8 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Iterator
 
+from fxsim.config import load_config
 from fxsim.report.formats.pareto import Condition, conditions
 from fxsim.report.study_data import done, read_sweep
+from fxsim.study.plan import plan
 from fxsim.study.statistics.outcome import mean_of
 
 from measured_pages import markdown
@@ -41,6 +43,9 @@ TABLES = {"pareto": table}
 def sentences() -> Iterator[str]:
     all_of, q16, chosen = found(), found()["q16"], found()[CHOSEN]
     assert chosen.update is not None and q16.update is not None
+    sweep = read_sweep(FOLDER)
+    config, paper = next(iter(plan(sweep.study, str(FOLDER / "study.yaml"), given=False))).config, load_config("delayed_match")
+    yield (f"(delay of {config.task.delay:.0f} ms instead of {paper.task.delay:.0f}, rate {config.learning.optimizer.rate:g}, {config.iterations} updates)")
     halves = [100 * one.quality.half for one in all_of.values()]
     yield f"{q16.quality.n} seeds, whose intervals reach {min(halves):.0f} to {max(halves):.0f} points to either side."
     low = [label.replace("_", " ") for label, one in all_of.items() if one.quality.mean < 0.72]

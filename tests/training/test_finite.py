@@ -42,6 +42,7 @@ def all_finite(directory):
 @example(precision="float32", changes={"network.tau_m": 1e16})
 @example(precision="float32", changes={"learning.optimizer.rate": 1e30})
 @example(precision="float32", changes={"network.threshold": 1e30, "network.gains.readout": 1e30})
+@example(precision="float32", changes={"network.threshold": 1e-30, "network.gains.recurrent": 11887514592.0})
 def test_extreme_numbers_end_in_finite_ones_or_in_one_line(precision, changes, tmp_path_factory):
     out = tmp_path_factory.mktemp("extreme")
     with warnings.catch_warnings():
