@@ -9,7 +9,7 @@ import pandas as pd
 from fxsim.files.pictures import panels, save_picture, style
 from fxsim.training.alignment.rows import ALL
 
-from ..figures import COLOURS, DASHES, LABELS, STYLE, title
+from ..figures import COLOURS, DASHES, STYLE, title
 from .alignment_page import REFERENCES, label
 
 if TYPE_CHECKING:
@@ -43,6 +43,6 @@ def _figure(rows: pd.DataFrame) -> Figure:
             ax.axhline(1, color="0.7", lw=0.7, zorder=-1)
             entries |= {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     for ax, reference in zip(axes[:, 0], references, strict=True):
-        ax.set_ylabel(f"{LABELS['cosine'].split()[0]}, {REFERENCES[reference][0].lower()}{REFERENCES[reference][1:]}")
+        ax.set_ylabel(f"cosine, {REFERENCES[reference][0].lower()}{REFERENCES[reference][1:]}")
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False, fontsize=8)
     return figure
