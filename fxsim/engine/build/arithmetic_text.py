@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import textwrap
 from functools import lru_cache
+from types import CodeType
+from typing import NamedTuple
 
 from fxsim.model import adjoint, softmax, steps
 from fxsim.model.telemetry import Counters
@@ -18,13 +20,15 @@ from quant.quantities import INDEX
 from .given import ARRAY, Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
-from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, copied, functions, unparse
+from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, called, copied, functions, unparse
 from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
 
 LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
 
 SYNAPSE = ("eligibility", "filtered_eligibility", "adaptation_eligibility", "eligibility_sum", "gradient")
 """Updates of each synapse at each step, where most of the time goes: their roundings are written into every kernel."""
+
+KINDS = ("fine", "whole", "part")       # of terms
 
 HANDING = frozenset({*functions(steps), "exponential"})
 """Functions that hand on the numbers that a general kernel is given."""
@@ -44,7 +48,7 @@ class ExpandTerms(ast.NodeTransformer):
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         kind, _, rest = name.partition("_")
-        if kind not in ("fine", "whole", "part"):
+        if kind not in KINDS:
             return node
         x = node.args[0]
         if self.table is None:
@@ -107,21 +111,19 @@ def _assign(name: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
-def rounded_when_run(update: str, spec: PrecisionSpec, table: dict[str, Site]) -> bool:
+def rounded_when_run(site: Site, fmt: QFormat) -> bool:
     """Whether the rounding of an update is among the numbers that a general kernel is given."""
-    return update not in SYNAPSE and chosen_when_run(table[update].shift, spec[steps.STORES.get(update, update)].rounding)
+    return site.name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
 
 
-def _store(statement: Node, spec: PrecisionSpec | None, table: dict[str, Site] | None, telemetry: bool, general: bool) -> list[ast.stmt]:
-    """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`."""
+def _store(statement: Node, site: Node, fmt: Node, telemetry: bool, general: bool) -> list[ast.stmt]:
+    """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`. Without a format for floats."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     name = statement.value.func.id.removeprefix("store_")
-    site: Node = table[name] if spec and table else None
-    fmt: Node = spec[steps.STORES.get(name, name)] if spec and table else None
     full: Node
     if general and telemetry:
         return _store_open(y, base, name, site, fmt)
-    chosen = spec is not None and table is not None and general and rounded_when_run(name, spec, table)
+    chosen = fmt is not None and general and rounded_when_run(site, fmt)
     parts = [_assign("change", y), _assign("start", base)] if telemetry or chosen else []
     if parts:
         y, base = ast.Name("change", ast.Load()), ast.Name("start", ast.Load())
@@ -203,29 +205,61 @@ def _stores(function: Node) -> str | None:
     return value.func.id.removeprefix("store_") if stores else None
 
 
-@lru_cache(maxsize=64)
-def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> dict[str, ast.FunctionDef]:
-    """Syntax trees of all update functions, terms and rounding written out, machine words not chosen yet.
+class Written(NamedTuple):
+    """An update function, and all that its text depends on: of many formats only few functions differ.
 
-    ``general``: for a kernel that is given the numbers of the formats, see :mod:`fxsim.engine.build.given`.
+    sites       that it names; None for floats
+    format      of what it stores, if it stores anything
+    general     for a kernel that is given the numbers of the formats, see :mod:`fxsim.engine.build.given`
     """
-    table = sites(spec, diffuses) if spec else None
-    trees = {}
-    for name, node in functions(steps).items():
-        node = ExpandTerms(table, general, general and telemetry).visit(copied(node))
-        if update := _stores(node):
-            blind = spec is not None and spec[steps.STORES.get(update, update)].rounding in BLIND
-            if spec and table and not telemetry and (blind or general and rounded_when_run(update, spec, table)):
-                node.body = [_written_out(node.body)]
-            node.body[-1:] = _store(node.body[-1], spec, table, telemetry, general)
-        trees[name] = Fold().visit(node if spec else DropBinaryPoints().visit(node))
-    return trees
+
+    name: str
+    sites: tuple[Site, ...] | None
+    format: QFormat | None
+    telemetry: bool
+    general: bool
 
 
-def noted_functions(spec: PrecisionSpec, diffuses: bool, telemetry: bool = False, general: bool = False) -> str:
-    """The update functions for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
-    return "\n\n".join(unparse(Note().visit(copied(tree)))
-                       for tree in update_trees(spec, diffuses, telemetry, general).values())
+def written(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> list[Written]:
+    """All update functions."""
+    table, found = sites(spec, diffuses) if spec else None, []
+    for name, (named, update) in _named_sites().items():
+        fmt = spec[steps.STORES.get(update, update)] if spec and update else None
+        found.append(Written(name, None if table is None else tuple(table[site] for site in named), fmt, telemetry, general))
+    return found
+
+
+@lru_cache
+def _named_sites() -> dict[str, tuple[list[str], str | None]]:
+    """function -> the sites that its text names, and the update that it stores."""
+    words = {name: {called(node) for node in ast.walk(function)} for name, function in functions(steps).items()}
+    texts = {site: {f"store_{site}", *(f"{kind}_{site}_{term}" for kind in KINDS for term in terms)} for site, terms in steps.TERMS.items()}
+    return {name: ([site for site, text in texts.items() if text & words[name]], _stores(function)) for name, function in functions(steps).items()}
+
+
+@lru_cache(maxsize=4096)
+def _tree(of: Written) -> ast.FunctionDef:
+    """Terms and rounding written out, machine words not chosen yet; copy what is to be changed."""
+    node = copied(functions(steps)[of.name])
+    table = None if of.sites is None else {site.name: site for site in of.sites}
+    node = ExpandTerms(table, of.general, of.general and of.telemetry).visit(node)
+    if update := _stores(node):
+        site = table[update] if table else None
+        if site and of.format and not of.telemetry and (of.format.rounding in BLIND or of.general and rounded_when_run(site, of.format)):
+            node.body = [_written_out(node.body)]
+        node.body[-1:] = _store(node.body[-1], site, of.format, of.telemetry, of.general)
+    return Fold().visit(node if table is not None else DropBinaryPoints().visit(node))
+
+
+def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> dict[str, ast.FunctionDef]:
+    """Syntax trees of all update functions, see :class:`Written`; copy what is to be changed."""
+    return {of.name: _tree(of) for of in written(spec, diffuses, telemetry, general)}
+
+
+@lru_cache(maxsize=4096)
+def noted_code(of: Written) -> CodeType:
+    """The function for Python integers or intervals; each operation reports its value to ``note(number, value)``."""
+    return compile(unparse(Note().visit(copied(_tree(of)))), f"<{of.name} on integers>", "exec")
 
 
 def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,

@@ -11,7 +11,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType
 from typing import Any, Callable, Mapping, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -27,12 +26,13 @@ from quant.interval import Interval, interval_max, interval_min
 from .arithmetic_text import (
     HANDING,
     adjoint_functions,
-    noted_functions,
+    noted_code,
     open_functions,
     quick_gradient_functions,
     random_functions,
     softmax_functions,
     update_functions,
+    written,
 )
 from .given import ARRAY, Numbers
 from .machine_words import Words
@@ -84,11 +84,6 @@ class Build(Protocol):
         ...
 
 
-@lru_cache(maxsize=64)
-def _noted_code(spec: PrecisionSpec, diffuses: bool, telemetry: bool, general: bool) -> CodeType:
-    return compile(noted_functions(spec, diffuses, telemetry, general), f"<{spec.name} on integers>", "exec")
-
-
 _proofs: WeakKeyDictionary[Arithmetic, dict[tuple[bool, bool], tuple[Network, Proof]]] = WeakKeyDictionary()      # builds of an engine share them
 
 
@@ -105,7 +100,8 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False,
 def _prove(arithmetic: Arithmetic, network: Network, telemetry: bool, general: bool) -> Proof:
     def on_intervals(note: Callable) -> dict[str, Any]:
         namespace: dict[str, Any] = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
-        exec(_noted_code(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general), namespace)
+        for function in written(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general):
+            exec(noted_code(function), namespace)
         return namespace
     return prove(on_intervals, arithmetic, network)
 

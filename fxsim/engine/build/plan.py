@@ -30,6 +30,9 @@ class Site:
     fine: int
     terms: dict[str, int]
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.quantity, self.frac, self.fine, *self.terms.items()))
+
     @property
     def shift(self) -> int:
         return self.fine - self.frac

@@ -35,7 +35,7 @@ class Drawing:
         stored, table = {update: steps.STORES.get(update, update) for update in steps.TERMS}, sites(spec, diffuses)
         rounded = {update: spec[quantity].rounding for update, quantity in stored.items() if quantity in spec.formats}
         return cls(frozenset(update for update, rounding in rounded.items() if rounding == "stochastic"),
-                   frozenset(update for update in rounded if general and rounded_when_run(update, spec, table)), open_)
+                   frozenset(update for update in rounded if general and rounded_when_run(table[update], spec[stored[update]])), open_)
 
 
 class ExpandRandom(ast.NodeTransformer):

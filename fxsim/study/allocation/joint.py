@@ -22,7 +22,7 @@ from ..formats.points import held_against_twin
 from ..jobs import THREADS, Workers
 from .noise import WHERE, noise_of
 
-COLUMNS = ("seed", "moment", "way", "layer", *measures.COLUMNS, "seconds")
+COLUMNS = ("seed", "moment", "way", "layer", *measures.VALUES, "seconds")
 
 
 @dataclass(frozen=True)

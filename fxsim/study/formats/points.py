@@ -16,16 +16,15 @@ from fxsim.model.network import LAYERS
 from fxsim.tasks import make_task
 from fxsim.training.alignment import measures
 from fxsim.training.alignment.gradients import TWIN, Gradient, Gradients
-from fxsim.training.alignment.rows import ALL, grouped, layer_of
+from fxsim.training.alignment.rows import ALL, layer_of
 from fxsim.training.initial import network_of, weighted
 from fxsim.training.loop import Training
 from quant import QUANTITIES, PrecisionSpec
 
-TOGETHER = 16       # trials of a group, from which intervals are taken: a register full
 MOMENTS = ("start", "middle", "end")
 BASE = "nothing"    # in place of a quantity: the base precision as it is
 POINT = ("rule", "seed", "quantity", "word_bits", "rounding", "moment", "way", "layer")
-COLUMNS = (*POINT, *measures.COLUMNS, "seconds")        # of the processor, what had to be compiled included
+COLUMNS = (*POINT, *measures.VALUES, "seconds")        # of the processor, what had to be compiled included
 OF_ONE_RULE = {"learning_signal": "eprop", "modulator": "diffusion", "diffusion_gain": "diffusion"}
 
 
@@ -102,28 +101,27 @@ def held_against_twin(config: Config, kept: Path, ways: Sequence[str], formats: 
     kept        the weights, see :class:`Unit`
     """
     network, task, rule = network_of(config), make_task(config), config.learning.rule
-    trials = task.training_trials(config.updates)
-    groups = grouped(trials, -(-trials.size // TOGETHER))
+    batch = [task.training_trials(config.updates)]
     twins = Gradients(config, network, {}, task.steps)
     with Archive(kept) as archive:
         weights = {moment: weighted(archive, network, moment).weights for moment in MOMENTS}
-    expected = {moment: twins.of(rule, TWIN, weights[moment], groups) for moment in MOMENTS}
-    spikes = {moment: twins.spikes(weights[moment], groups) for moment in MOMENTS} if "driven" in ways else {}
+    expected = {moment: twins.of(rule, TWIN, weights[moment], batch) for moment in MOMENTS}
+    spikes = {moment: twins.spikes(weights[moment], batch) for moment in MOMENTS} if "driven" in ways else {}
     rows: list[dict[str, Any]] = []
     for label, spec in formats:
         gradients, start = Gradients(config, network, {spec.name: spec}, task.steps), time.process_time()
         try:
             for moment in MOMENTS:
                 for way in ways:
-                    found = gradients.of(rule, spec.name, weights[moment], groups, spikes[moment] if way == "driven" else None)
+                    found = gradients.of(rule, spec.name, weights[moment], batch, spikes[moment] if way == "driven" else None)
                     rows += _rows({**label, "moment": moment, "way": way}, found, expected[moment], time.process_time() - start)
                     start = time.process_time()
         except InputError:
-            rows += [{**label, "moment": moment, "way": way, "layer": ALL, **dict.fromkeys((*measures.COLUMNS, "seconds"))}
-                     for moment in MOMENTS for way in ways]
+            rows += [{**label, "moment": moment, "way": way, "layer": layer, **dict.fromkeys((*measures.VALUES, "seconds"))}
+                     for moment in MOMENTS for way in ways for layer in (*LAYERS, ALL)]
     return rows
 
 
 def _rows(label: dict[str, Any], found: Gradient, expected: Gradient, seconds: float) -> list[dict[str, Any]]:
-    return [{**label, "layer": layer, **measures.compared(layer_of(found, layer), layer_of(expected, layer)), "seconds": round(seconds, 3)}
+    return [{**label, "layer": layer, **measures.values(layer_of(found, layer)[0], layer_of(expected, layer)[0]), "seconds": round(seconds, 3)}
             for layer in (*LAYERS, ALL)]
