@@ -46,16 +46,16 @@ def alignments(layer: str = ALL) -> pd.DataFrame:
 
 
 @cache
-def pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Alignments of all weights together, and accuracies by seed, of the formats that have both."""
-    seen, ended = alignments(), outcomes()
+def pairs(layer: str = ALL) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Alignments of a layer or of all weights together, and accuracies by seed, of the formats that have both."""
+    seen, ended = alignments(layer), outcomes()
     both = seen.index.intersection(ended.index)
     return seen.loc[both], ended.loc[both]
 
 
 @cache
-def ranked(measure: str, moment: str) -> Ranking:
-    seen, ended = pairs()
+def ranked(measure: str, moment: str, layer: str = ALL) -> Ranking:
+    seen, ended = pairs(layer)
     return ranking(seen[measure, moment], ended.mean(axis=1))
 
 

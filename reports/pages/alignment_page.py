@@ -20,6 +20,7 @@ from measured_pages import markdown, program
 
 FOLDER = Path(__file__).parents[1] / "alignment"
 WORST = 10      # formats that rank and accuracy disagree most about
+ALONE = {"in": "input", "rec": "recurrent"}
 NAMES = {"cosine": "cosine", "signs": "equal signs", "ratio": "ratio of norms (nearness to 1)", "bias": "bias (nearness to 0)"}
 
 
@@ -33,8 +34,8 @@ def pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
     return seen, ended
 
 
-def ranked(measure: str, moment: str) -> Ranking:
-    found: Ranking = check().ranked(measure, moment)
+def ranked(measure: str, moment: str, layer: str = ALL) -> Ranking:
+    found: Ranking = check().ranked(measure, moment, layer)
     return found
 
 
@@ -50,7 +51,8 @@ def disagreements() -> pd.DataFrame:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 def ranks() -> list[str]:
     rows = [["rank correlation with the accuracy", *(f"at the {moment}" for moment in MOMENTS), "the lowest of the three"]]
-    rows += [[label, *(said(ranked(measure, moment)) for moment in (*MOMENTS, check().LOWEST))] for measure, label in NAMES.items()]
+    asked = [*((measure, label, ALL) for measure, label in NAMES.items()), *(("cosine", f"cosine, {label} weights alone", layer) for layer, label in ALONE.items())]
+    rows += [[label, *(said(ranked(measure, moment, layer)) for moment in (*MOMENTS, check().LOWEST))] for measure, label, layer in asked]
     return markdown(rows)
 
 
@@ -77,9 +79,13 @@ def sentences() -> Iterator[str]:
     yield (f"Rank correlations (Spearman) of {len(seen)} formats of {quantities.nunique()} quantities, with 95 % intervals over formats. For comparison: the accuracies of one seed rank the means of the "
            f"other two with {said(of_seeds)}.")
     assert NAMES[best[0]] == "equal signs" and ranked(*best).spearman > of_seeds.spearman
-    yield (f"So alignment ranks. The best of these {len(NAMES) * len(MOMENTS)} is {NAMES[best[0]]} at the {best[1]} of a training, {said(ranked(*best))}: about as much as a training of one seed tells, and it is the best of many that were looked at, held against three seeds, where the comparison is held against two. The cosine tells less, "
+    yield (f"So alignment ranks. The best of the {len(NAMES) * len(MOMENTS)} of all weights is {NAMES[best[0]]} at the {best[1]} of a training, {said(ranked(*best))}: about as much as a training of one seed tells, and it is the best of many that were looked at, held against three seeds, where the comparison is held against two. The cosine tells less, "
            f"{ranked('cosine', 'start').spearman:.2f} to {max(ranked('cosine', m).spearman for m in MOMENTS):.2f}, and before training all measures tell about the same, "
            f"{min(ranked(m, 'start').spearman for m in NAMES):.2f} to {max(ranked(m, 'start').spearman for m in NAMES):.2f}.")
+    alone = {layer: [ranked("cosine", moment, layer).spearman for moment in MOMENTS[1:]] for layer in ALONE}
+    assert all(min(found) >= ranked("cosine", moment).spearman - 0.005 for found in alone.values() for moment in MOMENTS[1:])
+    yield (f"Of one layer it tells more, of the input weights {alone['in'][0]:.2f} and {alone['in'][1]:.2f} at the middle and the end, of the recurrent {alone['rec'][0]:.2f} and {alone['rec'][1]:.2f}: "
+           "the readout's gradient is most of the vector of all.")
     cosine, accuracy = seen["cosine"], ended.mean(axis=1)
     adaptation = quantities == "adaptation"
     yield f"(lowest cosine {cosine.loc[adaptation, 'start'].min():.2f}), and in most of them learning ends."

@@ -9,7 +9,7 @@ from typing import Any, Iterator
 import numpy as np
 import pandas as pd
 
-from fxsim.study.allocation.noise import noise_of
+from fxsim.study.formats.noise import noise_of
 from fxsim.study.formats.points import MOMENTS
 from fxsim.study.statistics.outcome import Mean, crossing, mean_of
 

@@ -10,6 +10,7 @@ import pandas as pd
 from fxsim.errors import InputError
 from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
+from fxsim.study.formats.noise import CALM
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.formats.sensitivity import KIND, WAYS, needed
 from fxsim.training.alignment.rows import ALL
@@ -19,6 +20,7 @@ from quant.rounding import ROUNDINGS
 from ..data import read_manifest, read_table
 from ..figures import COLOURS, STYLE, title
 from ..page import provenance, render
+from .alignment_page import LAYER_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +46,7 @@ def build_sensitivity_report(directory: Path) -> Path:
         ("All other quantities", str(manifest.get("base"))),
         ("Points", f"{manifest.get('points')}, {manifest.get('seconds_a_point')} s of a processor each")])
     return render("sensitivity.html.j2", directory / "report.html", [], [], header=header, figures=pictures, headings=HEADINGS, goals=GOALS,
-                  rules=list(dict.fromkeys(table["rule"])), ways=[way for way in WAYS if (table["way"] == way).any()], base=_base(table),
+                  calm=CALM, rules=list(dict.fromkeys(table["rule"])), ways=[way for way in WAYS if (table["way"] == way).any()], base=_base(table),
                   rows=_rows(table))
 
 
@@ -72,10 +74,17 @@ def _figure(table: pd.DataFrame, way: str) -> Figure:
 
 
 def _base(table: pd.DataFrame) -> list[dict[str, object]]:
-    """The base precision's own mean cosine at each moment."""
-    rows = table[(table["quantity"] == BASE) & (table["layer"] == ALL)]
-    return [{"rule": rule, "way": way, **{moment: values.loc[values["moment"] == moment, "cosine"].mean() for moment in MOMENTS}}
-            for (rule, way), values in rows.groupby(["rule", "way"], sort=False)]
+    """The base precision's own mean cosine of each layer at each moment, and where it judges nothing."""
+    rows, found = table[(table["quantity"] == BASE) & (table["layer"] != ALL)], []
+    for (rule, way, layer), values in rows.groupby(["rule", "way", "layer"], sort=False):
+        row: dict[str, object] = {"rule": rule, "way": way, "layer": LAYER_NAMES[layer]}
+        for moment in MOMENTS:
+            cosines = values.loc[values["moment"] == moment, "cosine"]
+            left = int((~(cosines >= CALM)).sum())
+            of = "" if left == len(cosines) else f" in {left} of {len(cosines)} seeds"
+            row[moment] = ("no gradient" if cosines.isna().all() else f"{cosines.mean():.4f}") + (f" (left out{of})" if left else "")
+        found.append(row)
+    return found
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
@@ -87,7 +96,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
             row: dict[str, object] = {"rule": rule, "way": way, "quantity": quantity}
             for goal, bits in goals.items():
                 of = bits[(bits["quantity"] == quantity) & bits["word_bits"].notna()]
-                best = of[of["word_bits"] == of["word_bits"].min()]
-                row[str(goal)] = f"{int(best['word_bits'].iloc[0])} ({', '.join(best['rounding'])})" if len(best) else "more"
+                best, judged = of[of["word_bits"] == of["word_bits"].min()], (bits["quantity"] == quantity).any()
+                row[str(goal)] = f"{int(best['word_bits'].iloc[0])} ({', '.join(best['rounding'])})" if len(best) else "more" if judged else "not judged"
             found.append(row)
     return found

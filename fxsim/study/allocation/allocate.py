@@ -2,7 +2,7 @@
 
     DIR/asked.yaml          the question: configuration, base formats, goal, roundings
     DIR/sensitivity/        see fxsim.study.formats.sensitivity; not if one is given
-    DIR/noise.csv           what each format does to the gradient by itself: fxsim.study.allocation.noise.COLUMNS
+    DIR/noise.csv           what each format does to the gradient by itself: fxsim.study.allocation.options.COLUMNS
     DIR/joint/              gradients of the points of the front, measured
     DIR/front.csv           POINTS: with predicted and measured noise, memory and energy;  formats.csv, FORMATS: their formats
     DIR/points/point_N.yaml each of them as a precision
@@ -32,7 +32,8 @@ from fxsim.training.runs import provenance
 from quant import PrecisionSpec
 from quant.files import dump_yaml, read_text
 
-from ..formats.points import MOMENTS, quantities_of
+from ..formats.noise import CALM, calm, cosine_of
+from ..formats.points import BASE, MOMENTS, quantities_of
 from ..formats.sensitivity import WAYS, sensitivity, training_of, weights_in
 from ..jobs import Workers
 from ..statistics.sequential import LESS, Look
@@ -41,7 +42,7 @@ from .confirm import COLUMNS as TRAINED, Confirmation, walk
 from .costs import Costs
 from .front import Point, front, thinned
 from .joint import Measurement, measure_all, measured_noise
-from .noise import COLUMNS as NOISES, calm, cosine_of, noises, options
+from .options import COLUMNS as NOISES, noises, options
 
 FILES = ("asked.yaml", "sensitivity", "noise.csv", "joint", "front.csv", "formats.csv", "points", "runs", "trained.csv", "allocation.yaml",
          "manifest.json")
@@ -77,7 +78,11 @@ def allocate(asked: Asked, out: Path, workers: Workers | None = None, progress: 
             sensitivity(asked.config, source, [asked.rule], asked.seeds or [1], asked.bits or range(2, 17), asked.roundings, workers=workers,
                         progress=progress)
             table = asked.read(source)
-        quiet = calm(table, source / "sensitivity.csv")
+        quiet = calm(table)
+        if quiet.empty:
+            most = table.loc[table["quantity"] == BASE, "cosine"].max()
+            raise InputError(source / "sensitivity.csv", "cosine of the base", f"at most {most:.3g}" if most == most else "none",
+                             f"at least {CALM} somewhere: a wider base, or fewer updates")
         found = noises(table, quiet, asked.roundings)
         write_csv(out / "noise.csv", NOISES, found.to_dict("records"))
         seeds = [int(seed) for seed in dict.fromkeys(quiet.index.get_level_values("seed"))]

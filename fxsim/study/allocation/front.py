@@ -13,7 +13,7 @@ import numpy as np
 
 from quant import PrecisionSpec
 
-from .noise import Option
+from .options import Option
 
 NOISIEST = 3.0      # a cosine of 0.5: nobody wants more
 QUIETEST = 0.001    # a cosine of 0.9995: nobody sees less

@@ -12,15 +12,14 @@ import pandas as pd
 from fxsim.config import Config
 from fxsim.files.writing import make_directory, write_csv
 from fxsim.training.alignment import measures
-from fxsim.training.alignment.rows import ALL
 from fxsim.training.interrupts import interruptible
 from fxsim.training.processes import in_turns, processes
 from fxsim.training.progress import SweepProgress
 from quant import PrecisionSpec
 
+from ..formats.noise import beyond
 from ..formats.points import held_against_twin
 from ..jobs import THREADS, Workers
-from .noise import WHERE, noise_of
 
 COLUMNS = ("seed", "moment", "way", "layer", *measures.VALUES, "seconds")
 
@@ -62,8 +61,7 @@ def measure_all(asked: Sequence[Measurement], workers: Workers, progress: SweepP
 
 
 def measured_noise(asked: Sequence[Measurement], calm: pd.DataFrame) -> pd.Series:
-    """moment -> noise beyond the base's, mean over seeds, the worst of ways. ``asked``: the same formats; ``calm``: see :func:`.noise.calm`."""
-    table = pd.concat([pd.read_csv(one.path) for one in asked])
-    rows = table[table["layer"] == ALL].join(calm, WHERE, "inner")
-    noise = (noise_of(rows["cosine"]) - rows["base"]).clip(lower=0)
-    return noise.groupby([rows["way"], rows["moment"]]).mean().groupby("moment").max()
+    """moment -> noise beyond the base's, mean over seeds, the worst of layers and ways. ``asked``: the same formats; ``calm``: see
+    fxsim.study.formats.noise."""
+    rows = beyond(pd.concat([pd.read_csv(one.path) for one in asked]), calm)
+    return rows.groupby(["layer", "way", "moment"])["noise"].mean().groupby("moment").max()

@@ -33,6 +33,7 @@ from quant.rounding import ROUNDINGS
 
 from ..jobs import THREADS, Workers
 from .histograms import require_eligibility
+from .noise import beyond, calm, cosine_of
 from .points import BASE, COLUMNS, Unit, measure, quantities_of, train
 
 FLOAT = "float32"
@@ -115,25 +116,18 @@ def weights_in(directory: Path, rule: str, seed: int) -> Path:
 
 
 def needed(table: pd.DataFrame, goal: float, way: str) -> pd.DataFrame:
-    """The fewest word bits from which on the mean cosine over seeds is at least ``goal`` at every moment and in every longer word that was tried.
+    """The fewest word bits from which on the gradient of every layer has a cosine of ``goal``: in the mean over seeds, at every moment, and in every
+    longer word that was tried.
 
-    A row for each rule, quantity and rounding; word_bits is NaN where the longest word is not enough. ``table``: sensitivity.csv.
+    It is the cosine that the noise beyond the base precision's makes, where the base itself is calm (.noise). A row for each rule, quantity and
+    rounding that could be judged; word_bits is NaN where the longest word is not enough. ``table``: sensitivity.csv.
     """
-    rows = table[(table["layer"] == ALL) & (table["way"] == way) & (table["quantity"] != BASE)]
-    means = rows.groupby(["rule", "quantity", "rounding", "word_bits", "moment"], sort=False)["cosine"].agg(_mean)
-    worst = means.groupby(["rule", "quantity", "rounding", "word_bits"], sort=False).agg(_lowest)
     found: list[dict[str, Any]] = []
-    for (rule, quantity, rounding), values in worst.groupby(["rule", "quantity", "rounding"], sort=False):
-        tried = values.droplevel([0, 1, 2]).sort_index(ascending=False)
-        enough = (tried >= goal).cummin()
-        found.append({"rule": rule, "quantity": quantity, "rounding": rounding, "word_bits": tried.index[enough].min() if enough.any() else np.nan})
+    for rule, rows in table[table["way"] == way].groupby("rule", sort=False):
+        judged = beyond(rows[rows["quantity"] != BASE], calm(rows))
+        means = judged.groupby(["quantity", "rounding", "word_bits", "moment", "layer"], sort=False)["noise"].mean()
+        for (quantity, rounding), values in means.groupby(["quantity", "rounding"], sort=False):
+            tried = values.groupby("word_bits").max().sort_index(ascending=False)
+            enough = tried.map(cosine_of).ge(goal).cummin()
+            found.append({"rule": rule, "quantity": quantity, "rounding": rounding, "word_bits": tried.index[enough].min() if enough.any() else np.nan})
     return pd.DataFrame(found, columns=["rule", "quantity", "rounding", "word_bits"])
-
-
-def _mean(values: pd.Series) -> float:
-    """NaN where one of them is: formats that were refused, or gradients that are zero, are not enough."""
-    return float(values.mean(skipna=False))
-
-
-def _lowest(values: pd.Series) -> float:
-    return float(values.min(skipna=False))

@@ -5,19 +5,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fxsim.errors import InputError
 from fxsim.study.allocation.confirm import walk
 from fxsim.study.allocation.front import front, thinned
-from fxsim.study.allocation.noise import calm, cosine_of, noises, options
+from fxsim.study.allocation.options import Option, noises, options
+from fxsim.study.formats.noise import calm, cosine_of
 from quant import load_spec
 
 pytestmark = pytest.mark.core
 Q24 = load_spec("q24")
 
 
-def rows(quantity, bits, rounding, cosines, seed=1, way="run", moments=("start", "end")):
-    return [{"quantity": quantity, "word_bits": bits, "rounding": rounding, "seed": seed, "way": way, "moment": moment, "layer": layer, "cosine": cosine}
-            for moment, cosine in zip(moments, cosines) for layer in ("all", "rec")]
+def rows(quantity, bits, rounding, cosines, seed=1, way="run", moments=("start", "end"), layer="rec"):
+    """Of the layer; all weights together say that nothing is lost."""
+    return [{"quantity": quantity, "word_bits": bits, "rounding": rounding, "seed": seed, "way": way, "moment": moment, "layer": one, "cosine": cosine}
+            for moment, found in zip(moments, cosines) for one, cosine in ((layer, found), ("all", 1.0))]
 
 
 def noisy(*noises):
@@ -33,19 +34,24 @@ TABLE = pd.DataFrame([
     *rows("error", 8, "stochastic", [None, None]), *rows("error", 8, "stochastic", [1.0, 1.0], seed=2)]).astype({"cosine": float})
 
 
-def test_noise_is_that_beyond_the_base_where_the_base_is_calm(tmp_path):
-    quiet = calm(TABLE, tmp_path)
-    assert len(quiet) == 3 and (1, "run", "end") not in quiet.index
+def test_noise_is_that_beyond_the_base_where_the_base_is_calm():
+    quiet = calm(TABLE)
+    assert len(quiet) == 3 and (1, "run", "end", "rec") not in quiet.index
     found = noises(TABLE, quiet, ["floor", "stochastic"]).set_index(["quantity", "word_bits", "rounding"])["noise"]
     assert found["trace", 8, "floor"] == pytest.approx(0.4)              # seed 2 at the end; start: mean of 0.1 and 0.3
     assert found["trace", 8, "stochastic"] == pytest.approx(0.05)
     assert np.isinf(found["trace", 2, "stochastic"]) and np.isinf(found["error", 8, "stochastic"])
-    with pytest.raises(InputError, match="cosine of the base: found at most 0.9"):
-        calm(TABLE.assign(cosine=0.9), tmp_path)
+    assert calm(TABLE.assign(cosine=0.9)).empty
 
 
-def test_options_have_the_least_noisy_rounding_and_are_never_better_than_longer_words(tmp_path):
-    quiet = calm(TABLE, tmp_path)
+def test_the_layer_that_loses_most_decides():
+    table = pd.concat([TABLE, pd.DataFrame([*rows("nothing", None, None, noisy(0.5, 0), layer="in"), *rows("trace", 8, "floor", noisy(0.9, 0.6), layer="in")])])
+    found = noises(table, calm(table), ["floor"]).set_index(["quantity", "word_bits", "rounding"])["noise"]
+    assert found["trace", 8, "floor"] == pytest.approx(0.6)     # not 0.9: there the base itself is not calm
+
+
+def test_options_have_the_least_noisy_rounding_and_are_never_better_than_longer_words():
+    quiet = calm(TABLE)
     found = options(noises(TABLE, quiet, ["floor", "stochastic"]), Q24)
     assert found["error"] == [found["error"][0]] and found["error"][0].format == Q24["error"]
     assert [(o.format.word_bits, round(o.noise, 6)) for o in found["trace"]] == [(Q24["trace"].word_bits, 0), (8, 0.05), (4, 0.05)]
@@ -59,7 +65,6 @@ WEIGHTS = {"trace": 1.0, "membrane": 3.0, "readout": 0.5, "error": 0.0}
 
 def drawn(seed):
     """Options with noises that fall with bits, in no regular way."""
-    from fxsim.study.allocation.noise import Option
     rng, found = np.random.default_rng(seed), {}
     for name in WEIGHTS:
         noise = np.concatenate([[0], np.sort(rng.exponential(0.2, 4))])
