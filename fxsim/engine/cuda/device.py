@@ -4,7 +4,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
 
 from quant import InputError
 
@@ -51,6 +56,25 @@ def use_simulator() -> None:
     if "numba" in sys.modules and not simulated():
         raise RuntimeError(f"Numba was imported without its CUDA simulator; set {SIMULATOR}=1 before")
     os.environ[SIMULATOR] = "1"
+
+
+@cache
+def guard_simulator() -> None:
+    """Give the threads of a simulated block one shared array: Numba looks for it and, where there is none, makes it without a lock, so that threads
+    that come at the same time get one each."""
+    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+    whole, lock = FakeCUDAShared.array, threading.Lock()
+
+    def array(shared: Any, shape: int, dtype: Any) -> Any:
+        if shape == 0:      # dynamic: the same memory for all
+            return whole(shared, shape, dtype)
+        caller = sys._getframe(1)
+        with lock:
+            place = caller.f_code.co_filename, caller.f_lineno
+            if place not in shared._allocations:
+                shared._allocations[place] = np.empty(shape, dtype)
+            return shared._allocations[place]
+    FakeCUDAShared.array = array
 
 
 def driver_found() -> bool:

@@ -19,7 +19,7 @@ from quant import InputError
 from quant.quantities import INDEX
 from quant.random import trial_key
 
-from .device import Limits, device_errors, find_device, simulated
+from .device import Limits, device_errors, find_device, guard_simulator, simulated
 from .lane_plan import MOST_ELEMENTS, LanePlacement, LanePlan, make_lane_plan
 from .lanes import Room, lane_launch
 from .plan import Placement, Plan, make_plan
@@ -239,5 +239,7 @@ def jitted(module: ModuleType, name: str, bounds: tuple[int, int]) -> Any:
     key = module.__name__, name, bounds
     if key not in _jitted:
         from numba import cuda
+        if simulated():
+            guard_simulator()
         _jitted[key] = cuda.jit(getattr(module, name), **({} if simulated() else {"launch_bounds": bounds}))
     return _jitted[key]

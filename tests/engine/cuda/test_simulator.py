@@ -83,6 +83,44 @@ def test_verify_backends_holds_the_cuda_engine_against_the_oracle():
         assert word in done.stdout
 
 
+SHARED = """
+import time
+from types import SimpleNamespace
+from fxsim.engine.cuda import device
+device.use_simulator()
+import numpy
+from numba import cuda
+from numba.cuda.simulator import kernelapi
+
+def slow(*shape):
+    time.sleep(0.05)
+    return numpy.empty(*shape)
+
+@cuda.jit
+def kernel(out):
+    shared = cuda.shared.array(4, numpy.int64)
+    shared[cuda.threadIdx.x] = cuda.threadIdx.x
+    cuda.syncthreads()
+    out[cuda.threadIdx.x] = shared[3 - cuda.threadIdx.x]
+
+def run():
+    out = numpy.full(4, -1)
+    kernel[1, 4](out)
+    return out.tolist()
+
+device.np = kernelapi.np = SimpleNamespace(**{**vars(numpy), "empty": slow})
+alone = run()
+device.guard_simulator()
+print(alone == [3, 2, 1, 0], run())
+"""
+
+
+def test_the_threads_of_a_simulated_block_share_their_arrays():
+    """Numba's simulator gives threads that come at the same time an array each. Once it does not any more, device.guard_simulator can go."""
+    done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True)
+    assert done.stdout.strip() == "False [3, 2, 1, 0]", done.stdout + done.stderr
+
+
 @pytest.mark.long
 def test_float_results_do_not_depend_on_the_block_size_and_agree_with_the_cpu():
     """The compiled kernel on the emulated device; sums have another order than the CPU's, so floats agree to rounding only."""
