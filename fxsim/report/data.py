@@ -90,7 +90,7 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
     tables = read_published(published, list(dict.fromkeys(curves["task"]))) if published else {}
     shown = _chosen(directory / "runs", curves)
     aligned = read_table(directory / ALIGNMENT, ALIGNMENT_COLUMNS) if (directory / ALIGNMENT).exists() else None
-    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, {key: _snapshot(path) for key, path in shown.items()}, tables,
+    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, {key: read_snapshot(path) for key, path in shown.items()}, tables,
                       _networks(shown), aligned)
 
 
@@ -156,7 +156,8 @@ def _networks(shown: dict[tuple[str, str, str], Path]) -> dict[str, Network]:
     return found
 
 
-def _snapshot(path: Path) -> dict[str, np.ndarray]:
+def read_snapshot(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of fxsim.training.runs.snapshot. InputError."""
     with Archive(path) as archive:
         arrays = {name: archive.numbers(name, (None,) * dimensions) for name, dimensions in SNAPSHOT.items()}
     steps, window, cells = len(arrays["spikes"]), len(arrays["readout"]), int(np.prod(arrays["grid"]))

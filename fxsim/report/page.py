@@ -137,14 +137,19 @@ def charts(comparison: Comparison) -> list[dict]:
 
 
 def fields(comparison: Comparison) -> list[dict]:
-    """Animations: per task and rule that diffuses, each precision's modulator (8 bits, one scale) and spikes, step by step."""
-    groups = {(task, rule): {p: s for p, s in comparison.shown(task, rule).items() if s["modulator"].size}
-              for task in comparison.tasks for rule in comparison.rules(task)}
-    groups = {key: shown for key, shown in groups.items() if shown}
+    """Animations: per task and rule that diffuses, each precision's modulator and spikes."""
+    return animations({f"{title(task)}, {title(rule)}": comparison.shown(task, rule) for task in comparison.tasks for rule in comparison.rules(task)})
+
+
+def animations(trials: dict[str, dict[str, dict[str, np.ndarray]]]) -> list[dict]:
+    """label -> precision -> snapshot, as what field.js shows: the modulator (8 bits, one scale) and spikes, step by step. What does not diffuse is
+    left out."""
+    groups = {label: {p: s for p, s in shown.items() if s["modulator"].size} for label, shown in trials.items()}
+    groups = {label: shown for label, shown in groups.items() if shown}
     cells = sum(s["modulator"].shape[1] for shown in groups.values() for s in shown.values())
     affordable = max(10, ANIMATION_BYTES // cells) if cells else 0
     out = []
-    for (task, rule), shown in groups.items():
+    for label, shown in groups.items():
         first = next(iter(shown.values()))
         count = min(MAX_FRAMES, affordable, *(len(s["modulator"]) for s in shown.values()))
         limit = max(float(np.abs(s["modulator"][:count]).max()) for s in shown.values()) or 1.0
@@ -156,7 +161,7 @@ def fields(comparison: Comparison) -> list[dict]:
             keep = np.linspace(0, len(t) - 1, min(len(t), MAX_SPIKES)).astype(int)
             runs.append({"label": precision, "levels": base64.b64encode(levels.tobytes()).decode(),
                          "spikes": [t[keep].tolist(), neuron[keep].tolist()]})
-        out.append({"label": f"{title(task)}, {title(rule)}", "grid": first["grid"].tolist(), "frames": count, "limit": limit,
+        out.append({"label": label, "grid": first["grid"].tolist(), "frames": count, "limit": limit,
                     "window": len(first["modulator"]), "neurons": first["spikes"].shape[1], "runs": runs})
     return out
 

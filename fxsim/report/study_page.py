@@ -63,7 +63,7 @@ def _rest(sweep: Sweep) -> str:
         return ""
     mean = sum(known.values()) / len(known)
     left = sum(known.get(block, mean) for block in sweep.results.loc[sweep.results["status"] == "open", "block"])
-    return f": about {left / 3600:.2g} hours, one after the other, at the pace of those that are"
+    return f": about {float(f'{left / 3600:.2g}'):g} hours, one after the other, at the pace of those that are"
 
 
 def _rows(sweep: Sweep) -> list[dict]:

@@ -3,16 +3,19 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from fxsim.config import load_config
 from fxsim.files.pictures import panels, style
 from fxsim.report.build import build_report
 from fxsim.report.figures import STYLE
 from fxsim.report.paper.answer import RULES, sentences
 from fxsim.report.paper.figure import _curves
 from fxsim.report.paper.page import folders
+from fxsim.report.paper.trained import trained_trials
 from fxsim.report.statistics.questions import families
 from fxsim.report.study_data import read_sweep
 
@@ -64,6 +67,28 @@ def test_charts_have_places_of_their_own_and_nothing_is_fetched(page):
     assert all(f'href="{task}/report.html"' in html for task in TASKS) and (folder / "figures/figure_2.svg").stat().st_size > 1000
 
 
+@pytest.mark.long
+def test_trained_networks_are_shown_where_their_runs_are_at_hand(page, tmp_path):
+    folder = tmp_path / "paper"
+    shutil.copytree(page[0], folder)
+    sweep = read_sweep(folder / "delayed_match")
+    assert trained_trials(sweep) == {} and "The neuromodulator of trained networks" not in page[1]
+    runs = sweep.results.query("rule == 'diffusion' and precision == 'loihi2'")["run"]
+    results = sweep.results.assign(block=sweep.results["rule"])
+    results.to_parquet(folder / "delayed_match/results.parquet")
+    kept = folder / "delayed_match/runs" / runs.iloc[1] / "snapshot.npz"
+    kept.parent.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    np.savez(kept, spikes=rng.integers(0, 2, (1100, 100), np.uint8), input=rng.integers(0, 2, (1100, 40), np.uint8), modulator=rng.standard_normal((50, 100), np.float32),
+             readout=np.zeros((50, 2)), target=np.eye(2)[np.zeros(50, int)], cell=np.arange(100, dtype=np.int32), grid=np.array([10, 10]))
+    found = trained_trials(read_sweep(folder / "delayed_match"))
+    assert list(found) == ["loihi2"] and np.array_equal(found["loihi2"]["modulator"], np.load(kept)["modulator"])
+    html = build_report(folder).read_text()
+    fields = json.loads(re.search(r"const FIELDS = (.*?);</script>", html)[1])
+    assert [field["label"] for field in fields] == ["delayed match"] and [run["label"] for run in fields[0]["runs"]] == ["loihi2"] and fields[0]["window"] == 50
+    assert "The neuromodulator of trained networks" in html and '<div id="field"' in html
+
+
 def test_published_points_stand_only_beside_runs_like_theirs(page):
     folder, _ = page
     sweep = read_sweep(folder / "delayed_match")
@@ -71,7 +96,7 @@ def test_published_points_stand_only_beside_runs_like_theirs(page):
     def labels():
         with style(STYLE):
             _, ax = panels(figsize=(4, 3))
-            _curves(ax, sweep, "delayed_match")
+            _curves(ax, sweep, load_config("delayed_match"))
             return [label for label in ax.get_legend_handles_labels()[1] if "published" in label]
     blocks = {rule: sweep.results["rule"] == rule for rule in ("eprop", "diffusion")}
     for rule, rows in blocks.items():

@@ -3,4 +3,5 @@
 page        report.html: the answer, the figure, then each sweep's charts and differences
 answer      what the differences say, in sentences
 figure      the tasks' trials above, learning curves below, as the paper has them
+trained     one trial of trained networks, for rasters and the neuromodulator's animation
 """

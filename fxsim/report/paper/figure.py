@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxsim.config import load_config
+from fxsim.config import Config, load_config
 from fxsim.files.pictures import panels, save_picture, style
-from fxsim.report.figures import COLOURS, DASHES, LABELS, PUBLISHED, STYLE, title
-from fxsim.report.study_data import Sweep, done, evaluations, measure_of, published_beside
+from fxsim.report.figures import COLOURS, DASHES, LABELS, STYLE, title
+from fxsim.report.study_data import Sweep, done, evaluations, published_beside
 from fxsim.report.study_figures import seeds
 from fxsim.report.tables import standard_error
 from fxsim.tasks import make_task
@@ -22,52 +22,73 @@ POPULATIONS = {"delayed_match": ("background", "decision", "cue 1", "cue 2"), "c
                "pattern_generation": ("noise",)}
 
 
-def draw(sweeps: list[Sweep], folder: Path) -> Path:
-    """Write figure_2.png and .svg: a column a task. Lines are means over seeds with standard errors in float32, and dashed in loihi2."""
+def draw(sweeps: list[Sweep], trials: list[dict[str, dict[str, np.ndarray]]], folder: Path) -> Path:
+    """Write figure_2.png and .svg: a column a task. Lines are means over seeds with standard errors in float32, and dashed in loihi2.
+
+    trials      of each sweep, see :func:`.trained.trained_trials`
+    """
     with style(STYLE):
-        figure, axes = panels(3, len(sweeps), figsize=(1 + 3.6 * len(sweeps), 8), squeeze=False, layout="constrained",
-                              gridspec_kw={"height_ratios": (1.1, 0.6, 2)})
+        figure, axes = panels(4, len(sweeps), figsize=(1 + 3.6 * len(sweeps), 9.6), squeeze=False, layout="constrained",
+                              gridspec_kw={"height_ratios": (1.1, 1.1, 0.6, 2)})
         entries: dict[str, Any] = {}
         counts: set[int] = set()
-        for j, sweep in enumerate(sweeps):
-            task = str(sweep.results["task"].iloc[0])
-            _trial(axes[0, j], axes[1, j], task)
-            counts |= _curves(axes[2, j], sweep, task)
-            entries |= {label: handle for handle, label in zip(*axes[2, j].get_legend_handles_labels())}
+        for j, (sweep, shown) in enumerate(zip(sweeps, trials, strict=True)):
+            config = load_config(str(sweep.results["task"].iloc[0]))
+            _trial(list(axes[:3, j]), config, shown.get("float32"))
+            counts |= _curves(axes[3, j], sweep, config)
+            entries |= {label: handle for handle, label in zip(*axes[3, j].get_legend_handles_labels())}
+        axes[0, 0].set_ylabel("input")
+        axes[1, 0].set_ylabel("network")
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, frameon=False)
         figure.suptitle("A trial of each task, and learning: mean ± SEM" + (f", {seeds(counts)}" if counts else ""), fontsize=11)
         return save_picture(figure, folder, "figure_2", bbox_inches="tight")
 
 
-def _trial(spikes: Axes, target: Axes, task: str) -> None:
-    """What goes in and what should come out, of one evaluation trial."""
-    config = load_config(task, ["evaluation.batch_size=1"]) if task != "pattern_generation" else load_config(task)
-    trial = make_task(config).evaluation_trials().take(slice(0, 1))
-    x, wanted, names = trial.x[0], trial.target[0], POPULATIONS[task]
-    steps, window = len(x), len(wanted)
-    t, channel = np.nonzero(x)
-    spikes.plot(t, channel, "|", color="0.25", ms=1.6, mew=0.5, rasterized=True)
+def _trial(axes: list[Axes], config: Config, trained: dict[str, np.ndarray] | None) -> None:
+    """What goes in, what a trained network does (diffusion, float32), and what should come out, of one evaluation trial."""
+    spikes, network, target = axes
+    if trained is None:
+        trial = make_task(config).evaluation_trials().take(slice(0, 1))
+        x, wanted = trial.x[0], trial.target[0]
+        network.text(0.5, 0.5, "no network is trained yet", transform=network.transAxes, ha="center", color="0.5")
+        network.set(xlim=(0, len(x)), yticks=[])
+    else:
+        x, wanted = trained["input"], trained["target"]
+        n, lif = trained["spikes"].shape[1], config.network.n_lif
+        _raster(network, trained["spikes"], {"LIF": (0, lif), **({"ALIF": (lif, n)} if lif < n else {})})
+    names, steps, window = POPULATIONS[config.task.name], len(x), len(wanted)
     size = x.shape[1] // len(names)
-    spikes.set_yticks([size * (i + 0.5) for i in range(len(names))], names)
-    spikes.hlines([size * i for i in range(1, len(names))], 0, steps, color="0.7", lw=0.6)
-    spikes.set(title=title(task), xlim=(0, steps), ylim=(0, x.shape[1]))
-    spikes.tick_params(labelbottom=False, left=False)
+    _raster(spikes, x, {name: (size * i, size * (i + 1)) for i, name in enumerate(names)})
+    spikes.set_title(title(config.task.name))
     at = np.arange(steps - window, steps)
-    if wanted.shape[1] > 1:
+    if config.task.classification:
         target.plot(at, wanted.argmax(axis=1), color=COLOURS[3], lw=3)
         target.set_yticks(range(wanted.shape[1]))
         target.set_ylim(-0.5, wanted.shape[1] - 0.5)
-        for ax in (spikes, target):
+        for ax in axes:
             ax.axvspan(steps - window, steps, color="0.92", zorder=-1)
     else:
-        target.plot(at, wanted[:, 0], color=COLOURS[3], lw=1.5)
+        target.plot(at, wanted[:, 0], color=COLOURS[3], lw=1.5, label="target")
+        if trained is not None:
+            target.plot(at, trained["readout"][:, 0], color=COLOURS[0], lw=1, label="readout")
+            target.legend(frameon=False, fontsize=7, loc="upper right")
     target.set(xlim=(0, steps), xlabel="time (ms)", ylabel="target")
 
 
-def _curves(ax: Axes, sweep: Sweep, task: str) -> set[int]:
+def _raster(ax: Axes, spikes: np.ndarray, groups: dict[str, tuple[int, int]]) -> None:
+    """Spikes (T, channels) with names of groups of channels, each from its first to beyond its last."""
+    t, channel = np.nonzero(spikes)
+    ax.plot(t, channel, "|", color="0.25", ms=1.6, mew=0.5, rasterized=True)
+    ax.set_yticks([(first + last) / 2 for first, last in groups.values()], list(groups))
+    ax.hlines([first for first, _ in groups.values() if first], 0, len(spikes), color="0.7", lw=0.6)
+    ax.set(xlim=(0, len(spikes)), ylim=(0, spikes.shape[1]))
+    ax.tick_params(labelbottom=False, left=False)
+
+
+def _curves(ax: Axes, sweep: Sweep, config: Config) -> set[int]:
     """Mean and standard error over seeds of each rule; returns how many seeds there are."""
     from matplotlib.ticker import PercentFormatter
-    measure, results, counts = measure_of(sweep), done(sweep.results), set[int]()
+    measure, results, counts = "accuracy" if config.task.classification else "nmse", done(sweep.results), set[int]()
     for i, (rule, marker) in enumerate(RULES.items()):
         for precision, dashes, width in (("float32", (None, None), 1.8), ("loihi2", DASHES[2], 1.1)):
             runs = results[(results["block"] == rule) & (results["precision"] == precision)]
@@ -82,13 +103,16 @@ def _curves(ax: Axes, sweep: Sweep, task: str) -> set[int]:
             counts.add(len(runs))
         beside = published_beside(sweep, results[(results["block"] == rule) & (results["precision"] == "float32")], measure)
         if band := beside["band"]:
-            ax.fill_between(band["x"], band["lower"], band["upper"], color=PUBLISHED["quartiles"], lw=0, zorder=-1, label="published quartiles")
+            ax.fill_between(band["x"], band["lower"], band["upper"], color=COLOURS[i + 1], alpha=0.18, lw=0, zorder=-1, label=f"{title(rule)}, published quartiles")
         if points := beside["points"]:
             updates, level, error = zip(*points)
             ax.errorbar(updates, level, error, fmt=marker, color=COLOURS[i + 1], mfc="white", ms=5, capsize=2, label=f"{title(rule)}, published")
+    if not counts and not ax.has_data():
+        ax.text(0.5, 0.5, "no run is done yet", transform=ax.transAxes, ha="center", color="0.5")
+        ax.set(xticks=[], yticks=[])
     if measure == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    else:
+    elif counts:
         ax.set_yscale("log")
     ax.set(xlabel="weight updates", ylabel=LABELS[measure])
     return counts

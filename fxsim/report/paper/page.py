@@ -6,7 +6,7 @@ from pathlib import Path
 from fxsim.config.registry import SHIPPED
 from fxsim.files.writing import make_directory
 from fxsim.report.figures import title
-from fxsim.report.page import render
+from fxsim.report.page import animations, render
 from fxsim.report.statistics.questions import families
 from fxsim.report.statistics.replication import against_published
 from fxsim.report.statistics.rows import family_tables, replication_rows
@@ -15,6 +15,7 @@ from fxsim.report.study_page import header, margin
 
 from .answer import sentences
 from .figure import draw
+from .trained import trained_trials
 
 
 def folders(directory: Path) -> list[Path]:
@@ -26,9 +27,11 @@ def build_paper_report(directory: Path, published: Path | None = None) -> Path:
     """Write figures/ and report.html; returns the page's path. Raises InputError."""
     sweeps = [_read(path, published) for path in folders(directory)]
     answered = [(sweep, families(sweep)) for sweep in sweeps]
-    picture = draw(sweeps, make_directory(directory / "figures"))
+    trials = [trained_trials(sweep) for sweep in sweeps]
+    picture = draw(sweeps, trials, make_directory(directory / "figures"))
     sections = [_section(sweep, found) for sweep, found in answered]
-    return render("paper.html.j2", directory / "report.html", [chart for section in sections for chart in section["charts"]], [],
+    moving = animations({section["title"]: shown for section, shown in zip(sections, trials)})
+    return render("paper.html.j2", directory / "report.html", [chart for section in sections for chart in section["charts"]], moving,
                   answer=sentences(answered), figures={"figure_2": picture}, sections=sections)
 
 
