@@ -42,6 +42,7 @@ class Memory:
     synapse_onto_lif: Kept          # mean of input and recurrent synapses
     synapse_onto_alif: Kept
     readout_synapse: Kept
+    readout: Kept
     input_channel: Kept
     cell: Kept
     network: Kept
@@ -110,9 +111,10 @@ def memory(config: Config, network: Network) -> Memory:
     every = sum((synapses[layer] * sizes[layer] for layer in synapses), Kept())
     mean, adaptation, U = every * (1 / max(1, sum(sizes.values()))), Kept(state=words("adaptation")), Kept(state=words("adaptation_eligibility"))
     out, channel, cell = synapse("out"), Kept(state=words("trace")), Kept(state=words("modulator") if learning_of(config).diffuses else 0)
-    total = (neuron * topology.n + adaptation * int(alif.sum()) + every + U * onto_alif + out * topology.syn_out.size + channel * topology.n_in
-             + cell * topology.n_cells)
-    return Memory(neuron, neuron + adaptation, mean, mean + U, out, channel, cell, total)
+    readout = Kept(state=words("readout"))
+    total = (neuron * topology.n + adaptation * int(alif.sum()) + every + U * onto_alif + out * topology.syn_out.size + readout * topology.n_out
+             + channel * topology.n_in + cell * topology.n_cells)
+    return Memory(neuron, neuron + adaptation, mean, mean + U, out, readout, channel, cell, total)
 
 
 def inference_bits(network: Network, words: Words) -> int:

@@ -32,10 +32,10 @@ def test_memory_is_the_sum_of_the_words():
     onto_lif = Kept(8, 16, 32 + 31, 16 * share)                                         # weight; F; G, sum of E; shadow of input weights
     assert astuple(m.synapse_onto_lif) == pytest.approx(astuple(onto_lif))
     assert m.synapse_onto_alif == m.synapse_onto_lif + Kept(state=16) and m.cell == Kept(state=24) and m.input_channel == Kept(state=8)
-    assert m.readout_synapse == Kept(8, 0, 32)
+    assert m.readout_synapse == Kept(8, 0, 32) and m.readout == Kept(state=24)
     alif_posts = sum(int((t.synapses(layer).post >= 50).sum()) for layer in ("in", "rec"))
     plastic = t.syn_in.size + t.syn_rec.size
-    total = Kept(100 * 16 + 8 * (plastic + t.syn_out.size), 100 * 43 + 50 * 24 + 16 * plastic + 16 * alif_posts + 8 * t.n_in + 24 * t.n_cells,
+    total = Kept(100 * 16 + 8 * (plastic + t.syn_out.size), 100 * 43 + 50 * 24 + 16 * plastic + 16 * alif_posts + 8 * t.n_in + 24 * t.n_cells + 24 * t.n_out,
                  63 * plastic + 32 * t.syn_out.size, 16 * t.syn_in.size)
     assert astuple(m.network) == pytest.approx(astuple(total)) and m.network.total == pytest.approx(sum(astuple(total)))
     assert memory(config.changed({"learning.rule": "eprop"}), network).cell.total == 0
