@@ -77,10 +77,11 @@ def ranges(source: str, changes: tuple[str, ...], precisions: list, trials: int,
 @click.option("--roundings", type=Items(), default="floor,toward_zero,nearest_even,nearest_up,stochastic", show_default=True)
 @click.option("--quantities", type=Items(), default="", help="Only these.  [default: all that a rule uses]")
 @click.option("--ways", type=Items(), default="run,driven", show_default=True, help="As the network runs; driven by its float64 twin's spikes.")
+@click.option("--trials", type=click.IntRange(min=1), help="Of a batch, of which gradients are.  [default: all]")
 @jobs("Processes")
 @out("Directory of tables and page.", required=True)
 def sensitivity(config: str, changes: tuple[str, ...], base: str, rules: list, seeds: list, bits: list, roundings: list, quantities: list, ways: list,
-                jobs: int, out: Path) -> None:
+                trials: int | None, jobs: int, out: Path) -> None:
     """Find how many bits each quantity needs: one at a time in every word length and rounding, its gradients against float64's.
 
     CONFIG is trained in float32; gradients are of its weights at the start, the middle and the end. What is measured is not repeated: an interrupted
@@ -93,7 +94,7 @@ def sensitivity(config: str, changes: tuple[str, ...], base: str, rules: list, s
     from fxsim.training.progress import terminal_sweep_progress
     refuse_changes(changes, {"precision": "--base", "learning.rule": "--rules", "seed": "--seeds"})
     settings = load_config(config, [f"precision={base}", *changes])
-    run_sensitivity(settings, out, rules, seeds, bits, roundings, quantities, ways, Workers(jobs), terminal_sweep_progress())
+    run_sensitivity(settings, out, rules, seeds, bits, roundings, quantities, ways, Workers(jobs), terminal_sweep_progress(), trials or 0)
     click.echo(f"report: {build_report(out)}")
 
 

@@ -44,7 +44,7 @@ def build_sensitivity_report(directory: Path) -> Path:
         ("Task", f"{manifest.get(KIND)}: {title(str(manifest.get('task')))}, float32 trainings of {manifest.get('updates')} updates, "
                  f"seeds {', '.join(map(str, manifest.get('seeds') or []))}"),
         ("All other quantities", str(manifest.get("base"))),
-        ("Points", f"{manifest.get('points')}, {manifest.get('seconds_a_point')} s of a processor each")])
+        ("Points", f"{manifest.get('points')}, {manifest.get('trials')} trials and {manifest.get('seconds_a_point')} s of a processor each")])
     return render("sensitivity.html.j2", directory / "report.html", [], [], header=header, figures=pictures, headings=HEADINGS, goals=GOALS,
                   calm=CALM, rules=list(dict.fromkeys(table["rule"])), ways=[way for way in WAYS if (table["way"] == way).any()], base=_base(table),
                   rows=_rows(table))

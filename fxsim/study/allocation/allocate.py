@@ -144,7 +144,8 @@ def _measured(asked: Asked, points: Sequence[Point], source: Path, quiet: pd.Dat
               out: Path, workers: Workers, progress: SweepProgress) -> list[dict[str, Any]]:
     """Rows of front.csv, which is written with formats.csv."""
     ways = tuple(way for way in WAYS if (table["way"] == way).any())
-    together = [[Measurement(training_of(asked.config, asked.rule, seed), point.spec, ways, weights_in(source, asked.rule, seed), out / "joint")
+    together = [[Measurement(training_of(asked.config, asked.rule, seed), point.spec, ways, weights_in(source, asked.rule, seed),
+                             asked.trials, out / "joint")
                  for seed in seeds] for point in points]
     measure_all([one for of in together for one in of], workers, progress)
     used, rows = quantities_of(asked.rule, asked.base), []

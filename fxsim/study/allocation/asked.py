@@ -19,6 +19,7 @@ from quant.files import dump_yaml, parse_yaml, read_text
 from quant.rounding import ROUNDINGS
 
 from ..formats.points import COLUMNS
+from ..formats.sensitivity import TRIALS
 from ..statistics.sequential import FIRST
 
 SHARED = ("task", "network", "initial", "batch_size", "learning")       # what a sensitivity must have in common, but for rule and optimizer
@@ -97,6 +98,18 @@ class Asked:
     @property
     def rule(self) -> str:
         return self.config.learning.rule
+
+    @property
+    def trials(self) -> int:
+        """Of a batch, of which gradients are: as many as the given sensitivity has taken."""
+        if self.given is None:
+            return self.config.batch_size
+        source = self.given / "asked.yaml"
+        asked = parse_yaml(read_text(source, "--sensitivity", "a directory of fxsim sensitivity"), str(source))
+        found = asked.get(TRIALS) if isinstance(asked, dict) else None
+        if not isinstance(found, int) or not 0 < found <= self.config.batch_size:
+            raise InputError(source, TRIALS, found, f"1 to {self.config.batch_size}, the trials of a batch")
+        return found
 
     def __str__(self) -> str:
         """YAML of all that the answer depends on; more seeds make it surer."""

@@ -26,12 +26,14 @@ COLUMNS = ("seed", "moment", "way", "layer", *measures.VALUES, "seconds")
 
 @dataclass(frozen=True)
 class Measurement:
-    """Formats at the weights of one training. ``config``: of the training, in float; ``weights``: see :class:`fxsim.study.formats.points.Unit`."""
+    """Formats at the weights of one training. ``config``: of the training, in float; ``weights``, ``trials``: see
+    :class:`fxsim.study.formats.points.Unit`."""
 
     config: Config
     spec: PrecisionSpec
     ways: tuple[str, ...]
     weights: Path
+    trials: int
     folder: Path
 
     @property
@@ -43,7 +45,7 @@ class Measurement:
 
 def measure_one(asked: Measurement) -> None:
     """Write its table."""
-    rows = held_against_twin(asked.config, asked.weights, asked.ways, [({"seed": asked.config.seed}, asked.spec)])
+    rows = held_against_twin(asked.config, asked.weights, asked.trials, asked.ways, [({"seed": asked.config.seed}, asked.spec)])
     make_directory(asked.path.parent)
     write_csv(asked.path, COLUMNS, rows)
 

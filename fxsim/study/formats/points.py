@@ -34,6 +34,7 @@ class Unit:
 
     config      of the training, with rule and seed, in float
     weights     npz with a layer's weights at each moment, MOMENT_LAYER
+    trials      of a batch, of which gradients are
     """
 
     config: Config
@@ -43,6 +44,7 @@ class Unit:
     roundings: tuple[str, ...]
     ways: tuple[str, ...]
     weights: Path
+    trials: int
     path: Path
 
     def __str__(self) -> str:
@@ -71,37 +73,40 @@ def _kind(rule: str) -> str:
 
 
 def train(config: Config, path: Path) -> None:
-    """Train, and keep the weights of every moment in ``path``."""
+    """Train, and keep the weights of every moment in ``path``. A training that stops early has its last weights at the moments that it misses."""
     moments = dict(zip((0, config.updates // 2, config.updates), MOMENTS))
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
+
+    def weights(training: Training) -> dict[str, np.ndarray]:
+        return training.arithmetic.weights_to_model(training.optimizer.weights)
 
     def between(training: Training) -> None:
         if training.iteration in moments:
-            weights = training.arithmetic.weights_to_model(training.optimizer.weights)
-            found.update({f"{moments[training.iteration]}_{layer}": values for layer, values in weights.items()})
-    Training(config).run(None, between)
+            found[moments[training.iteration]] = weights(training)
+    training = Training(config)
+    training.run(None, between)
     make_directory(path.parent)
-    write_npz(path, found)
+    write_npz(path, {f"{moment}_{layer}": values for moment in MOMENTS for layer, values in found.get(moment, weights(training)).items()})
 
 
 def measure(unit: Unit) -> None:
     """Write the unit's file."""
     config = unit.config
     point = {"rule": config.learning.rule, "seed": config.seed, "quantity": unit.quantity}
-    rows = held_against_twin(config, unit.weights, unit.ways,
+    rows = held_against_twin(config, unit.weights, unit.trials, unit.ways,
                              (({**point, "word_bits": bits, "rounding": rounding}, spec) for bits, rounding, spec in unit.formats))
     make_directory(unit.path.parent)
     write_csv(unit.path, COLUMNS, rows)
 
 
-def held_against_twin(config: Config, kept: Path, ways: Sequence[str], formats: Iterable[tuple[dict[str, Any], PrecisionSpec]]
+def held_against_twin(config: Config, kept: Path, trials: int, ways: Sequence[str], formats: Iterable[tuple[dict[str, Any], PrecisionSpec]]
                       ) -> list[dict[str, Any]]:
     """A row for each of ``formats``, moment, way and layer, that begins with what labels these formats. Those that are refused have no measures.
 
-    kept        the weights, see :class:`Unit`
+    kept, trials    see :class:`Unit`, ``weights`` and ``trials``
     """
     network, task, rule = network_of(config), make_task(config), config.learning.rule
-    batch = [task.training_trials(config.updates)]
+    batch = [task.training_trials(config.updates).take(slice(0, trials))]
     twins = Gradients(config, network, {}, task.steps)
     with Archive(kept) as archive:
         weights = {moment: weighted(archive, network, moment).weights for moment in MOMENTS}

@@ -39,25 +39,29 @@ from .points import BASE, COLUMNS, Unit, measure, quantities_of, train
 FLOAT = "float32"
 FILES, KIND = ("asked.yaml", "weights", "points", "sensitivity.csv", "manifest.json"), "sensitivity"
 WAYS = ("run", "driven")
+TRIALS = "trials"       # of a point, in asked.yaml
 
 
 def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence[int], bits: Sequence[int] = tuple(range(2, 17)),
                 roundings: Sequence[str] = tuple(ROUNDINGS), quantities: Sequence[str] = (), ways: Sequence[str] = WAYS,
-                workers: Workers | None = None, progress: SweepProgress | None = None) -> pd.DataFrame:
+                workers: Workers | None = None, progress: SweepProgress | None = None, trials: int = 0) -> pd.DataFrame:
     """Measure all points that are not measured yet, then write the tables; returns sensitivity.csv.
 
     config      task and network, and in ``precision`` and ``formats`` the base: all quantities but the one that is looked at have its formats
     quantities  empty: all that a rule uses
+    trials      of a batch, of which gradients are; 0: all. Trainings are of whole batches
 
     Raises InputError, also where ``out`` holds points of other questions.
     """
     base = config.resolved_precision()
     if isinstance(base, str):
         raise InputError(config.name, "precision", base, "a fixed-point precision, in which all quantities but one stay")
-    units = _units(config, base, out, rules, seeds, bits, roundings, quantities, ways)
+    if not 0 <= trials <= config.batch_size:
+        raise InputError("sensitivity", "trials", trials, f"1 to {config.batch_size}, those of a batch; 0: all of them")
+    units = _units(config, base, out, rules, seeds, bits, roundings, quantities, ways, trials or config.batch_size)
     asked = dump_yaml({"config": config.changed({"seed": 0, "learning.rule": "eprop"}).model_dump(mode="json"),
                        "formats": {name: asdict(fmt) for name, fmt in base.formats.items()}, "bits": [*bits], "roundings": [*roundings],
-                       "ways": [*ways]})
+                       "ways": [*ways], TRIALS: trials or config.batch_size})
     claim_directory(out, FILES, lambda place: (place / "asked.yaml").is_file() and read_text(place / "asked.yaml") == asked, hint="another --out")
     make_directory(out)
     write_atomic(out / "asked.yaml", asked.encode())
@@ -79,13 +83,13 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         write_atomic(out / "sensitivity.csv", (header + "".join(read_csv_text(unit.path).partition("\n")[2] for unit in units)).encode())
         seconds = found.loc[found["layer"] == ALL, "seconds"].dropna()
         write_json(out / "manifest.json", {KIND: config.name, "task": config.task.name, "base": base.name, "rules": [*rules], "seeds": [*seeds],
-                                           "updates": config.updates, "batch_size": config.batch_size, "points": len(seconds),
+                                           "updates": config.updates, "batch_size": config.batch_size, TRIALS: trials or config.batch_size, "points": len(seconds),
                                            "seconds_a_point": round(float(seconds.mean()), 4), **provenance()})
     return found
 
 
 def _units(config: Config, base: PrecisionSpec, out: Path, rules: Sequence[str], seeds: Sequence[int], bits: Sequence[int],
-           roundings: Sequence[str], quantities: Sequence[str], ways: Sequence[str]) -> list[Unit]:
+           roundings: Sequence[str], quantities: Sequence[str], ways: Sequence[str], trials: int) -> list[Unit]:
     """All input is checked here."""
     for field, values, allowed in (("rules", rules, None), ("seeds", seeds, None), ("bits", bits, range(WORD_BITS[0], WORD_BITS[1] + 1)),
                                    ("roundings", roundings, ROUNDINGS), ("quantities", quantities, base.formats), ("ways", ways, WAYS)):
@@ -100,14 +104,15 @@ def _units(config: Config, base: PrecisionSpec, out: Path, rules: Sequence[str],
             require_eligibility(one)
             for quantity in (BASE, *(q for q in used if q in quantities or not quantities)):
                 units.append(Unit(one, base, quantity, tuple(bits), tuple(roundings), tuple(ways), weights_in(out, rule, seed),
-                                  out / "points" / f"{rule}-s{seed}" / f"{quantity}.csv"))
+                                  trials, out / "points" / f"{rule}-s{seed}" / f"{quantity}.csv"))
     return units
 
 
 def training_of(config: Config, rule: str, seed: int) -> Config:
-    """The float32 training at whose weights gradients are measured."""
+    """The float32 training at whose weights gradients are measured; it is evaluated only where it may stop early."""
+    every = config.evaluation.every if config.evaluation.stop else config.updates
     return config.changed({"precision": FLOAT, "formats": {}, "learning.rule": rule, "seed": seed, "evaluation.telemetry": "off",
-                           "evaluation.alignment": None, "threads": 1})
+                           "evaluation.every": every, "evaluation.alignment": None, "threads": 1})
 
 
 def weights_in(directory: Path, rule: str, seed: int) -> Path:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from fxsim.cli.main import main
 from fxsim.errors import InputError
 from fxsim.report.formats.sensitivity_page import GOALS, MARKS
-from fxsim.study.formats.points import COLUMNS, MOMENTS, Unit, quantities_of
+from fxsim.study.formats.points import COLUMNS, MOMENTS, Unit, quantities_of, train
 from fxsim.study.formats.sensitivity import needed, sensitivity
 from fxsim.study.jobs import Workers
 from fxsim.training.alignment.gradients import TWIN, Gradients
@@ -53,6 +53,9 @@ def test_what_is_measured_is_not_measured_again(measured, monkeypatch):
     out, table = measured
     before = {path: path.stat().st_mtime_ns for path in (out / "points").rglob("*.csv")}
     assert len(before) == 3
+    few = sensitivity(quick(*LOUD), out.with_name("few"), **{**ASKED, "quantities": ["trace"], "bits": [12], "roundings": ["floor"], "trials": 2})
+    one = [rows.query("quantity == 'trace' and word_bits == 12 and rounding == 'floor' and layer == 'rec' and moment == 'end'")["cosine"].to_list() for rows in (few, table)]
+    assert all(a != b and abs(a - b) < 0.1 for a, b in zip(*one)), "of two of the four trials"
     again = sensitivity(quick(*LOUD), out, **{**ASKED, "quantities": ["trace", "decay", "error"], "workers": None})
     assert {path: path.stat().st_mtime_ns for path in before} == before and len(again) == len(table) + 96
     pd.testing.assert_frame_equal(again[again["quantity"] != "error"].reset_index(drop=True), table)
@@ -61,9 +64,9 @@ def test_what_is_measured_is_not_measured_again(measured, monkeypatch):
 
 
 def test_formats_of_a_unit():
-    unit = Unit(quick(*LOUD), load_spec("q24"), "decay", (4, 9), tuple(ROUNDINGS), ("run",), None, None)
+    unit = Unit(quick(*LOUD), load_spec("q24"), "decay", (4, 9), tuple(ROUNDINGS), ("run",), None, 4, None)
     assert [(bits, rounding) for bits, rounding, _ in unit.formats] == [(b, r) for b in (4, 9) for r in ROUNDINGS if r != "stochastic"]
-    for bits, rounding, spec in Unit(quick(*LOUD), load_spec("q24"), "membrane", (4, 9), tuple(ROUNDINGS), ("run",), None, None).formats:
+    for bits, rounding, spec in Unit(quick(*LOUD), load_spec("q24"), "membrane", (4, 9), tuple(ROUNDINGS), ("run",), None, 4, None).formats:
         changed = {name for name, fmt in spec.formats.items() if fmt != load_spec("q24")[name]}
         assert changed == {"membrane"} and (spec["membrane"].word_bits, spec["membrane"].rounding) == (bits, rounding)
         assert spec["membrane"].max == pytest.approx(load_spec("q24")["membrane"].max, rel=0.2)
@@ -110,10 +113,17 @@ def test_the_command_leaves_a_page(tmp_path):
 @pytest.mark.parametrize("changes, line", [
     ({"bits": [1]}, "sensitivity: bits: found 1, allowed: 2, 3,"), ({"roundings": ["up"]}, "sensitivity: roundings: found up, allowed: floor"), ({"bits": []}, "bits: found nothing"),
     ({"quantities": ["hope"]}, "sensitivity: quantities: found hope, allowed: weight_in"), ({"ways": ["run", "run"]}, "ways: found run, run, allowed: at least one, each only once"),
-    ({"rules": ["bptt"]}, "bptt")])
+    ({"rules": ["bptt"]}, "bptt"), ({"trials": 5}, "sensitivity: trials: found 5, allowed: 1 to 4")])
 def test_what_cannot_be_asked_is_one_line(changes, line, tmp_path):
     with pytest.raises(InputError) as error:
         sensitivity(quick(*LOUD), tmp_path / "out", **{**ASKED, **changes})
     assert line in str(error.value) and not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="precision: found float32, allowed: a fixed-point precision"):
         sensitivity(quick(*LOUD).changed({"precision": "float32"}), tmp_path / "out", **ASKED)
+
+
+def test_a_training_that_stops_early_has_its_last_weights_at_the_end(tmp_path):
+    config = quick(*LOUD, "precision=float32", "learning.rule=eprop", "iterations=8", "evaluation.stop=true", "evaluation.accuracy=0.001", "evaluation.confirmations=0", "evaluation.every=1")
+    train(config, tmp_path / "weights.npz")
+    with np.load(tmp_path / "weights.npz") as kept:
+        assert len(kept.files) == 9 and all(np.array_equal(kept[f"start_{layer}"], kept[f"end_{layer}"]) for layer in ("in", "rec", "out"))
