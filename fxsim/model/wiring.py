@@ -26,8 +26,8 @@ class Wiring:
         return self.line.size
 
     def split(self, values: np.ndarray) -> dict[str, np.ndarray]:
-        """(n_syn,) values as layer -> values."""
-        return {layer: values[where] for layer, where in self.position.items()}
+        """(..., n_syn) values as layer -> values."""
+        return {layer: values[..., where] for layer, where in self.position.items()}
 
     def join(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """The inverse of :meth:`split`; other layers are ignored."""

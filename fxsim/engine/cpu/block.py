@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 
     readout: np.ndarray                         # (B, S, K) in model units
     counts: np.ndarray                          # (B, n) spikes
-    gradients: np.ndarray                       # (n_syn,) summed over the trials, stored values; empty without learning
+    gradients: np.ndarray                       # (groups, n_syn) summed over the trials of each, stored values; empty without learning
     gradients_out: np.ndarray
     telemetry: np.ndarray
     records: dict[str, np.ndarray] | None       # name -> (steps, B, ...) stored values, as the oracle records them
@@ -50,9 +50,9 @@ class Block:
     """Room for up to LANES trials of one size with all their state: loaded, run, and loaded again, for fresh memory costs time."""
 
     def __init__(self, subject: Subject, kernels: ModuleType, given: tuple[np.ndarray, ...], trials: int, steps: int, learn: bool, record: bool,
-                 told: bool = False):
+                 told: bool = False, groups: int = 1):
         self.subject, self.kernels, self.learn, self.recording, self.told = subject, kernels, learn, record, told
-        self.size, self.length, self.n = trials, steps, subject.network.topology.n
+        self.size, self.length, self.n, self.groups = trials, steps, subject.network.topology.n, groups
         total = np.float64 if subject.arithmetic.spec is None else np.int64
         self.state, self.io, self.records = self._state(), self._trials(total), self._records(total)
         self.tel = np.zeros((len(INDEX), Counters.WIDTH), total)
@@ -60,8 +60,9 @@ class Block:
         self.rooms: list[Handed] = []
         self.handed = [Handed(values) for values in (self.state, self.io, self.records, self.tel.ravel(), *given)]
 
-    def load(self, wires: Handed, trials: Trials, driven: np.ndarray | None = None) -> None:
-        """Begin with other trials, as many and as long ones, and weights, of Wires. ``driven``: (B, T, n) spikes, for kernels that are told them."""
+    def load(self, wires: Handed, trials: Trials, driven: np.ndarray | None = None, group: np.ndarray | None = None) -> None:
+        """Begin with other trials, as many and as long ones, and weights, of Wires. ``driven``: (B, T, n) spikes, for kernels that are told them;
+        ``group``: (B,) of each trial, all in the first one without."""
         subject, k, state, io = self.subject, self.kernels, self.state, self.io
         self.wires = wires
         for values in (*state, io.y, io.counts, io.gsum, io.gout_sum, self.tel, *(rows for history in self.histories for rows in history.values)):
@@ -75,6 +76,7 @@ class Block:
         interleave(trials.x, io.x, k.LANES)
         interleave(subject.arithmetic.target_to_raw(trials.target), io.target, k.LANES)
         interleave(trials.duration, io.duration, k.LANES)
+        io.group[:self.size] = 0 if group is None else group
         if driven is not None:
             interleave(np.pad(driven.astype(np.uint8), ((0, 0), (0, 0), (0, -self.n % k.SIDE))), state.driven, k.LANES)
         if self.learn and subject.learning.rule == "shuffled_per_step":
@@ -119,7 +121,8 @@ class Block:
         return BlockTrials(
             x=x, x_words=x.view(WORDS[k.LANES_PER_WORD]), target=np.zeros(rule.window * topo.n_out * L, k.DT_Y), duration=np.zeros(L, k.DT_WIDE),
             tables=tables, y=np.zeros(rule.window * topo.n_out * L, k.DT_Y), counts=np.zeros(L * topo.n, np.int64),
-            gsum=np.zeros(subject.tables.wiring.size if self.learn else 0, total), gout_sum=np.zeros(topo.syn_out.size if self.learn else 0, total))
+            group=np.zeros(L, np.int64), gsum=np.zeros(self.groups * subject.tables.wiring.size if self.learn else 0, total),
+            gout_sum=np.zeros(self.groups * topo.syn_out.size if self.learn else 0, total))
 
     def _records(self, total: type[np.generic]) -> Records:
         topo, L, T, S = self.subject.network.topology, self.kernels.LANES, self.length, self.subject.learning.window
@@ -189,8 +192,8 @@ class Block:
         """Copies of what the trials gave."""
         K, B = self.subject.network.topology.n_out, self.size
         y = np.moveaxis(self.io.y.reshape(-1, K, self.kernels.LANES)[..., :B], -1, 0)
-        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts.reshape(-1, self.n)[:B].copy(), self.io.gsum.copy(),
-                       self.io.gout_sum.copy(), self.tel.copy(), self.record() if self.recording else None)
+        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts.reshape(-1, self.n)[:B].copy(),
+                       *(values.reshape(self.groups, -1).copy() for values in (self.io.gsum, self.io.gout_sum)), self.tel.copy(), self.record() if self.recording else None)
 
     def record(self) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""

@@ -20,12 +20,12 @@ from fxsim.model.telemetry import Counters
 from quant.spec import is_shipped
 
 from .block import Block, Outcome
-from .lane_order import group
+from .lane_order import group as register_lanes
 from .state import Handed, Subject, Tables, Wires
 from .variant import Variant
 
 TEMPLATE = Path(__file__).with_name("kernels.py")     # read as text, never imported
-FULL = group() or 16     # lanes that fill a register with words of 16 bits
+FULL = register_lanes() or 16     # lanes that fill a register with words of 16 bits
 # NARROW: registers hold twice as many words of 16 bits; FEW: for so few trials that their block would leave half of its lanes empty
 PLAIN = Variant(lanes=FULL)
 NARROW = Variant(lanes=FULL, together=2, chunk=16, unroll=8) if FULL == 32 else Variant(lanes=FULL, together=4)
@@ -94,8 +94,10 @@ class CpuEngine:
         return ThreadPoolExecutor(self.threads, "fxsim")
 
     def run(self, weights: dict[str, np.ndarray], trials: Trials, learn: bool = True,
-            telemetry: bool = False, record: bool = False, driven: np.ndarray | None = None) -> Result:
-        """``driven``: (B, T, n) spikes that neurons have in place of their own, see :meth:`fxsim.engine.oracle.oracle.Oracle.run`."""
+            telemetry: bool = False, record: bool = False, driven: np.ndarray | None = None, group: np.ndarray | None = None) -> Result:
+        """driven      (B, T, n) spikes that neurons have in place of their own, see :meth:`fxsim.engine.oracle.oracle.Oracle.run`
+        group       (B,) of each trial, from 0 on: gradients are (groups, n_syn) then, summed over the trials of each
+        """
         require_steps(trials, self.arithmetic.steps)
         variant, told = WATCHING if record or telemetry else self.variant(trials.size), driven is not None
         if not variant.general:
@@ -103,15 +105,16 @@ class CpuEngine:
         kernels = self.module(variant)
         wires = self.wires(kernels, weights)
         places = [slice(start, start + variant.lanes) for start in range(0, trials.size, variant.lanes)]
+        groups = 1 if group is None else int(group.max()) + 1
 
         def run(place: slice, threads: int = 1) -> Outcome:
             part = trials.take(place)
-            spare = self._blocks.setdefault((variant, part.size, part.steps, learn, told), [])
+            spare = self._blocks.setdefault((variant, part.size, part.steps, learn, told, groups), [])
             try:
                 block = spare.pop()
             except IndexError:
-                block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record, told)
-            block.load(wires, part, None if driven is None else driven[place])
+                block = Block(self.subject, kernels, self.given(variant), part.size, part.steps, learn, record, told, groups)
+            block.load(wires, part, None if driven is None else driven[place], None if group is None else group[place])
             if threads > 1:
                 block.run_shared(self._pool, threads)
             else:
@@ -128,7 +131,7 @@ class CpuEngine:
             outcomes = [run(place) for place in places]
         else:
             outcomes = list(self._pool.map(run, places))
-        return self._collect(outcomes, learn, telemetry)
+        return self._collect(outcomes, learn, telemetry, group is None)
 
     def wires(self, kernels: ModuleType, weights: dict[str, np.ndarray]) -> Handed:
         """The network and its stored weights in the layout of these kernels, Wires."""
@@ -156,14 +159,14 @@ class CpuEngine:
                      leaks=np.array([co.leak_membrane, co.leak_adaptation, co.leak_readout], kernels.DT_WIDE),
                      line=tables.wiring.line.astype(np.int64), place_ptr=tables.places(kernels.TOGETHER))
 
-    def _collect(self, outcomes: list[Outcome], learn: bool, telemetry: bool) -> Result:
+    def _collect(self, outcomes: list[Outcome], learn: bool, telemetry: bool, whole: bool) -> Result:
         readouts, counts, sums, sums_out, tables, records = zip(*outcomes)
         gradients = None
         if learn:       # block order is fixed, so float sums do not depend on threads either
             total, total_out = np.sum(sums, axis=0), np.sum(sums_out, axis=0)
             out = np.empty_like(total_out)
-            out[self.tables.out["out"][2]] = total_out
-            gradients = {**self.tables.wiring.split(total), "out": out}
+            out[:, self.tables.out["out"][2]] = total_out
+            gradients = {layer: g[0] if whole else g for layer, g in {**self.tables.wiring.split(total), "out": out}.items()}
         counters = Counters.total(tables, self.arithmetic.spec).report() if telemetry else None
         recorded = {name: np.concatenate([part[name] for part in records], 1) for name in records[0]} if records[0] else None
         return Result(np.concatenate(readouts), np.concatenate(counts), gradients, counters, recorded)

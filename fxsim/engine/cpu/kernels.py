@@ -487,7 +487,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
 # ---- trials ----------------------------------------------------------------------------------------------------------
 @common
 def finish(T, lanes, learn, rate_target, rate_gain, net, s, io, rec, tel):
-    """End of the trials: the regularisation joins the gradients; sums over the first `lanes` lanes are added to io.gsum, io.gout_sum."""
+    """End of the trials: the regularisation joins the gradients; those of the first `lanes` lanes are added to io.gsum, io.gout_sum of their group."""
     n = net.n
     for j in range(n):
         for l in range(LANES):
@@ -507,12 +507,12 @@ def finish(T, lanes, learn, rate_target, rate_gain, net, s, io, rec, tel):
             key = counter_gradient_rate(step_gradient_rate(T), e)
             for l in range(lanes):
                 g = gradient_rate(s.G[o + l], s.rate[l], s.S[o + l], bits_gradient_rate(s.stream[l], key))
-                io.gsum[e] += g
+                io.gsum[io.group[l] * net.n_syn + e] += g
                 if WATCHED and recording(rec):
                     rec.g[e * LANES + l] = g
     for e in range(net.n_syn_out):
         for l in range(lanes):
-            io.gout_sum[e] += s.gout[e * LANES + l]
+            io.gout_sum[io.group[l] * net.n_syn_out + e] += s.gout[e * LANES + l]
 
 
 @compiled

@@ -155,7 +155,8 @@ class Trials(NamedTuple):
     tables: np.ndarray          # (cells, 9) where the cells of neighbourhoods begin, or (S, cells, 9, L) for those of each step and trial, flat
     y: np.ndarray               # (S K L,)
     counts: np.ndarray          # (L n,)
-    gsum: np.ndarray            # (n_syn,) gradients, summed over the block's trials
+    group: np.ndarray           # (L,) where the trial's gradients are added
+    gsum: np.ndarray            # (groups n_syn,) gradients, summed over the block's trials of each group
     gout_sum: np.ndarray
 
 

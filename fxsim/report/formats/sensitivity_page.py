@@ -12,7 +12,7 @@ from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
 from fxsim.study.formats.noise import CALM
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
-from fxsim.study.formats.sensitivity import KIND, WAYS, needed
+from fxsim.study.formats.sensitivity import GOALS, KIND, WAYS, needed
 from fxsim.training.alignment.rows import ALL
 from quant.quantities import INDEX
 from quant.rounding import ROUNDINGS
@@ -25,7 +25,6 @@ from .alignment_page import LAYER_NAMES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GOALS = (0.99, 0.95, 0.9)
 MARKS = dict(zip(ROUNDINGS, "v<sod"))
 HEADINGS = {"run": "As the networks run", "driven": "Driven by the float64 network's spikes"}
 

@@ -15,7 +15,7 @@ from fxsim.files.writing import make_directory, write_csv, write_npz
 from fxsim.model.network import LAYERS
 from fxsim.tasks import make_task
 from fxsim.training.alignment import measures
-from fxsim.training.alignment.gradients import TWIN, Gradient, Gradients
+from fxsim.training.alignment.gradients import TWIN, Gradient, Gradients, Groups
 from fxsim.training.alignment.rows import ALL, layer_of
 from fxsim.training.initial import network_of, weighted
 from fxsim.training.loop import Training
@@ -106,7 +106,7 @@ def held_against_twin(config: Config, kept: Path, trials: int, ways: Sequence[st
     kept, trials    see :class:`Unit`, ``weights`` and ``trials``
     """
     network, task, rule = network_of(config), make_task(config), config.learning.rule
-    batch = [task.training_trials(config.updates).take(slice(0, trials))]
+    batch = [Groups.of(task.training_trials(config.updates).take(slice(0, trials)), 1)]
     twins = Gradients(config, network, {}, task.steps)
     with Archive(kept) as archive:
         weights = {moment: weighted(archive, network, moment).weights for moment in MOMENTS}

@@ -4,6 +4,7 @@
     DIR/weights/            weights at the start, the middle and the end of each float32 training, RULE-sSEED.npz
     DIR/points/             a table for each training and quantity, which an interrupted sensitivity does not repeat
     DIR/sensitivity.csv     all of them: fxsim.study.formats.points.COLUMNS
+    DIR/needed.csv          what they come to: NEEDED, the fewest bits of each quantity and rounding for each of GOALS
     DIR/manifest.json       where, and how many seconds of a processor a point took
 
 A point is one format at one moment, in one way: as the network runs, or driven by its twin's spikes (fxsim.training.alignment.rows).
@@ -20,7 +21,7 @@ import pandas as pd
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.files.ownership import claim_directory
-from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_json
+from fxsim.files.writing import make_directory, only_user, read_csv_text, write_atomic, write_csv, write_json
 from fxsim.training.alignment.rows import ALL
 from fxsim.training.interrupts import interruptible
 from fxsim.training.processes import in_turns, processes
@@ -37,7 +38,9 @@ from .noise import beyond, calm, cosine_of
 from .points import BASE, COLUMNS, Unit, measure, quantities_of, train
 
 FLOAT = "float32"
-FILES, KIND = ("asked.yaml", "weights", "points", "sensitivity.csv", "manifest.json"), "sensitivity"
+FILES, KIND = ("asked.yaml", "weights", "points", "sensitivity.csv", "needed.csv", "manifest.json"), "sensitivity"
+GOALS = (0.99, 0.95, 0.9)       # cosines
+NEEDED = ("rule", "way", "goal", "quantity", "rounding", "word_bits")
 WAYS = ("run", "driven")
 TRIALS = "trials"       # of a point, in asked.yaml
 
@@ -81,6 +84,7 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         found = pd.concat([table for table in tables if len(table)], ignore_index=True)[list(COLUMNS)]
         header = ",".join(COLUMNS) + "\n"
         write_atomic(out / "sensitivity.csv", (header + "".join(read_csv_text(unit.path).partition("\n")[2] for unit in units)).encode())
+        write_csv(out / "needed.csv", NEEDED, [row for way in ways for goal in GOALS for row in _said(needed(found, goal, way), way, goal)])
         seconds = found.loc[found["layer"] == ALL, "seconds"].dropna()
         write_json(out / "manifest.json", {KIND: config.name, "task": config.task.name, "base": base.name, "rules": [*rules], "seeds": [*seeds],
                                            "updates": config.updates, "batch_size": config.batch_size, TRIALS: trials or config.batch_size, "points": len(seconds),
@@ -136,3 +140,8 @@ def needed(table: pd.DataFrame, goal: float, way: str) -> pd.DataFrame:
             enough = tried.map(cosine_of).ge(goal).cummin()
             found.append({"rule": rule, "quantity": quantity, "rounding": rounding, "word_bits": tried.index[enough].min() if enough.any() else np.nan})
     return pd.DataFrame(found, columns=["rule", "quantity", "rounding", "word_bits"])
+
+
+def _said(bits: pd.DataFrame, way: str, goal: float) -> list[dict[str, Any]]:
+    """Rows of NEEDED; without a number where the longest word is not enough."""
+    return [{**row, "way": way, "goal": goal, "word_bits": None if np.isnan(row["word_bits"]) else int(row["word_bits"])} for row in bits.to_dict("records")]

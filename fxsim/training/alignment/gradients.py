@@ -1,7 +1,7 @@
 """Gradients of one network by any rule in any precision, at the same weights and on the same trials."""
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Mapping, Sequence, TypeGuard
 
@@ -22,7 +22,26 @@ if TYPE_CHECKING:
     from fxsim.engine.oracle.oracle import Oracle
 
 TWIN = "float64"
+RECORDED = 8        # trials at a time: a record has every state variable
 Gradient = dict[str, np.ndarray]        # layer -> (groups, n_syn), model units: the mean over groups is the mean gradient
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Trials, and how many of them, one after the other, are in each group."""
+
+    trials: Trials
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, trials: Trials, groups: int) -> Groups:
+        """In so many groups, or one by one where there are fewer trials; sizes differ by one at most."""
+        return cls(trials, tuple(len(part) for part in np.array_split(np.arange(trials.size), min(groups, trials.size))))
+
+    def parts(self) -> list[Trials]:
+        """Each group's trials."""
+        ends = np.cumsum(self.sizes)
+        return [self.trials.take(slice(end - size, end)) for size, end in zip(self.sizes, ends)]
 
 
 class Gradients:
@@ -36,30 +55,30 @@ class Gradients:
         self.precisions: dict[str, str | PrecisionSpec] = {TWIN: TWIN, **precisions}
         self._engines: dict[tuple[str, str, str], tuple[Engine, Arithmetic]] = {}       # rule, precision, kind of engine
 
-    def of(self, rule: str, precision: str, weights: Mapping[str, np.ndarray], groups: Sequence[Trials],
+    def of(self, rule: str, precision: str, weights: Mapping[str, np.ndarray], batches: Sequence[Groups],
            spikes: Sequence[np.ndarray] | None = None) -> Gradient:
         """By a rule in a precision.
 
         weights     layer -> (n_syn,) model units; formats round them
-        spikes      of each group, (B, T, n): neurons spike as these say, not as their own potentials do
+        spikes      of each batch, (B, T, n): neurons spike as these say, not as their own potentials do
         """
         engine, arithmetic = self._engine(rule, precision, spikes is not None)
-        stored, share = arithmetic.weights_to_raw(dict(weights)), len(groups) / sum(part.size for part in groups)
-        found = []
-        for i, part in enumerate(groups):
-            if spikes is None:
-                result = engine.run(stored, part)
-            else:
-                assert _takes_spikes(engine)
-                result = engine.run(stored, part, driven=spikes[i])
-            found.append(arithmetic.gradient_to_model({layer: g * share for layer, g in given(result.gradients).items()}, 1))
-        return {layer: np.stack([gradient[layer] for gradient in found]) for layer in LAYERS}
+        stored, found = arithmetic.weights_to_raw(dict(weights)), list[Gradient]()
+        share = sum(len(batch.sizes) for batch in batches) / sum(batch.trials.size for batch in batches)
+        for i, batch in enumerate(batches):
+            raw = _gradients(engine, stored, batch, None if spikes is None else spikes[i])
+            found.append(arithmetic.gradient_to_model({layer: g * share for layer, g in raw.items()}, 1))
+        return {layer: np.concatenate([gradient[layer] for gradient in found]) for layer in LAYERS}
 
-    def spikes(self, weights: Mapping[str, np.ndarray], groups: Sequence[Trials]) -> list[np.ndarray]:
-        """What the float64 twin's neurons do, (B, T, n) of each group."""
+    def spikes(self, weights: Mapping[str, np.ndarray], batches: Sequence[Groups]) -> list[np.ndarray]:
+        """What the float64 twin's neurons do, (B, T, n) of each batch."""
         engine, arithmetic = self._engine("eprop", TWIN, False)
-        stored = arithmetic.weights_to_raw(dict(weights))
-        return [given(engine.run(stored, part, learn=False, record=True).record)["z"].swapaxes(0, 1) != 0 for part in groups]
+        stored, found = arithmetic.weights_to_raw(dict(weights)), []
+        for trials in (batch.trials for batch in batches):
+            parts = [trials.take(slice(start, start + RECORDED)) for start in range(0, trials.size, RECORDED)]
+            records = [given(engine.run(stored, part, learn=False, record=True).record) for part in parts]
+            found.append(np.concatenate([record["z"].swapaxes(0, 1) != 0 for record in records]))
+        return found
 
     @cached_property
     def _directions(self) -> dict[str, np.ndarray]:
@@ -81,6 +100,24 @@ class Gradients:
             config, learning = self.config.model_copy(update={"engine": engine}), replace(learning_of(self.config), rule=rule)
             self._engines[key] = simulator(config, self.network, learning, self.precisions[precision], self.steps)
         return self._engines[key]
+
+
+def _gradients(engine: Engine, stored: dict[str, np.ndarray], batch: Groups, spikes: np.ndarray | None) -> Gradient:
+    """layer -> (groups, n_syn) stored gradients, summed over the trials of each group."""
+    from fxsim.engine.cpu.engine import CpuEngine
+    if isinstance(engine, CpuEngine):       # all at once: it sums group by group
+        group = np.repeat(np.arange(len(batch.sizes)), batch.sizes)
+        return given(engine.run(stored, batch.trials, driven=spikes, group=group).gradients)
+    found, start = list[Gradient](), 0
+    for part in batch.parts():
+        if spikes is None:
+            result = engine.run(stored, part)
+        else:
+            assert _takes_spikes(engine)
+            result = engine.run(stored, part, driven=spikes[start:start + part.size])
+        found.append(given(result.gradients))
+        start += part.size
+    return {layer: np.stack([gradient[layer] for gradient in found]) for layer in LAYERS}
 
 
 def _takes_spikes(engine: Engine) -> TypeGuard[CpuEngine | Oracle]:

@@ -18,7 +18,7 @@ from fxsim.config.evaluation import AlignmentConfig
 from fxsim.model.network import LAYERS, Trials
 
 from . import measures
-from .gradients import TWIN, Gradient, Gradients
+from .gradients import TWIN, Gradient, Gradients, Groups
 
 KEYS = ("iteration", "gradient", "numbers", "reference", "way", "batches", "layer")
 COLUMNS = (*KEYS, *measures.COLUMNS, "norm")
@@ -34,38 +34,33 @@ def align(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, np
     """
     rows = []
     for count in asked.batches:
-        groups = [part for i in range(count) for part in grouped(batch(iteration + i), -(-GROUPS // count))]
-        for keys, a, b in _pairs(gradients, asked, weights, groups):
+        batches = [Groups.of(batch(iteration + i), -(-GROUPS // count)) for i in range(count)]
+        for keys, a, b in _pairs(gradients, asked, weights, batches):
             for layer in (*LAYERS, ALL):
                 rows.append({**dict(zip(KEYS, (iteration, *keys, count, layer))), **measures.compared(layer_of(a, layer), layer_of(b, layer)),
                              "norm": float(np.linalg.norm(layer_of(a, layer).mean(0)))})
     return rows
 
 
-def grouped(trials: Trials, groups: int) -> list[Trials]:
-    """The trials in so many groups, or one by one where there are fewer; sizes differ by one at most."""
-    return [trials.take(part) for part in np.array_split(np.arange(trials.size), min(groups, trials.size))]
-
-
-def _pairs(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, np.ndarray], groups: list[Trials]
+def _pairs(gradients: Gradients, asked: AlignmentConfig, weights: Mapping[str, np.ndarray], batches: list[Groups]
            ) -> Iterator[tuple[tuple[str, str, str, str], Gradient, Gradient]]:
     """(gradient, numbers, reference, way), a gradient, and what it is held against."""
-    bptt = gradients.of("bptt", TWIN, weights, groups)
+    bptt = gradients.of("bptt", TWIN, weights, batches)
     others = [name for name in gradients.precisions if name != TWIN]
-    spikes = gradients.spikes(weights, groups) if asked.driven and others else []
+    spikes = gradients.spikes(weights, batches) if asked.driven and others else []
     for rule in asked.rules:
-        twin = bptt if rule == "bptt" else gradients.of(rule, TWIN, weights, groups)
+        twin = bptt if rule == "bptt" else gradients.of(rule, TWIN, weights, batches)
         if rule != "bptt":
             yield (rule, TWIN, "bptt", "run"), twin, bptt
         if asked.floor:
-            yield (rule, TWIN, "twin", "floor"), gradients.of(rule, TWIN, gradients.moved(weights, asked.floor), groups), twin
+            yield (rule, TWIN, "twin", "floor"), gradients.of(rule, TWIN, gradients.moved(weights, asked.floor), batches), twin
         for precision in others:
-            found = gradients.of(rule, precision, weights, groups)
+            found = gradients.of(rule, precision, weights, batches)
             yield (rule, precision, "twin", "run"), found, twin
             if rule != "bptt":
                 yield (rule, precision, "bptt", "run"), found, bptt
                 if asked.driven:
-                    yield (rule, precision, "twin", "driven"), gradients.of(rule, precision, weights, groups, spikes), twin
+                    yield (rule, precision, "twin", "driven"), gradients.of(rule, precision, weights, batches, spikes), twin
 
 
 def layer_of(gradient: Gradient, layer: str) -> np.ndarray:

@@ -8,13 +8,13 @@ from click.testing import CliRunner
 
 from fxsim.cli.main import main
 from fxsim.errors import InputError
-from fxsim.report.formats.sensitivity_page import GOALS, MARKS
+from fxsim.report.formats.sensitivity_page import MARKS
 from fxsim.study.formats.points import COLUMNS, MOMENTS, Unit, quantities_of, train
-from fxsim.study.formats.sensitivity import needed, sensitivity
+from fxsim.study.formats.sensitivity import GOALS, NEEDED, needed, sensitivity
 from fxsim.study.jobs import Workers
-from fxsim.training.alignment.gradients import TWIN, Gradients
+from fxsim.training.alignment.gradients import TWIN, Gradients, Groups
 from fxsim.training.alignment.measures import compared
-from fxsim.training.alignment.rows import grouped, layer_of
+from fxsim.training.alignment.rows import layer_of
 from fxsim.training.loop import Training
 from quant import load_spec
 from quant.rounding import ROUNDINGS
@@ -40,7 +40,7 @@ def test_points_are_gradients_of_one_changed_format(measured):
     config = quick(*LOUD).changed({"precision": "float32", "learning.rule": "eprop", "seed": 3})
     training = Training(config)
     training.run()
-    weights, groups = training.arithmetic.weights_to_model(training.optimizer.weights), grouped(training.task.training_trials(3), 8)
+    weights, groups = training.arithmetic.weights_to_model(training.optimizer.weights), [Groups.of(training.task.training_trials(3), 1)]
     spec = load_spec("q24").changed({"trace": {"word_bits": 3, "rounding": "floor"}})
     gradients = Gradients(config, training.network, {"changed": spec}, training.task.steps)
     for way, spikes in (("run", None), ("driven", gradients.spikes(weights, groups))):
@@ -105,6 +105,10 @@ def test_the_command_leaves_a_page(tmp_path):
     assert result.exit_code == 0, result.output
     table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     assert table.query("quantity == 'readout' and word_bits == 2")["cosine"].isna().all() and table.query("quantity == 'modulator'")["cosine"].notna().all()
+    told = pd.read_csv(tmp_path / "out" / "needed.csv")
+    assert list(told.columns) == list(NEEDED) and set(told["goal"]) == set(GOALS) and set(told["quantity"]) == {"modulator", "readout"}
+    for goal, rows in told.groupby("goal"):
+        pd.testing.assert_frame_equal(rows[["rule", "quantity", "rounding", "word_bits"]].reset_index(drop=True), needed(table, goal, "driven"), check_dtype=False)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "modulator" in page and "data:image/png" in page and all(f"<th>{goal}</th>" in page for goal in GOALS) and set(MARKS) == set(ROUNDINGS)
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["points"] == 21

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import fxsim
 from fxsim.cli.main import main
 from fxsim.config.evaluation import AlignmentConfig
+from fxsim.engine.cpu.engine import CpuEngine
 from fxsim.engine.oracle.oracle import Oracle
 from fxsim.errors import InputError
 from fxsim.model.arithmetic import make_arithmetic
@@ -19,11 +20,12 @@ from fxsim.model.topology import learning_of
 from fxsim.report.build import build_report
 from fxsim.study.comparison import compare
 from fxsim.tasks import make_task
-from fxsim.training.alignment.gradients import TWIN, Gradients
-from fxsim.training.alignment.rows import COLUMNS, align, grouped
+from fxsim.training.alignment.gradients import TWIN, Gradients, Groups
+from fxsim.training.alignment.rows import COLUMNS, align
 from fxsim.training.initial import network_of
 from fxsim.training.interrupts import Interrupted
 from fxsim.training.loop import ALIGNMENT_COLUMNS, Training
+from fxsim.verify.random_case import arithmetic_for, cut, random_case
 from quant import load_spec
 
 from checkpointed import quick, raising, same_runs
@@ -47,32 +49,53 @@ def row(rows, *keys, batches=1):
     return found
 
 
-def test_groups_add_up_to_the_gradient_of_the_batch():
-    config, network, gradients, batch = subject("q16")
-    groups = grouped(batch(0), 4)
-    assert [part.size for part in groups] == [2, 2, 1, 1] and len(grouped(batch(0), 99)) == 6
+@pytest.mark.parametrize("engine", ["oracle", "cpu"])
+def test_groups_add_up_to_the_gradient_of_the_batch(engine):
+    config, network, _, batch = subject()
+    gradients = Gradients(config.changed({"engine": engine}), network, {"q16": load_spec("q16")}, batch(0).steps)
+    groups = Groups.of(batch(0), 4)
+    assert groups.sizes == (2, 2, 1, 1) == tuple(part.size for part in groups.parts()) and len(Groups.of(batch(0), 99).sizes) == 6
     arithmetic = make_arithmetic("q16", network, learning_of(config), batch(0).steps, config.seed)
-    oracle = Oracle(network, learning_of(config), arithmetic, config.seed)
-    whole = arithmetic.gradient_to_model(oracle.run(arithmetic.weights_to_raw(network.weights), batch(0)).gradients, 6)
-    found = gradients.of("diffusion", "q16", network.weights, groups)
+    oracle, weights = Oracle(network, learning_of(config), arithmetic, config.seed), arithmetic.weights_to_raw(network.weights)
+    whole = arithmetic.gradient_to_model(oracle.run(weights, batch(0)).gradients, 6)
+    found = gradients.of("diffusion", "q16", network.weights, [groups])
     for layer in LAYERS:
         assert found[layer].shape == (4, whole[layer].size) and whole[layer].any()
         np.testing.assert_allclose(found[layer].mean(0), whole[layer], rtol=1e-12, atol=1e-15)
+        for one, part in zip(found[layer], groups.parts()):
+            expected = arithmetic.gradient_to_model({layer: oracle.run(weights, part).gradients[layer] * (4 / 6)}, 1)[layer]
+            np.testing.assert_allclose(one, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_the_engine_sums_groups_that_lie_across_its_blocks():
+    """Groups in any order, of more trials than a block has lanes."""
+    case = random_case(np.random.default_rng(4), "diffusion")
+    case = cut(case, 5, 12)
+    trials = case.trials.take(np.arange(41) % case.trials.size)
+    arithmetic = arithmetic_for(case, load_spec("q16"))
+    weights, group = arithmetic.weights_to_raw(case.network.weights), np.random.default_rng(1).integers(0, 3, 41)
+    oracle, engine = Oracle(case.network, case.learning, arithmetic, case.seed), CpuEngine(case.network, case.learning, arithmetic, case.seed, 2)
+    found, silent = engine.run(weights, trials, group=group).gradients, engine.run(weights, trials, learn=False, group=group)
+    whole = engine.run(weights, trials).gradients
+    for layer in LAYERS:
+        expected = [oracle.run(weights, trials.take(np.flatnonzero(group == g))).gradients[layer] for g in range(3)]
+        assert np.array_equal(found[layer], expected) and np.array_equal(whole[layer], np.sum(expected, 0)) and whole[layer].any()
+    assert silent.gradients is None
 
 
 def test_driven_gradients_are_those_of_a_network_that_spikes_as_its_twin_does():
     config, network, gradients, batch = subject("w4s8")
-    groups = grouped(batch(0), 2)
-    spikes = gradients.spikes(network.weights, groups)
-    assert [s.shape for s in spikes] == [(3, batch(0).steps, 12)] * 2 and spikes[0].any()
+    groups = Groups.of(batch(0), 2)
+    (spikes,) = gradients.spikes(network.weights, [groups])
+    assert spikes.shape == (6, batch(0).steps, 12) and spikes.any()
     arithmetic = make_arithmetic("w4s8", network, learning_of(config), batch(0).steps, config.seed)
     weights, oracle = arithmetic.weights_to_raw(network.weights), Oracle(network, learning_of(config), arithmetic, config.seed)
-    found = gradients.of("diffusion", "w4s8", network.weights, groups, spikes)
-    for part, own, i in zip(groups, spikes, range(2)):
+    found = gradients.of("diffusion", "w4s8", network.weights, [groups], [spikes])
+    for part, own, i in zip(groups.parts(), (spikes[:3], spikes[3:]), range(2)):
         expected = arithmetic.gradient_to_model(oracle.run(weights, part, driven=own).gradients, part.size)
         for layer in LAYERS:
             np.testing.assert_allclose(found[layer][i], expected[layer], rtol=1e-12, atol=1e-15)
-    assert any((found[layer] != gradients.of("diffusion", "w4s8", network.weights, groups)[layer]).any() for layer in LAYERS)
+    assert any((found[layer] != gradients.of("diffusion", "w4s8", network.weights, [groups])[layer]).any() for layer in LAYERS)
 
 
 def test_what_is_held_against_what():
