@@ -90,7 +90,8 @@ def read_comparison(directory: Path, published: Path | None = None) -> Compariso
     tables = read_published(published, list(dict.fromkeys(curves["task"]))) if published else {}
     shown = _chosen(directory / "runs", curves)
     aligned = read_table(directory / ALIGNMENT, ALIGNMENT_COLUMNS) if (directory / ALIGNMENT).exists() else None
-    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, {key: read_snapshot(path) for key, path in shown.items()}, tables,
+    snapshots = {key: read_snapshot(path) for key, path in shown.items()}
+    return Comparison(read_manifest(directory / "manifest.json"), curves, telemetry, snapshots, tables,
                       _networks(shown), aligned)
 
 

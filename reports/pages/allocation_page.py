@@ -9,7 +9,7 @@ from typing import Any, Iterator
 import numpy as np
 import pandas as pd
 
-from fxsim.study.formats.noise import noise_of
+from fxsim.study.formats.noise import cosine_of, noise_of
 from fxsim.study.formats.points import MOMENTS
 from fxsim.study.statistics.outcome import Mean, crossing, mean_of
 
@@ -39,7 +39,10 @@ def fronts() -> list[str]:
 
 @cache
 def uniform() -> pd.DataFrame:
-    return pd.read_csv(FOLDER / "uniform.csv")
+    """Of each rule, seed, word length and moment the noise of the layer that loses most, and its cosine."""
+    table = pd.read_csv(FOLDER / "uniform.csv").dropna()        # a layer without a gradient loses nothing
+    worst = table.assign(noise=noise_of(table["cosine"])).groupby(["rule", "seed", "word_bits", "moment"])["noise"].max().reset_index()
+    return worst.assign(cosine=worst["noise"].map(cosine_of))
 
 
 def uniform_words() -> list[str]:
@@ -56,7 +59,7 @@ def needed(rule: str, moment: str) -> pd.Series:
     out = {}
     for seed, rows in table[(table["rule"] == rule) & (table["moment"] == moment)].groupby("seed"):
         rows = rows.sort_values("word_bits")
-        bits, quiet = rows["word_bits"].to_numpy(float), -np.log2(noise_of(rows["cosine"]).to_numpy())
+        bits, quiet = rows["word_bits"].to_numpy(float), -np.log2(rows["noise"].to_numpy())
         at = crossing(bits, quiet, -goal)
         slope = (bits[1] - bits[0]) / (quiet[1] - quiet[0])
         assert at.kind != "above"
@@ -96,7 +99,7 @@ def sentences() -> Iterator[str]:
     table = uniform()
     seeds, lengths = sorted(table["seed"].unique()), sorted(table["word_bits"].unique())
     yield f"after 0, {updates // 2} and {updates} updates, {len(seeds)} seeds, mean cosines with float64:"
-    steps = [np.diff(np.log2(noise_of(rows.sort_values("word_bits")["cosine"]).to_numpy())).mean() / np.diff(lengths).mean()
+    steps = [np.diff(np.log2(rows.sort_values("word_bits")["noise"].to_numpy())).mean() / np.diff(lengths).mean()
              for _, rows in table.groupby(["rule", "seed", "moment"])]
     yield f"A bit less makes {2 ** -np.mean(steps):.1f} times the noise."
     yield (f"Bits for a cosine of {GOAL}, diffusion minus e-prop, paired, mean and 95 % interval: "

@@ -192,8 +192,9 @@ class Block:
         """Copies of what the trials gave."""
         K, B = self.subject.network.topology.n_out, self.size
         y = np.moveaxis(self.io.y.reshape(-1, K, self.kernels.LANES)[..., :B], -1, 0)
-        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts.reshape(-1, self.n)[:B].copy(),
-                       *(values.reshape(self.groups, -1).copy() for values in (self.io.gsum, self.io.gout_sum)), self.tel.copy(), self.record() if self.recording else None)
+        sums, sums_out = (values.reshape(self.groups, -1).copy() for values in (self.io.gsum, self.io.gout_sum))
+        return Outcome(np.array(self.subject.arithmetic.to_scaled("readout", y)), self.io.counts.reshape(-1, self.n)[:B].copy(), sums, sums_out,
+                       self.tel.copy(), self.record() if self.recording else None)
 
     def record(self) -> dict[str, np.ndarray]:
         """name -> (steps, B, ...) stored values, as the oracle records them."""

@@ -96,6 +96,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
             for goal, bits in goals.items():
                 of = bits[(bits["quantity"] == quantity) & bits["word_bits"].notna()]
                 best, judged = of[of["word_bits"] == of["word_bits"].min()], (bits["quantity"] == quantity).any()
-                row[str(goal)] = f"{int(best['word_bits'].iloc[0])} ({', '.join(best['rounding'])})" if len(best) else "more" if judged else "not judged"
+                enough = f"{int(best['word_bits'].iloc[0])} ({', '.join(best['rounding'])})" if len(best) else "more"
+                row[str(goal)] = enough if judged else "not judged"
             found.append(row)
     return found

@@ -8,6 +8,7 @@ import numpy as np
 
 from fxsim.config import Config, load_config
 from fxsim.files.pictures import panels, save_picture, style
+from fxsim.model.topology import build_network
 from fxsim.report.figures import COLOURS, DASHES, LABELS, STYLE, title
 from fxsim.report.study_data import Sweep, done, evaluations, published_beside
 from fxsim.report.study_figures import seeds
@@ -54,7 +55,7 @@ def _trial(axes: list[Axes], config: Config, trained: dict[str, np.ndarray] | No
         network.set(xlim=(0, len(x)), yticks=[])
     else:
         x, wanted = trained["input"], trained["target"]
-        n, lif = trained["spikes"].shape[1], config.network.n_lif
+        n, lif = trained["spikes"].shape[1], int((build_network(config).constants.beta == 0).sum())
         _raster(network, trained["spikes"], {"LIF": (0, lif), **({"ALIF": (lif, n)} if lif < n else {})})
     names, steps, window = POPULATIONS[config.task.name], len(x), len(wanted)
     size = x.shape[1] // len(names)
@@ -103,7 +104,8 @@ def _curves(ax: Axes, sweep: Sweep, config: Config) -> set[int]:
             counts.add(len(runs))
         beside = published_beside(sweep, results[(results["block"] == rule) & (results["precision"] == "float32")], measure)
         if band := beside["band"]:
-            ax.fill_between(band["x"], band["lower"], band["upper"], color=COLOURS[i + 1], alpha=0.18, lw=0, zorder=-1, label=f"{title(rule)}, published quartiles")
+            ax.fill_between(band["x"], band["lower"], band["upper"], color=COLOURS[i + 1], alpha=0.18, lw=0, zorder=-1,
+                            label=f"{title(rule)}, published quartiles")
         if points := beside["points"]:
             updates, level, error = zip(*points)
             ax.errorbar(updates, level, error, fmt=marker, color=COLOURS[i + 1], mfc="white", ms=5, capsize=2, label=f"{title(rule)}, published")

@@ -25,7 +25,8 @@ class Option:
 
 
 def noises(table: pd.DataFrame, calm: pd.DataFrame, roundings: Sequence[str]) -> pd.DataFrame:
-    """COLUMNS of each quantity, word length and rounding: mean over seeds, the worst of layers, moments and ways. ``calm``: see fxsim.study.formats.noise."""
+    """COLUMNS of each quantity, word length and rounding: mean over seeds, the worst of layers, moments and ways. ``calm``: see
+    fxsim.study.formats.noise."""
     rows = beyond(table[(table["quantity"] != BASE) & table["rounding"].isin(roundings)], calm)
     means = rows.assign(word_bits=rows["word_bits"].astype(int)).groupby([*COLUMNS[:3], "way", "moment", "layer"], sort=False)["noise"].mean()
     return means.groupby(list(COLUMNS[:3]), sort=False).max().reset_index()

@@ -86,9 +86,10 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         write_atomic(out / "sensitivity.csv", (header + "".join(read_csv_text(unit.path).partition("\n")[2] for unit in units)).encode())
         write_csv(out / "needed.csv", NEEDED, [row for way in ways for goal in GOALS for row in _said(needed(found, goal, way), way, goal)])
         seconds = found.loc[found["layer"] == ALL, "seconds"].dropna()
-        write_json(out / "manifest.json", {KIND: config.name, "task": config.task.name, "base": base.name, "rules": [*rules], "seeds": [*seeds],
-                                           "updates": config.updates, "batch_size": config.batch_size, TRIALS: trials or config.batch_size, "points": len(seconds),
-                                           "seconds_a_point": round(float(seconds.mean()), 4), **provenance()})
+        write_json(out / "manifest.json", {
+            KIND: config.name, "task": config.task.name, "base": base.name, "rules": [*rules], "seeds": [*seeds], "updates": config.updates,
+            "batch_size": config.batch_size, TRIALS: trials or config.batch_size, "points": len(seconds),
+            "seconds_a_point": round(float(seconds.mean()), 4), **provenance()})
     return found
 
 
@@ -138,10 +139,12 @@ def needed(table: pd.DataFrame, goal: float, way: str) -> pd.DataFrame:
         for (quantity, rounding), values in means.groupby(["quantity", "rounding"], sort=False):
             tried = values.groupby("word_bits").max().sort_index(ascending=False)
             enough = tried.map(cosine_of).ge(goal).cummin()
-            found.append({"rule": rule, "quantity": quantity, "rounding": rounding, "word_bits": tried.index[enough].min() if enough.any() else np.nan})
+            fewest = tried.index[enough].min() if enough.any() else np.nan
+            found.append({"rule": rule, "quantity": quantity, "rounding": rounding, "word_bits": fewest})
     return pd.DataFrame(found, columns=["rule", "quantity", "rounding", "word_bits"])
 
 
 def _said(bits: pd.DataFrame, way: str, goal: float) -> list[dict[str, Any]]:
     """Rows of NEEDED; without a number where the longest word is not enough."""
-    return [{**row, "way": way, "goal": goal, "word_bits": None if np.isnan(row["word_bits"]) else int(row["word_bits"])} for row in bits.to_dict("records")]
+    return [{**row, "way": way, "goal": goal, "word_bits": None if np.isnan(row["word_bits"]) else int(row["word_bits"])}
+            for row in bits.to_dict("records")]
