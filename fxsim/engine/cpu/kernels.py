@@ -487,7 +487,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
 # ---- trials ----------------------------------------------------------------------------------------------------------
 @common
 def finish(T, lanes, learn, rate_target, rate_gain, net, s, io, rec, tel):
-    """End of the trials: the regularisation joins the gradients; those of the first `lanes` lanes are added to their group in io.gsum, io.gout_sum."""
+    """End of the trials: the regularisation joins the gradients; of the first `lanes` lanes are added to their group in io.gsum and gout_sum."""
     n = net.n
     for j in range(n):
         for l in range(LANES):

@@ -22,7 +22,7 @@ from fxsim.training.alignment.rows import ALL
 from .points import BASE
 
 CALM = 0.99
-"""Cosine that the base precision itself must have. Where it is too coarse, or spikes of a trained network flip at any change, nothing can be judged."""
+"""Cosine that the base precision itself must have. Where it is too coarse, or spikes flip at any change, no format can be judged."""
 WHERE = ["seed", "way", "moment", "layer"]
 
 
