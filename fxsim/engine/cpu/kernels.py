@@ -487,7 +487,7 @@ def eligibility_chunk(t0, window, first, taken, borders, room, net, s, h, rec, t
 # ---- trials ----------------------------------------------------------------------------------------------------------
 @common
 def finish(T, lanes, learn, rate_target, rate_gain, net, s, io, rec, tel):
-    """End of the trials: the regularisation joins the gradients; of the first `lanes` lanes are added to their group in io.gsum and gout_sum."""
+    """End of the trials: the regularisation joins the gradients, which are added to the sums of their group in the first `lanes` lanes."""
     n = net.n
     for j in range(n):
         for l in range(LANES):
