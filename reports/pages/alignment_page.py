@@ -1,6 +1,7 @@
 """reports/alignment/README.md: which measure of alignment ranks what training comes to, and where it fails."""
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,8 @@ from fxsim.report.figures import title
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.statistics.ranks import Ranking, ranking
 from fxsim.training.alignment.rows import ALL
+
+from quant.quantities import INDEX
 
 import heldout_page
 from heldout_page import said
@@ -64,12 +67,47 @@ def failures() -> list[str]:
     return markdown(rows)
 
 
-TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures, **heldout_page.TABLES}
+# ---- one quantity at a time, every word length and rounding ----------------------------------------------------------
+GOAL, WAY, RULES = 0.95, "driven", {"eprop": "e-prop", "diffusion": "diffusion"}
+COMPARED = {"floor": "floor", "nearest_even": "nearest", "stochastic": "stochastic"}
+
+
+@cache
+def bits(task: str) -> pd.DataFrame:
+    """Index quantity, columns (rule, rounding): the fewest bits for GOAL; infinite where the longest word is not enough, NaN where nothing was tried."""
+    rows = pd.read_csv(FOLDER / "sensitivity" / task / "needed.csv").query("way == @WAY and goal == @GOAL")
+    table = rows.fillna({"word_bits": float("inf")}).pivot(index="quantity", columns=["rule", "rounding"], values="word_bits")
+    return table.loc[sorted(table.index, key=lambda quantity: INDEX[quantity])]
+
+
+def needed_bits() -> list[str]:
+    table = bits("delayed_match")
+    rows = [["quantity", *(f"{rule}, {said}" for rule in RULES.values() for said in COMPARED.values())]]
+    for quantity, values in table.iterrows():
+        cells = [values.get((rule, rounding), float("nan")) for rule in RULES for rounding in COMPARED]
+        rows.append([title(str(quantity)), *("" if cell != cell else "more" if cell == float("inf") else f"{cell:.0f}" for cell in cells)])
+    return markdown(rows)
+
+
+def sensitivity_sentences() -> Iterator[str]:
+    table, manifest = bits("delayed_match"), json.loads((FOLDER / "sensitivity/delayed_match/manifest.json").read_text())
+    longest = max(int(n) for n in pd.read_csv(FOLDER / "sensitivity/delayed_match/needed.csv")["word_bits"].dropna())
+    yield (f"{manifest['points']} points of delayed match at the paper's size, {manifest['updates']} updates, {len(manifest['seeds'])} of 5 seeds, {manifest['seconds_a_point']:.2f} s of a core each")
+    yield f"for a cosine of {GOAL} in every layer (driven by the float64 network's spikes, at every moment at which q16 itself is calm)"
+    for rule, said in RULES.items():
+        of = table[rule].dropna(subset=["stochastic"]).replace(float("inf"), longest + 1)
+        saved = of["nearest_even"] - of["stochastic"]
+        yield (f"{said}: of {len(of)} quantities that may be rounded at random {int((saved > 0).sum())} need fewer bits so than to nearest, {int((saved < 0).sum())} more; "
+               f"floor needs more than to nearest in {int((of['floor'] > of['nearest_even']).sum())}, fewer in {int((of['floor'] < of['nearest_even']).sum())}.")
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures, "needed": needed_bits, **heldout_page.TABLES}
 
 
 # ---- what the text says ----------------------------------------------------------------------------------------------
 def sentences() -> Iterator[str]:
     yield from heldout_page.sentences()
+    yield from sensitivity_sentences()
     seen, ended = pairs()
     quantities = seen.index.get_level_values("quantity")
     yield "means of a run's tail; gradients of the same formats against float64's at the weights of a float32 training that never saw them (one seed, one batch of 32 trials,"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fxsim.config import load_config
+from fxsim.model.network import LAYERS as NETWORK_LAYERS
 from fxsim.report.study_data import done, read_sweep
 from fxsim.study.plan import plan
 from fxsim.study.statistics.outcome import LEVEL
@@ -24,7 +25,8 @@ FARTHEST = -1e9     # where a gradient is zero
 BLIND = 4           # bits of feedback that round it away
 MOMENTS = {0: "start", 200: "middle", 400: "end"}
 WAYS = {("run", 1): "as it runs, one batch", ("run", 8): "as it runs, mean of 8 batches", ("driven", 8): "driven, mean of 8 batches"}
-LAYERS = {ALL: "all weights", "in": "input", "rec": "recurrent"}
+LOWEST = "lowest"   # of the layers
+LAYERS = {ALL: "all weights", "in": "input", "rec": "recurrent", LOWEST: "the layer that agrees least"}
 MEASURES = {"cosine": "cosine", "signs": "equal signs"}
 
 
@@ -53,6 +55,8 @@ def largest_feedback() -> float:
 @cache
 def closeness(layer: str, way: str, batches: int, measure: str) -> pd.DataFrame:
     """Index draw, a column for each moment: larger is closer."""
+    if layer == LOWEST:
+        return pd.concat([closeness(one, way, batches, measure) for one in NETWORK_LAYERS]).groupby(level=0).min()
     table = read_store(FOLDER, "alignment")
     rows = table[(table["reference"] == "twin") & (table["layer"] == layer) & (table["way"] == way) & (table["batches"] == batches)]
     close = rows.assign(close=CLOSENESS[measure](rows[measure]).fillna(FARTHEST)).pivot_table(index="draw", columns="iteration", values="close")
@@ -96,7 +100,8 @@ def sentences() -> Iterator[str]:
     assert best[0].low > 0.3 and all(best[moment].high < 0.2 for moment in (200, 400))
     yield f"At the start the cosine of all weights ranks them, {said(best[0])} driven; later it does not, {best[200].spearman:.2f} and {best[400].spearman:.2f}."
     recurrent = [ranked("rec", "driven", 8, "cosine", moment).spearman for moment in (200, 400)]
-    yield f"Of the recurrent weights alone it does, {recurrent[0]:.2f} and {recurrent[1]:.2f}."
+    lowest = [ranked(LOWEST, "driven", 8, "cosine", moment).spearman for moment in MOMENTS]
+    yield f"Of the recurrent weights alone it does, {recurrent[0]:.2f} and {recurrent[1]:.2f}, and so does that of the layer that agrees least, {lowest[0]:.2f}, {lowest[1]:.2f} and {lowest[2]:.2f} at the three."
     signs = [ranked(ALL, "driven", 8, "signs", moment).spearman for moment in (200, 400)]
     yield f"Equal signs, which count every weight once, rank then, too: {signs[0]:.2f} and {signs[1]:.2f}."
     cosine = {layer: closeness(layer, "driven", 8, "cosine").loc[blind, 400].median() for layer in (ALL, "rec", "out")}
