@@ -8,9 +8,11 @@ from types import ModuleType
 from typing import Callable, Iterator
 
 import pandas as pd
+import yaml
 
 from fxsim.report.data import read_table
 from fxsim.report.figures import title
+from fxsim.study.formats.sensitivity import GOALS
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.statistics.ranks import Ranking, ranking
 from fxsim.training.alignment.rows import ALL
@@ -91,11 +93,17 @@ def needed_bits() -> list[str]:
 
 def sensitivity_sentences() -> Iterator[str]:
     table, manifest = bits("delayed_match"), json.loads((FOLDER / "sensitivity/delayed_match/manifest.json").read_text())
-    longest = max(int(n) for n in pd.read_csv(FOLDER / "sensitivity/delayed_match/needed.csv")["word_bits"].dropna())
     yield (f"{manifest['points']} points of delayed match at the paper's size, {manifest['updates']} updates, {len(manifest['seeds'])} of 5 seeds, {manifest['seconds_a_point']:.2f} s of a core each")
+    tried = yaml.safe_load((FOLDER / "sensitivity/delayed_match/asked.yaml").read_text())["bits"]
+    assert [*tried] == [*range(min(tried), max(tried) + 1)]
+    yield f"One quantity at a time in every word length ({min(tried)} to {max(tried)}) and all five roundings"
+    yield f"pictures for cosines of {GOALS[0]}, {GOALS[1]} and {GOALS[2]}, driven"
+    small = table.loc["adaptation_eligibility"]
+    assert {small[rule, "nearest_even"] for rule in RULES} == {2} and len({small[rule, "stochastic"] for rule in RULES}) == 1
+    yield f"are enough at this cosine, and stochastic rounding needs {small['eprop', 'stochastic']:.0f}: a small part"
     yield f"for a cosine of {GOAL} in every layer (driven by the float64 network's spikes, at every moment at which q16 itself is calm)"
     for rule, said in RULES.items():
-        of = table[rule].dropna(subset=["stochastic"]).replace(float("inf"), longest + 1)
+        of = table[rule].dropna(subset=["stochastic"]).replace(float("inf"), max(tried) + 1)
         saved = of["nearest_even"] - of["stochastic"]
         yield (f"{said}: of {len(of)} quantities that may be rounded at random {int((saved > 0).sum())} need fewer bits so than to nearest, {int((saved < 0).sum())} more; "
                f"floor needs more than to nearest in {int((of['floor'] > of['nearest_even']).sum())}, fewer in {int((of['floor'] < of['nearest_even']).sum())}.")

@@ -18,6 +18,7 @@ from measured_pages import markdown
 FOLDER = Path(__file__).parents[1] / "precision/allocation"
 RULES = {"diffusion": "diffusion", "eprop": "e-prop"}
 GOAL = 0.9      # cosine
+NOTHING_LEFT = 2.0**20      # noise where words have left nothing of a gradient
 
 
 @cache
@@ -40,8 +41,9 @@ def fronts() -> list[str]:
 @cache
 def uniform() -> pd.DataFrame:
     """Of each rule, seed, word length and moment the noise of the layer that loses most, and its cosine."""
-    table = pd.read_csv(FOLDER / "uniform.csv").dropna()        # a layer without a gradient loses nothing
-    worst = table.assign(noise=noise_of(table["cosine"])).groupby(["rule", "seed", "word_bits", "moment"])["noise"].max().reset_index()
+    table = pd.read_csv(FOLDER / "uniform.csv")
+    there = table.groupby(["rule", "seed", "moment", "layer"])["cosine"].transform("count") > 0        # a layer without a gradient loses nothing
+    worst = table[there].assign(noise=noise_of(table["cosine"]).clip(upper=NOTHING_LEFT)).groupby(["rule", "seed", "word_bits", "moment"])["noise"].max().reset_index()
     return worst.assign(cosine=worst["noise"].map(cosine_of))
 
 

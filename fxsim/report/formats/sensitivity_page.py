@@ -10,7 +10,8 @@ import pandas as pd
 from fxsim.errors import InputError
 from fxsim.files.pictures import panels, save_picture, style
 from fxsim.files.writing import make_directory
-from fxsim.study.formats.noise import CALM
+from fxsim.model.network import LAYERS
+from fxsim.study.formats.noise import CALM, calm
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
 from fxsim.study.formats.sensitivity import GOALS, KIND, WAYS, needed
 from fxsim.training.alignment.rows import ALL
@@ -45,7 +46,8 @@ def build_sensitivity_report(directory: Path) -> Path:
         ("All other quantities", str(manifest.get("base"))),
         ("Points", f"{manifest.get('points')}, {manifest.get('trials')} trials and {manifest.get('seconds_a_point')} s of a processor each")])
     return render("sensitivity.html.j2", directory / "report.html", [], [], header=header, figures=pictures, headings=HEADINGS, goals=GOALS,
-                  calm=CALM, rules=list(dict.fromkeys(table["rule"])), ways=[way for way in WAYS if (table["way"] == way).any()], base=_base(table),
+                  calm=CALM, rules=list(dict.fromkeys(table["rule"])), ways=[way for way in WAYS if (table["way"] == way).any()],
+                  judged=_judged(table), base=_base(table),
                   rows=_rows(table))
 
 
@@ -70,6 +72,16 @@ def _figure(table: pd.DataFrame, way: str) -> Figure:
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=len(MARKS), frameon=False, fontsize=8)
     return figure
+
+
+def _judged(table: pd.DataFrame) -> dict[str, str]:
+    """rule-way -> the moments at which each layer is judged, in words."""
+    found = {}
+    for (rule, way), rows in table.groupby(["rule", "way"], sort=False):
+        places = calm(rows).reset_index()[["layer", "moment"]].drop_duplicates()
+        layers = {layer: [moment for moment in MOMENTS if moment in of["moment"].to_list()] for layer, of in places.groupby("layer")}
+        found[f"{rule}-{way}"] = "; ".join(f"{LAYER_NAMES[layer]} weights at the {', '.join(layers[layer])}" for layer in LAYERS if layer in layers) or "nowhere"
+    return found
 
 
 def _base(table: pd.DataFrame) -> list[dict[str, object]]:

@@ -40,5 +40,5 @@ if __name__ == "__main__":
     for seed in range(1, count + 1):
         for rule in RULES:
             rows += measured(rule, seed, weights)
-            print(rule, seed, [round(row["cosine"], 4) for row in rows if (row["rule"], row["seed"], row["layer"]) == (rule, seed, "rec")], flush=True)
+            print(rule, seed, [row["cosine"] for row in rows if (row["rule"], row["seed"], row["layer"]) == (rule, seed, "rec")], flush=True)
         pd.DataFrame(rows).to_csv(FOLDER / "uniform.csv", index=False)
