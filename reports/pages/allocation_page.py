@@ -9,6 +9,7 @@ from typing import Any, Iterator
 import numpy as np
 import pandas as pd
 
+from fxsim.config import load_config
 from fxsim.study.formats.noise import cosine_of, noise_of
 from fxsim.study.formats.points import MOMENTS
 from fxsim.study.statistics.outcome import Mean, crossing, mean_of
@@ -56,16 +57,18 @@ def uniform_words() -> list[str]:
 
 
 def needed(rule: str, moment: str) -> pd.Series:
-    """seed -> bits for a cosine of GOAL, by straight lines of the logarithm of the noise; beyond the lengths that were tried, along the outermost two."""
+    """seed -> bits for a cosine of GOAL in every layer, by straight lines of the logarithm of the noise; below the lengths that were tried along the shortest
+    two. Seeds that no length is enough for are left out."""
     table, goal = uniform(), float(np.log2(noise_of(pd.Series([GOAL]))[0]))
     out = {}
     for seed, rows in table[(table["rule"] == rule) & (table["moment"] == moment)].groupby("seed"):
         rows = rows.sort_values("word_bits")
         bits, quiet = rows["word_bits"].to_numpy(float), -np.log2(rows["noise"].to_numpy())
         at = crossing(bits, quiet, -goal)
-        slope = (bits[1] - bits[0]) / (quiet[1] - quiet[0])
-        assert at.kind != "above"
-        out[seed] = at.x if at.kind == "at" else bits[0] - slope * (quiet[0] + goal)
+        if at.kind == "at most":
+            out[seed] = bits[0] - (bits[1] - bits[0]) / (quiet[1] - quiet[0]) * (quiet[0] + goal)
+        elif at.kind == "at":
+            out[seed] = at.x
     return pd.Series(out)
 
 
@@ -100,16 +103,26 @@ def sentences() -> Iterator[str]:
     yield trained()
     table = uniform()
     seeds, lengths = sorted(table["seed"].unique()), sorted(table["word_bits"].unique())
-    yield f"after 0, {updates // 2} and {updates} updates, {len(seeds)} seeds, mean cosines with float64:"
+    yield f"at the start, the middle and the end of {load_config('delayed_match').updates} updates, {len(seeds)} seeds, mean cosines with float64 of the layer that loses most:"
     steps = [np.diff(np.log2(rows.sort_values("word_bits")["noise"].to_numpy())).mean() / np.diff(lengths).mean()
-             for _, rows in table.groupby(["rule", "seed", "moment"])]
-    yield f"A bit less makes {2 ** -np.mean(steps):.1f} times the noise."
-    yield (f"Bits for a cosine of {GOAL}, diffusion minus e-prop, paired, mean and 95 % interval: "
-           f"{', '.join(said(difference(moment)) for moment in MOMENTS)} at the three moments "
-           f"(where {lengths[0]} bits are more than enough, by the line of the two shortest words);")
-    yield f"for the worst of them {said(mean_of(worst('diffusion') - worst('eprop')))}."
+             for (rule, _, moment), rows in table.groupby(["rule", "seed", "moment"]) if rule == "diffusion" and moment != "start"]
+    yield f"A bit less makes {2 ** -np.mean(steps):.1f} times the noise (diffusion, middle and end)."
+    found_at = {moment: difference(moment) for moment in MOMENTS}
+    assert all(abs(one.mean) < one.half for one in (*found_at.values(), overall()))
+    yield (f"Bits for a cosine of {GOAL} in every layer, diffusion minus e-prop, paired, mean and 95 % interval: "
+           f"{', '.join(said(one) for one in found_at.values())} at the three moments, for the worst of them {said(overall())}.")
+    short = set(seeds) - set(needed("eprop", "end").index)
+    reached = table[(table["rule"] == "eprop") & (table["moment"] == "end") & table["seed"].isin(short)].pivot(index="seed", columns="word_bits", values="cosine")
+    assert set(needed("diffusion", "end").index) == set(seeds) and (reached[lengths[-1]] - reached[lengths[-2]]).abs().max() < 0.01
+    yield (f"{len(short)} of the {len(seeds)} seeds are not in the last two: e-prop's networks have there {reached[lengths[-1]].min():.2f} to {reached[lengths[-1]].max():.2f} with {lengths[-2]} bits as with {lengths[-1]}, "
+           "so that it is not the word length that is short but what all have in common, q24's ranges or coefficients.")
+
+
+def overall() -> Mean:
+    """The difference of the bits that are enough at every moment."""
+    return mean_of((worst("diffusion") - worst("eprop")).dropna())
 
 
 def worst(rule: str) -> pd.Series:
     """Bits that are enough at every moment."""
-    return pd.concat([needed(rule, moment) for moment in MOMENTS], axis=1).max(axis=1)
+    return pd.concat([needed(rule, moment) for moment in MOMENTS], axis=1).dropna().max(axis=1)

@@ -18,7 +18,7 @@ from fxsim.study.formats.sensitivity import training_of
 from quant import QUANTITIES, load_spec
 
 FOLDER = Path(__file__).parent
-BITS, RULES = (10, 12, 14, 16), ("diffusion", "eprop")
+BITS, RULES = (10, 12, 14, 16, 18, 20), ("diffusion", "eprop")
 KEPT = ["rule", "seed", "word_bits", "moment", "layer", "cosine"]
 
 
