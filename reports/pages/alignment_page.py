@@ -12,11 +12,10 @@ import yaml
 
 from fxsim.report.data import read_table
 from fxsim.report.figures import title
-from fxsim.study.formats.sensitivity import GOALS
 from fxsim.study.formats.points import BASE, COLUMNS, MOMENTS
+from fxsim.study.formats.sensitivity import GOALS
 from fxsim.study.statistics.ranks import Ranking, ranking
 from fxsim.training.alignment.rows import ALL
-
 from quant.quantities import INDEX
 
 import heldout_page
@@ -84,7 +83,7 @@ def bits(task: str) -> pd.DataFrame:
 
 def needed_bits() -> list[str]:
     table = bits("delayed_match")
-    rows = [["quantity", *(f"{rule}, {said}" for rule in RULES.values() for said in COMPARED.values())]]
+    rows = [["quantity", *(f"{rule}, {rounding}" for rule in RULES.values() for rounding in COMPARED.values())]]
     for quantity, values in table.iterrows():
         cells = [values.get((rule, rounding), float("nan")) for rule in RULES for rounding in COMPARED]
         rows.append([title(str(quantity)), *("" if cell != cell else "more" if cell == float("inf") else f"{cell:.0f}" for cell in cells)])
@@ -102,10 +101,10 @@ def sensitivity_sentences() -> Iterator[str]:
     assert {small[rule, "nearest_even"] for rule in RULES} == {2} and len({small[rule, "stochastic"] for rule in RULES}) == 1
     yield f"are enough at this cosine, and stochastic rounding needs {small['eprop', 'stochastic']:.0f}: a small part"
     yield f"for a cosine of {GOAL} in every layer (driven by the float64 network's spikes, at every moment at which q16 itself is calm)"
-    for rule, said in RULES.items():
+    for rule, name in RULES.items():
         of = table[rule].dropna(subset=["stochastic"]).replace(float("inf"), max(tried) + 1)
         saved = of["nearest_even"] - of["stochastic"]
-        yield (f"{said}: of {len(of)} quantities that may be rounded at random {int((saved > 0).sum())} need fewer bits so than to nearest, {int((saved < 0).sum())} more; "
+        yield (f"{name}: of {len(of)} quantities that may be rounded at random {int((saved > 0).sum())} need fewer bits so than to nearest, {int((saved < 0).sum())} more; "
                f"floor needs more than to nearest in {int((of['floor'] > of['nearest_even']).sum())}, fewer in {int((of['floor'] < of['nearest_even']).sum())}.")
 
 
