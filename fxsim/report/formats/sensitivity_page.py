@@ -80,7 +80,8 @@ def _judged(table: pd.DataFrame) -> dict[str, str]:
     for (rule, way), rows in table.groupby(["rule", "way"], sort=False):
         places = calm(rows).reset_index()[["layer", "moment"]].drop_duplicates()
         layers = {layer: [moment for moment in MOMENTS if moment in of["moment"].to_list()] for layer, of in places.groupby("layer")}
-        found[f"{rule}-{way}"] = "; ".join(f"{LAYER_NAMES[layer]} weights at the {', '.join(layers[layer])}" for layer in LAYERS if layer in layers) or "nowhere"
+        told = [f"{LAYER_NAMES[layer]} weights at the {', '.join(layers[layer])}" for layer in LAYERS if layer in layers]
+        found[f"{rule}-{way}"] = "; ".join(told) or "nowhere"
     return found
 
 
