@@ -19,7 +19,7 @@ def states(engine, weights, trials):
     for start in range(0, trials.size, variant.lanes):
         size = min(variant.lanes, trials.size - start)
         engine.run(weights, trials.take(slice(start, start + size)))
-        block, = engine._blocks[variant, size, trials.steps, True, False]
+        block, = engine._blocks[variant, size, trials.steps, True, False, 1]
         state, lanes = block.state, block.kernels.LANES
         rows = lambda values, count: np.moveaxis(values.reshape(-1, lanes)[:count, :size], -1, 0).astype(np.int64)      # noqa: B023, E731
         found = {"V": rows(state.V, topology.n), "a": rows(state.a, topology.n), "r": rows(state.r, topology.n), "z": rows(state.z, topology.n),
