@@ -115,7 +115,8 @@ def sentences() -> Iterator[str]:
     reached = table[(table["rule"] == "eprop") & (table["moment"] == "end") & table["seed"].isin(short)].pivot(index="seed", columns="word_bits", values="cosine")
     assert set(needed("diffusion", "end").index) == set(seeds) and (reached[lengths[-1]] - reached[lengths[-2]]).abs().max() < 0.01
     yield (f"{len(short)} of the {len(seeds)} seeds are not in the last two: e-prop's networks have there {reached[lengths[-1]].min():.2f} to {reached[lengths[-1]].max():.2f} with {lengths[-2]} bits as with {lengths[-1]}, "
-           "so that it is not the word length that is short but what all have in common, q24's ranges or coefficients.")
+           # the reason was seen by hand: range of one quantity after the other times 16, on 32 trials
+           "so that it is not the word length that is short. In two of them readout weights have outgrown q24's range (a longer one was tried and mends it); in the third it was not found out.")
 
 
 def overall() -> Mean:
