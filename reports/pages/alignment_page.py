@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -97,6 +98,9 @@ def sensitivity_sentences() -> Iterator[str]:
     assert [*tried] == [*range(min(tried), max(tried) + 1)]
     yield f"One quantity at a time in every word length ({min(tried)} to {max(tried)}) and all five roundings"
     yield f"pictures for cosines of {GOALS[0]}, {GOALS[1]} and {GOALS[2]}, driven"
+    page = (FOLDER / "sensitivity/delayed_match/report.html").read_text()
+    judged = dict(zip(("eprop-run", "eprop", "diffusion-run", "diffusion"), re.findall("Judged: (.*?)[.]<", page), strict=True))
+    assert judged["diffusion"].count("start, middle, end") == 3 and judged["eprop"].count("start, middle") == 3 and "end" not in judged["eprop"]
     small = table.loc["adaptation_eligibility"]
     assert {small[rule, "nearest_even"] for rule in RULES} == {2} and len({small[rule, "stochastic"] for rule in RULES}) == 1
     yield f"are enough at this cosine, and stochastic rounding needs {small['eprop', 'stochastic']:.0f}: a small part"

@@ -99,14 +99,12 @@ class Asked:
     def rule(self) -> str:
         return self.config.learning.rule
 
-    @property
+    @cached_property
     def trials(self) -> int:
         """Of a batch, of which gradients are: as many as the given sensitivity has taken."""
         if self.given is None:
             return self.config.batch_size
-        source = self.given / "asked.yaml"
-        asked = parse_yaml(read_text(source, "--sensitivity", "a directory of fxsim sensitivity"), str(source))
-        found = asked.get(TRIALS) if isinstance(asked, dict) else None
+        source, found = self.given / "asked.yaml", _question(self.given).get(TRIALS)
         if not isinstance(found, int) or not 0 < found <= self.config.batch_size:
             raise InputError(source, TRIALS, found, f"1 to {self.config.batch_size}, the trials of a batch")
         return found
@@ -123,8 +121,7 @@ class Asked:
 
     def read(self, source: Path) -> pd.DataFrame:
         """The rows of a sensitivity's table that are of the rule. InputError, also for a table of another task, network or base."""
-        text = read_text(source / "asked.yaml", "--sensitivity", "a directory of fxsim sensitivity")
-        theirs, ours = parse_yaml(text, str(source / "asked.yaml")), self._compared
+        theirs, ours = _question(source), self._compared
         for name in SHARED:
             if _plain(theirs, name) != _plain(ours, name):
                 raise InputError(source / "asked.yaml", f"config.{name}", "another than CONFIG's", "a sensitivity of the same task and learning")
@@ -139,9 +136,18 @@ class Asked:
         return of
 
 
-def _plain(asked: Any, section: str) -> Any:
+def _question(source: Path) -> dict[str, Any]:
+    """What a sensitivity was asked. InputError."""
+    path = source / "asked.yaml"
+    asked = parse_yaml(read_text(path, "--sensitivity", "a directory of fxsim sensitivity"), str(path))
+    if not isinstance(asked, dict):
+        raise InputError(path, "asked.yaml", type(asked).__name__, "the fields of fxsim sensitivity")
+    return asked
+
+
+def _plain(asked: dict[str, Any], section: str) -> Any:
     """A section of a question's configuration, without what sensitivities of several rules differ in."""
-    config = asked.get("config") if isinstance(asked, dict) else None
+    config = asked.get("config")
     found = config.get(section) if isinstance(config, dict) else None
     if section == "learning" and isinstance(found, dict):
         return {name: value for name, value in found.items() if name not in ("rule", "optimizer")}

@@ -86,7 +86,8 @@ def train(config: Config, path: Path) -> None:
     training = Training(config)
     training.run(None, between)
     make_directory(path.parent)
-    write_npz(path, {f"{moment}_{layer}": values for moment in MOMENTS for layer, values in found.get(moment, weights(training)).items()})
+    last = weights(training)
+    write_npz(path, {f"{moment}_{layer}": values for moment in MOMENTS for layer, values in found.get(moment, last).items()})
 
 
 def measure(unit: Unit) -> None:

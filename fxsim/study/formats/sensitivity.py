@@ -61,10 +61,11 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         raise InputError(config.name, "precision", base, "a fixed-point precision, in which all quantities but one stay")
     if not 0 <= trials <= config.batch_size:
         raise InputError("sensitivity", "trials", trials, f"1 to {config.batch_size}, those of a batch; 0: all of them")
-    units = _units(config, base, out, rules, seeds, bits, roundings, quantities, ways, trials or config.batch_size)
+    trials = trials or config.batch_size
+    units = _units(config, base, out, rules, seeds, bits, roundings, quantities, ways, trials)
     asked = dump_yaml({"config": config.changed({"seed": 0, "learning.rule": "eprop"}).model_dump(mode="json"),
                        "formats": {name: asdict(fmt) for name, fmt in base.formats.items()}, "bits": [*bits], "roundings": [*roundings],
-                       "ways": [*ways], TRIALS: trials or config.batch_size})
+                       "ways": [*ways], TRIALS: trials})
     claim_directory(out, FILES, lambda place: (place / "asked.yaml").is_file() and read_text(place / "asked.yaml") == asked, hint="another --out")
     make_directory(out)
     write_atomic(out / "asked.yaml", asked.encode())
@@ -88,7 +89,7 @@ def sensitivity(config: Config, out: Path, rules: Sequence[str], seeds: Sequence
         seconds = found.loc[found["layer"] == ALL, "seconds"].dropna()
         write_json(out / "manifest.json", {
             KIND: config.name, "task": config.task.name, "base": base.name, "rules": [*rules], "seeds": [*seeds], "updates": config.updates,
-            "batch_size": config.batch_size, TRIALS: trials or config.batch_size, "points": len(seconds),
+            "batch_size": config.batch_size, TRIALS: trials, "points": len(seconds),
             "seconds_a_point": round(float(seconds.mean()), 4), **provenance()})
     return found
 

@@ -30,8 +30,13 @@ ONE = Workers(1)
 def measured(tmp_path_factory):
     """A sensitivity of two quantities, one of which is memory, and one energy alone."""
     out = tmp_path_factory.mktemp("sensitivity") / "out"
-    sensitivity(quick(*LOUD), out, ["diffusion"], [1], [4, 8, 12], ["stochastic"], ["trace", "eligibility"], ["driven"], ONE)
+    sensitivity(quick(*LOUD), out, ["diffusion"], [1], [4, 8, 12], ["stochastic"], ["trace", "eligibility"], ["driven"], ONE, trials=3)
     return out
+
+
+def base(directory):
+    """Cosines of the base precision itself."""
+    return pd.read_csv(directory / "sensitivity.csv").query("quantity == 'nothing'")["cosine"].reset_index(drop=True)
 
 
 def kept(spec):
@@ -44,6 +49,9 @@ def test_a_budget_is_kept_with_the_least_noise_that_keeps_it(measured, tmp_path)
     found = fxsim.allocate(config, tmp_path / "out", memory=whole - 30, sensitivity=measured, max_seeds=0, points=3, jobs=1)
     spec = load_spec(tmp_path / "out" / "allocation.yaml")
     assert spec.formats == found.spec.formats and "not trained" in spec.description and spec.name == f"delayed_match_diffusion_memory_{whole - 30:g}"
+    (joint,) = [table for path in (tmp_path / "out" / "joint").iterdir() if len(table := pd.read_csv(path)) and path.name.startswith("s1")
+                and table["cosine"].equals(base(measured))]
+    assert (joint["way"] == "driven").all(), "the front's first point, on the trials of the sensitivity"
     row = found.front.loc[found.point]
     assert row["memory_bytes"] == kept(spec) <= whole - 30 and (found.front.loc[found.front["noise_predicted"] < row["noise_predicted"], "memory_bytes"] > whole - 30).all()
     assert spec["eligibility"] == load_spec("q24")["eligibility"] and spec["trace"].word_bits < 24      # no memory is saved by narrower words on the way
