@@ -16,6 +16,7 @@ from typing import Callable, Sequence
 import numpy as np
 
 from fxsim.config import Config
+from fxsim.errors import InputError
 from fxsim.training.runs import train_in
 from quant import FLOATS
 
@@ -91,9 +92,13 @@ def expected(planned: Sequence[Planned], out: Path, workers: Workers, announce: 
             if kind not in kinds:
                 announce(f"measuring {UPDATES} updates: {runs[p.folder]}")
                 alone = p.config.changed({"initial": None}) if p.begins else p.config
-                kinds[kind] = measured(alone, workers.share(p.config, jobs))
-            seconds, size = kinds[kind].expected(p.config)
-            seconds += kinds[kind].evaluation if p.source else 0.0
+                try:
+                    kinds[kind] = measured(alone, workers.share(p.config, jobs))
+                except InputError as error:     # such a run fails at once, and the sweep goes on; another may stand for its kind
+                    announce(f"would be refused: {error}")
+            if kind in kinds:
+                seconds, size = kinds[kind].expected(p.config)
+                seconds += kinds[kind].evaluation if p.source else 0.0
         old, done = blocks.get(p.block, Expected(p.block, 0, 0, 0.0, 0)), p.folder not in unfinished
         blocks[p.block] = Expected(p.block, old.runs + 1, old.done + done, old.seconds + seconds, old.bytes + size)
     return [blocks[name] for name in dict.fromkeys(p.block for p in planned) if name in blocks]

@@ -75,6 +75,15 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     assert "float  2     0" in (again := swept(file, "--out", out, "--dry-run").output) and "bits   2     2     0           0" in again
 
 
+def test_a_dry_run_names_what_would_be_refused_and_goes_on(tmp_path):
+    result = swept(study(tmp_path / "s.yaml", blocks=[BAD, STUDY["blocks"][1]], set={**SMALL, "iterations": 1}, seeds=[3]), "--out", tmp_path / "out",
+                   "--dry-run", "--jobs", 1)
+    lines = [line.split()[:4] for line in result.output.splitlines() if "measur" not in line and "refused" not in line]
+    assert result.exit_code == 0 and lines == [["block", "runs", "done", "hours"], ["bad", "1", "0", "0"], ["bits", "2", "0", lines[2][3]],
+                                               ["all", "3", "0", lines[3][3]]], result.output
+    assert "would be refused: " in result.output and "fewer word or fraction bits" in result.output and float(lines[2][3]) > 0
+
+
 def test_what_a_run_takes_is_what_was_measured_and_the_rest_of_its_rows(tmp_path, monkeypatch):
     """Bytes against a whole run; seconds against numbers that are made up, with the evaluations that a run has."""
     (run, *_) = planned(tmp_path / "s.yaml", set={**SMALL, "iterations": 47})
