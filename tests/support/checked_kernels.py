@@ -36,6 +36,7 @@ def _checked_operations() -> dict:
     return {**words, **unsigned,
             "cut16": lambda a: max(-(1 << 15), min((1 << 15) - 1, wide(a))),
             "ads16": lambda a, b: max(-(1 << 15), min((1 << 15) - 1, narrow(a) + narrow(b))),
+            "ads32": lambda a, b: max(-(1 << 31), min((1 << 31) - 1, wide(a) + wide(b))),
             "mulhi16": lambda a, b: narrow(narrow(a) * narrow(b) >> 16),
             "narrowmul32": lambda a, b: wide(narrow(a) * narrow(b)),
             "mulround16": lambda a, b: narrow(narrow(a) * narrow(b) + (1 << 14) >> 15),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import textwrap
 from functools import lru_cache
-from types import CodeType
-from typing import NamedTuple
+from types import CodeType, MappingProxyType
+from typing import Mapping, NamedTuple
 
 from fxsim.model import adjoint, softmax, steps
 from fxsim.model.telemetry import Counters
@@ -21,7 +21,7 @@ from .given import ARRAY, Numbers, given
 from .machine_words import Words, Wrap
 from .plan import QuickGradient, Site, sites
 from .rewrite import DropBinaryPoints, Fold, Node, Note, PassArgument, Substitute, call, called, copied, functions, unparse
-from .rounded_sums import BLIND, chosen_when_run, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
+from .rounded_sums import BLIND, chosen_when_run, factors, products_apart, rounded, rounded_as_chosen, rounded_as_given, rounded_narrowly, shifted
 
 LARGEST_SHIFT = 63      # of a word of 64 bits: more shift nothing else out
 
@@ -116,9 +116,11 @@ def rounded_when_run(site: Site, fmt: QFormat) -> bool:
     return site.name not in SYNAPSE and chosen_when_run(site.shift, fmt.rounding)
 
 
-def _store(statement: Node, site: Node, fmt: Node, telemetry: bool, general: bool) -> list[ast.stmt]:
+def _store(statement: Node, site: Node, fmt: Node, telemetry: bool, general: bool, split: frozenset[str]) -> list[ast.stmt]:
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`. Without a format for floats."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
+    if split:
+        y, base = products_apart(y, base, site.shift, split)
     name = statement.value.func.id.removeprefix("store_")
     full: Node
     if general and telemetry:
@@ -210,6 +212,7 @@ class Written(NamedTuple):
 
     sites       that it names; None for floats
     format      of what it stores, if it stores anything
+    split       arguments whose products are taken apart, see :func:`fxsim.engine.build.rounded_sums.products_apart`
     general     for a kernel that is given the numbers of the formats, see :mod:`fxsim.engine.build.given`
     """
 
@@ -218,14 +221,17 @@ class Written(NamedTuple):
     format: QFormat | None
     telemetry: bool
     general: bool
+    split: frozenset[str] = frozenset()
 
 
-def written(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> list[Written]:
+def written(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False,
+            split: Mapping[str, frozenset[str]] = MappingProxyType({})) -> list[Written]:
     """All update functions."""
     table, found = sites(spec, diffuses) if spec else None, []
     for name, (named, update) in _named_sites().items():
         fmt = spec[steps.STORES.get(update, update)] if spec and update else None
-        found.append(Written(name, None if table is None else tuple(table[site] for site in named), fmt, telemetry, general))
+        found.append(Written(name, None if table is None else tuple(table[site] for site in named), fmt, telemetry, general,
+                             split.get(name, frozenset())))
     return found
 
 
@@ -245,10 +251,22 @@ def _tree(of: Written) -> ast.FunctionDef:
     node = ExpandTerms(table, of.general, of.general and of.telemetry).visit(node)
     if update := _stores(node):
         site = table[update] if table else None
-        if site and of.format and not of.telemetry and (of.format.rounding in BLIND or of.general and rounded_when_run(site, of.format)):
+        blind = site and of.format and (of.format.rounding in BLIND or of.general and rounded_when_run(site, of.format))
+        if not of.telemetry and (blind or of.split):
             node.body = [_written_out(node.body)]
-        node.body[-1:] = _store(node.body[-1], site, of.format, of.telemetry, of.general)
+        node.body[-1:] = _store(node.body[-1], site, of.format, of.telemetry, of.general, of.split)
     return Fold().visit(node if table is not None else DropBinaryPoints().visit(node))
+
+
+@lru_cache(maxsize=4096)
+def multiplied(of: Written) -> frozenset[str]:
+    """Arguments of products that a function rounds: what its ``split`` may name."""
+    site = next((site for site in of.sites or () if site.name == _stores(functions(steps)[of.name])), None)
+    if site is None or site.shift == 0:
+        return frozenset()
+    node = ExpandTerms({site.name: site for site in of.sites or ()}).visit(copied(functions(steps)[of.name]))
+    last: Node = _written_out(node.body)
+    return frozenset(factors(Fold().visit(last.value.args[0]))) & {argument.arg for argument in node.args.args}
 
 
 def update_trees(spec: PrecisionSpec | None, diffuses: bool, telemetry: bool = False, general: bool = False) -> dict[str, ast.FunctionDef]:
@@ -263,17 +281,19 @@ def noted_code(of: Written) -> CodeType:
 
 
 def update_functions(spec: PrecisionSpec | None, diffuses: bool, words: dict[str, Words], telemetry: bool = False,
-                     atomic: bool = False, numbers: Numbers | None = None, operations: bool = False) -> str:
+                     atomic: bool = False, numbers: Numbers | None = None, operations: bool = False,
+                     split: Mapping[str, frozenset[str]] = MappingProxyType({})) -> str:
     """Source of all update functions.
 
     words       function -> the machine word of each operation
     atomic      telemetry from many threads
     numbers     takes the numbers that the kernel is to be given
     operations  functions that consist of operations on words are operations by themselves
+    split       function -> arguments whose products are taken apart
     """
     text, stored = [], {name: _stores(node) for name, node in functions(steps).items()}
-    for name, tree in update_trees(spec, diffuses, telemetry, numbers is not None).items():
-        node = Wrap(words[name]).visit(copied(tree))
+    for of in written(spec, diffuses, telemetry, numbers is not None, split):
+        name, node = of.name, Wrap(words[of.name]).visit(copied(_tree(of)))
         if numbers:
             node = numbers.visit(node)
         if telemetry:

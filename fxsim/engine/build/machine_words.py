@@ -50,16 +50,16 @@ class _Same(Words):
 
 
 WORD_BITS = 16
-WORD = (-(1 << 15), (1 << 15) - 1)
+WORD, WIDE = (-(1 << 15), (1 << 15) - 1), (-(1 << 31), (1 << 31) - 1)
 
 
 def _fits(value: int, bits: int) -> bool:
     return -(1 << bits - 1) <= value < 1 << bits - 1
 
 
-def _within(limits: tuple[int, int] | None) -> bool:
-    """Whether all values fit a 16-bit word."""
-    return limits is not None and WORD[0] <= limits[0] and limits[1] <= WORD[1]
+def _within(limits: tuple[int, int] | None, word: tuple[int, int] = WORD) -> bool:
+    """Whether all values fit a word."""
+    return limits is not None and word[0] <= limits[0] and limits[1] <= word[1]
 
 
 def fused(node: Node) -> Node:
@@ -88,6 +88,14 @@ def _other_factors(product: Node, x: Node, minus: bool) -> list[Node] | None:
         return None
     narrow = called(x).endswith("16") and _within(getattr(x, "range", None))
     return _factors(x) or ([x, _renamed("I16", [ast.Constant(1)])] if narrow else None)
+
+
+def _low_bits(x: Node, mask: Node) -> Node:
+    """Of a sum in 64 bits of which only the lowest bits are wanted, the sum of those of its terms: a word of 16 bits."""
+    bound = getattr(mask, "bound", None) or 0
+    if not _is(x, "add64") or not 0 < bound < 1 << WORD_BITS - 2 or bound & bound + 1:
+        return x
+    return _renamed("add16", [_renamed("and16", [_low_bits(term, mask), mask]) for term in x.args])
 
 
 def _shifted(node: Node) -> Node:
@@ -179,6 +187,8 @@ class Wrap(Operations):
         else:
             name = self.words.operators.get(type(node.op))
             operands = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
+        if name == "and":
+            operands = [_low_bits(*operands), operands[1]]
         if name in ("add", "sub", "shl") and word == "I32":
             operands = [_shifted(self._wide(operand)) for operand in operands]
         wrapped: Node
@@ -225,21 +235,24 @@ class Wrap(Operations):
         if node.func.id not in ("min", "max") or not self.words.operators.get("saturating sum"):
             return None
         inner, bound = node.args[0], getattr(node.args[-1], "bound", None)
+        bits, word = next(((bits, word) for bits, word in ((WORD_BITS, WORD), (2 * WORD_BITS, WIDE)) if bound in word), (0, WORD))
         low: Node = None
-        if node.func.id == "min" and called(inner).startswith("max") and bound == WORD[1]:
+        if node.func.id == "min" and called(inner).startswith("max") and bound == word[1]:
             inner, low = inner.args[0], getattr(inner.args[-1], "bound", None)
             if low is None:
                 return None
-        elif bound != (WORD[1] if node.func.id == "min" else WORD[0]):
+        elif bound != (word[1] if node.func.id == "min" else word[0]):
             return None
         terms, limits = getattr(inner, "terms", ()), getattr(inner, "range", None)
-        if not terms or any(not _within(getattr(term, "range", None)) for term in terms):
+        if not terms or any(not _within(getattr(term, "range", None), word) for term in terms):
             return None
-        if low is None and (limits is None or (limits[0] < WORD[0] if node.func.id == "min" else limits[1] > WORD[1])):
+        if low is None and (limits is None or (limits[0] < word[0] if node.func.id == "min" else limits[1] > word[1])):
             return None         # the other end would be clipped too
-        total = _renamed(self.words.operators["saturating sum"] + "16", terms)
-        total.range = WORD
-        if low is None or low <= WORD[0]:
+        if bits > WORD_BITS and low != word[0]:
+            return None
+        total = _renamed(f"{self.words.operators['saturating sum']}{bits}", terms)
+        total.range = word
+        if low is None or low <= word[0]:
             return total
         return self._no_less(total, low)
 

@@ -9,9 +9,9 @@ import ast
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple, Protocol
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,7 +25,9 @@ from quant.interval import Interval, interval_max, interval_min
 
 from .arithmetic_text import (
     HANDING,
+    Written,
     adjoint_functions,
+    multiplied,
     noted_code,
     open_functions,
     quick_gradient_functions,
@@ -35,8 +37,8 @@ from .arithmetic_text import (
     written,
 )
 from .given import ARRAY, Numbers
-from .machine_words import Words
-from .plan import Proof, Ranges, partial_steps, prove, quick_gradient
+from .machine_words import WORD_BITS, Words
+from .plan import Proof, Ranges, partial_steps, prove, prove_split, quick_gradient, word_bits
 from .random_text import Drawing, ExpandRandom
 from .rewrite import PassArgument, Prune, Unroll, called, functions, unparse
 
@@ -84,31 +86,52 @@ class Build(Protocol):
         ...
 
 
-_proofs: WeakKeyDictionary[Arithmetic, dict[tuple[bool, bool], tuple[Network, Proof]]] = WeakKeyDictionary()      # builds of an engine share them
+_proofs: WeakKeyDictionary[Arithmetic, dict[tuple[bool, ...], tuple[Network, Proof]]] = WeakKeyDictionary()      # builds of an engine share them
 
 
 def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False, general: bool = False) -> Proof:
     """Ranges of all intermediates of all updates; InputError if the formats could overflow 64 bits."""
+    def make() -> Proof:
+        updates = written(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general)
+        return prove(partial(_on_intervals, updates), arithmetic, network)
+    return _kept(arithmetic, network, (telemetry, general), make)
+
+
+def _kept(arithmetic: Arithmetic, network: Network, kind: tuple[bool, ...], make: Callable[[], Proof]) -> Proof:
     known = _proofs.setdefault(arithmetic, {})
-    subject, proof = known.get((telemetry, general), (None, None))
+    subject, proof = known.get(kind, (None, None))
     if proof is None or subject is not network:
-        proof = _prove(arithmetic, network, telemetry, general)
-        known[telemetry, general] = network, proof
+        proof = make()
+        known[kind] = network, proof
     return proof
 
 
-def _prove(arithmetic: Arithmetic, network: Network, telemetry: bool, general: bool) -> Proof:
-    def on_intervals(note: Callable) -> dict[str, Any]:
-        namespace: dict[str, Any] = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
-        for function in written(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general):
-            exec(noted_code(function), namespace)
-        return namespace
-    return prove(on_intervals, arithmetic, network)
+def _on_intervals(updates: Iterable[Written], note: Callable) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"min": interval_min, "max": interval_max, "RATE_FRAC": RATE_FRAC, "note": note}
+    for function in updates:
+        exec(noted_code(function), namespace)
+    return namespace
 
 
 def proof_of(arithmetic: Arithmetic, network: Network, build: Build) -> Proof | None:
     """The proof that a build rests on; None for floats. Raises InputError as :func:`proof_for`."""
-    return proof_for(arithmetic, network, build.telemetry, build.general and not build.telemetry) if arithmetic.spec else None
+    spec, diffuses = arithmetic.spec, arithmetic.learning.diffuses
+    if spec is None:
+        return None
+    proof = proof_for(arithmetic, network, build.telemetry, build.general and not build.telemetry)
+    return proof if build.telemetry or build.general else _kept(arithmetic, network, (), partial(_narrower, proof, spec, diffuses))
+
+
+def _narrower(proof: Proof, spec: PrecisionSpec, diffuses: bool) -> Proof:
+    """The proof of the same functions, products of words of more than 16 bits taken apart where that saves operations of more than 32."""
+    named = {of.name: _wide_factors(of, proof) for of in written(spec, diffuses) if proof.wide(of.name)}
+    split = {name: arguments for name, arguments in named.items() if arguments}
+    return prove_split(partial(_on_intervals, [of for of in written(spec, diffuses, split=split) if of.split]), proof, split)
+
+
+def _wide_factors(of: Written, proof: Proof) -> frozenset[str]:
+    limits, factors = _argument_ranges(of.name, proof), multiplied(of)
+    return frozenset(name for name in factors if word_bits(*limits[name]) > WORD_BITS)
 
 
 ROOT = Path(__file__).parents[3]        # of the packages
@@ -187,9 +210,9 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
     else:
         words = defaultdict(lambda: Words.always("FLT", dialect.operators))
     types = {**storage_types(arithmetic, network, proof, build.general), **(dict.fromkeys(STORAGE, "int64") if open_ else {})}
-    partial, partial_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
+    together, together_lif = partial_steps(arithmetic, proof, build.unroll) if proof and not build.telemetry else (0, 0)
     quick = quick_gradient(arithmetic, proof, *build.quick) if proof and any(build.quick) and not build.telemetry else None
-    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": partial, "PARTIAL_LIF": partial_lif,
+    constants = {"RATE_FRAC": RATE_FRAC, "PARTIAL": together, "PARTIAL_LIF": together_lif,
                  "JOINT": _joint_currents(spec, build), "QUICK": quick is not None, "FIXED": spec is not None,
                  "MOST": quick.most if quick else 0, **build.constants()}
     floats = [f"FLT = nb.{adjoint or arithmetic.kind}"] if adjoint or not spec else []
@@ -201,7 +224,8 @@ def module_text(arithmetic: Arithmetic, network: Network, build: Build, template
               *(f"{name} = {value!r}" for name, value in constants.items()), *dialect.footer]
     softmax = softmax_functions(spec, numbers)
     opened = [open_functions()] if open_ else []
-    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers, bool(dialect.operators))
+    functions_text = update_functions(spec, diffuses, words, build.telemetry, dialect.atomic, numbers, bool(dialect.operators),
+                                      proof.split if proof else {})
     updates = "\n\n\n".join([random_functions(dialect.operators), *opened, functions_text, quick_gradient_functions(quick),
                             *([adjoint_functions(dialect.operators)] if adjoint else [])])
     fixed, drawing = tuple(constants.items()), Drawing.of(spec, diffuses, numbers is not None, open_)

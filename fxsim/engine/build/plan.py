@@ -1,8 +1,8 @@
 """Binary points and ranges of one build: which shift each term of each update takes, and how large each result can get."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable
+from dataclasses import dataclass, field, replace
+from typing import Callable, Mapping
 
 import numpy as np
 
@@ -151,16 +151,21 @@ def _power_of_two(value: int) -> int:
 class Proof:
     """What the interval analysis found. ``ranges``: update function -> operation -> (lowest, highest) value;
     ``results``: update function -> the values that it returns; ``arguments``: update function -> the values that it is given;
-    ``lif``: E of LIF neurons, whose U is zero."""
+    ``lif``: E of LIF neurons, whose U is zero; ``split``: update function -> arguments whose products are taken apart."""
 
     ranges: dict[str, dict[int, tuple[int, int]]]
     results: dict[str, Interval]
     arguments: dict[str, tuple[Interval, ...]]
     lif: Interval
+    split: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def bits(self, name: str) -> int:
         """Width of the signed word that holds every intermediate of an update function."""
         return max((word_bits(low, high) for low, high in self.ranges[name].values()), default=2)
+
+    def wide(self, name: str) -> int:
+        """How many of its operations need words of more than 32 bits."""
+        return sum(word_bits(low, high) > 32 for low, high in self.ranges[name].values())
 
 
 def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, network: Network) -> Proof:
@@ -176,30 +181,56 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
                          f"{MIN_READOUT_FRAC} to {MAX_READOUT_FRAC} for a softmax readout")
     if spec["rate_error"].frac_bits > MAX_RATE_ERROR_FRAC:
         raise InputError(spec.name, "quantities.rate_error.frac_bits", spec["rate_error"].frac_bits, f"at most {MAX_RATE_ERROR_FRAC}")
-    noted: dict[int, tuple[int, int]] = {}
-
-    def note(number: int, value: Interval | int) -> Interval | int:
-        value_ = Interval.of(value)
-        low, high = noted.get(number, (value_.lo, value_.hi))
-        noted[number] = (min(low, value_.lo), max(high, value_.hi))
-        return value
-
-    made, ranges, proof = make_functions(note), Ranges(arithmetic, network), Proof({}, {}, {}, Interval(0, 0))
+    notes = _Notes()
+    made, ranges, proof = make_functions(notes.note), Ranges(arithmetic, network), Proof({}, {}, {}, Interval(0, 0))
     for name in ranges.arguments({}):
         arguments = ranges.arguments(proof.results)[name]
-        noted = {}
-        results = [Interval.of(made[name](piece, *arguments[1:])) for piece in _pieces(arguments[0])]
-        proof.results[name] = Interval(min(r.lo for r in results), max(r.hi for r in results))
-        proof.ranges[name], proof.arguments[name] = noted, arguments
+        proof.results[name], proof.ranges[name] = notes.of(made[name], arguments)
+        proof.arguments[name] = arguments
         widest = max([proof.bits(name), *(word_bits(a.lo, a.hi) for a in arguments)])
         if widest > 63:
             quantity = steps.STORES.get(name, name)
             raise InputError(spec.name, f"quantities.{quantity}", f"formats whose intermediates need {widest} bits",
                              "at most 63: fewer word or fraction bits for " + ", ".join(_operands(name)))
     H, X, _, rnd = proof.arguments["eligibility"]
-    noted = {}
-    proof.lif = Interval.of(made["eligibility"](H, X, Interval(0, 0), rnd))
+    proof.lif, _ = notes.of(made["eligibility"], (H, X, Interval(0, 0), rnd))
     return proof
+
+
+def prove_split(make_functions: Callable[[Callable], dict], proof: Proof, split: Mapping[str, frozenset[str]]) -> Proof:
+    """The proof of functions that give the same but take products apart where fewer operations need more than 32 bits then.
+
+    ``make_functions``: see :func:`prove`; ``split``: function -> arguments that may be taken apart.
+    """
+    notes = _Notes()
+    made, found = make_functions(notes.note), replace(proof, ranges=dict(proof.ranges), split={})
+    for name, arguments in split.items():
+        _, found.ranges[name] = notes.of(made[name], proof.arguments[name])
+        if found.wide(name) < proof.wide(name):
+            found.split[name] = arguments
+        else:
+            found.ranges[name] = proof.ranges[name]
+    return found
+
+
+class _Notes:
+    """What operations report."""
+
+    def __init__(self) -> None:
+        self.noted: dict[int, tuple[int, int]] = {}
+
+    def note(self, number: int, value: Interval | int) -> Interval | int:
+        """Take the value of an operation, and give it back."""
+        value_ = Interval.of(value)
+        low, high = self.noted.get(number, (value_.lo, value_.hi))
+        self.noted[number] = (min(low, value_.lo), max(high, value_.hi))
+        return value
+
+    def of(self, function: Callable, arguments: tuple[Interval, ...]) -> tuple[Interval, dict[int, tuple[int, int]]]:
+        """What a function returns, and what its operations reported."""
+        self.noted = {}
+        results = [Interval.of(function(piece, *arguments[1:])) for piece in _pieces(arguments[0])]
+        return Interval(min(r.lo for r in results), max(r.hi for r in results)), self.noted
 
 
 def partial_steps(arithmetic: Arithmetic, proof: Proof, unroll: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+from typing import AbstractSet as Set
 
 from quant import QFormat, rounding as quant_rounding
 
@@ -165,6 +166,34 @@ def _in_two_steps(y: Node, base: Node, shift: int, fmt: QFormat) -> ast.expr | N
     total = _sum([(1, _scaled(x, over - k)) for x, over in split])
     total = ast.BinOp(total, ast.Add(), _sum([*wide, (1, _sum(narrow))]))
     return Fold().visit(shifted(total, k - shift))
+
+
+def factors(total: ast.expr) -> set[str]:
+    """Names that are a factor of a product among the terms of a sum."""
+    return {x.id for _, term in _terms(total) for x in _product(term) if isinstance(x, ast.Name)}
+
+
+def products_apart(y: ast.expr, base: ast.expr, shift: int, names: Set[str]) -> tuple[ast.expr, ast.expr]:
+    """y and base, the whole part of each product of one of ``names`` moved to base, so that neither part needs as wide a word as the product:
+
+        a b = (a >> shift) b 2**shift + (a & 2**shift - 1) b
+    """
+    below: list[Term] = []
+    whole: list[Term] = []
+    for sign, term in _terms(y):
+        a = next((x for x in _product(term) if isinstance(x, ast.Name) and x.id in names), None)
+        if a is None:
+            below.append((sign, term))
+        else:
+            (b,) = (x for x in _product(term) if x is not a)
+            below.append((sign, ast.BinOp(ast.BinOp(a, ast.BitAnd(), ast.Constant((1 << shift) - 1)), ast.Mult(), b)))
+            whole.append((sign, ast.BinOp(shifted(copied(a), -shift), ast.Mult(), copied(b))))
+    return _sum(below), Fold().visit(ast.BinOp(base, ast.Add(), _sum(whole)))
+
+
+def _product(term: Node) -> tuple[ast.expr, ...]:
+    """The factors of a term that is a product."""
+    return (term.left, term.right) if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Mult) else ()
 
 
 def _added(rounding: str, shift: int) -> Node:

@@ -100,6 +100,9 @@ def test_products_and_sums_of_16_bit_words(count):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_what_is_clipped_where_words_end(count):
+    a, b = numbers("int32", 16 * count, 1), numbers("int32", 16 * count, 2)
+    ends, total = np.iinfo(np.int32), a.astype(np.int64) + b
+    assert run(OPERATIONS["ads32"], count, a, b, out=np.zeros(a.size, np.int32)).tolist() == np.clip(total, ends.min, ends.max).tolist()
     a = numbers("int32", 16 * count, low=-70000, high=70000)
     assert run(OPERATIONS["cut16"], count, a, out=np.zeros(a.size, np.int16)).tolist() == np.clip(a, -32768, 32767).tolist()
 
