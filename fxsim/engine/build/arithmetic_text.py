@@ -120,7 +120,7 @@ def _store(statement: Node, site: Node, fmt: Node, telemetry: bool, general: boo
     """``return store_<update>(y, base, rnd)`` spelled out; with telemetry in named parts, for :func:`_counts`. Without a format for floats."""
     y, base, _ = [Fold().visit(argument) for argument in statement.value.args]
     if split:
-        y, base = products_apart(y, base, site.shift, split)
+        y, base = products_apart(y, base, site.shift, split, site.name if general else "")
     name = statement.value.func.id.removeprefix("store_")
     full: Node
     if general and telemetry:
@@ -264,7 +264,7 @@ def multiplied(of: Written) -> frozenset[str]:
     site = next((site for site in of.sites or () if site.name == _stores(functions(steps)[of.name])), None)
     if site is None or site.shift == 0:
         return frozenset()
-    node = ExpandTerms({site.name: site for site in of.sites or ()}).visit(copied(functions(steps)[of.name]))
+    node = ExpandTerms({site.name: site for site in of.sites or ()}, of.general).visit(copied(functions(steps)[of.name]))
     last: Node = _written_out(node.body)
     return frozenset(factors(Fold().visit(last.value.args[0]))) & {argument.arg for argument in node.args.args}
 

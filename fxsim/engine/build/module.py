@@ -119,14 +119,16 @@ def proof_of(arithmetic: Arithmetic, network: Network, build: Build) -> Proof | 
     if spec is None:
         return None
     proof = proof_for(arithmetic, network, build.telemetry, build.general and not build.telemetry)
-    return proof if build.telemetry or build.general else _kept(arithmetic, network, (), partial(_narrower, proof, spec, diffuses))
+    if build.telemetry:     # it tells what is rounded away
+        return proof
+    return _kept(arithmetic, network, (build.general,), partial(_narrower, proof, spec, diffuses, build.general))
 
 
-def _narrower(proof: Proof, spec: PrecisionSpec, diffuses: bool) -> Proof:
+def _narrower(proof: Proof, spec: PrecisionSpec, diffuses: bool, general: bool) -> Proof:
     """The proof of the same functions, products of words of more than 16 bits taken apart where that saves operations of more than 32."""
-    named = {of.name: _wide_factors(of, proof) for of in written(spec, diffuses) if proof.wide(of.name)}
-    split = {name: arguments for name, arguments in named.items() if arguments}
-    return prove_split(partial(_on_intervals, [of for of in written(spec, diffuses, split=split) if of.split]), proof, split)
+    wide = [of for of in written(spec, diffuses, general=general) if of.name not in RARE and proof.wide(of.name)]
+    split = {of.name: arguments for of in wide if (arguments := _wide_factors(of, proof))}
+    return prove_split(partial(_on_intervals, [of._replace(split=split[of.name]) for of in wide if of.name in split]), proof, split)
 
 
 def _wide_factors(of: Written, proof: Proof) -> frozenset[str]:
@@ -135,6 +137,7 @@ def _wide_factors(of: Written, proof: Proof) -> frozenset[str]:
 
 
 ROOT = Path(__file__).parents[3]        # of the packages
+RARE = ("rate_error", "gradient_rate")      # updates at the end of a trial
 COARSE = (32, 64)       # words of kernels that are given numbers, so that few of them do for all formats ...
 NARROW = ("eligibility", "filtered_eligibility", "adaptation_eligibility")      # ... but for these updates, which take most of the time;
 DROPPED = ("eligibility_sum",)      # and here clips that never clip are left out all the same

@@ -173,11 +173,15 @@ def factors(total: ast.expr) -> set[str]:
     return {x.id for _, term in _terms(total) for x in _product(term) if isinstance(x, ast.Name)}
 
 
-def products_apart(y: ast.expr, base: ast.expr, shift: int, names: Set[str]) -> tuple[ast.expr, ast.expr]:
+def products_apart(y: ast.expr, base: ast.expr, shift: int, names: Set[str], name: str = "") -> tuple[ast.expr, ast.expr]:
     """y and base, the whole part of each product of one of ``names`` moved to base, so that neither part needs as wide a word as the product:
 
         a b = (a >> shift) b 2**shift + (a & 2**shift - 1) b
+
+    ``name``: of an update of a kernel that is given the shift.
     """
+    s, mask = ((given(shift, f"shift of {name}"), given((1 << shift) - 1, f"bits that the shift of {name} loses")) if name else
+               (ast.Constant(shift), ast.Constant((1 << shift) - 1)))
     below: list[Term] = []
     whole: list[Term] = []
     for sign, term in _terms(y):
@@ -186,8 +190,8 @@ def products_apart(y: ast.expr, base: ast.expr, shift: int, names: Set[str]) -> 
             below.append((sign, term))
         else:
             (b,) = (x for x in _product(term) if x is not a)
-            below.append((sign, ast.BinOp(ast.BinOp(a, ast.BitAnd(), ast.Constant((1 << shift) - 1)), ast.Mult(), b)))
-            whole.append((sign, ast.BinOp(shifted(copied(a), -shift), ast.Mult(), copied(b))))
+            below.append((sign, ast.BinOp(ast.BinOp(a, ast.BitAnd(), copied(mask)), ast.Mult(), b)))
+            whole.append((sign, ast.BinOp(ast.BinOp(copied(a), ast.RShift(), copied(s)), ast.Mult(), copied(b))))
     return _sum(below), Fold().visit(ast.BinOp(base, ast.Add(), _sum(whole)))
 
 
