@@ -1,8 +1,8 @@
 """What a sweep will take, before it is begun: runs, hours on this machine and disk, from a few measured updates of each kind of run.
 
-Runs of one kind have the same task, sizes, rule, engine and optimizer, and are both float or both fixed. A run of each kind is begun in a temporary
-directory, twice: the first time its kernels may have to be compiled. One is measured at a time; runs beside each other share caches and are slower,
-and a run that meets its criterion ends earlier.
+Runs of one kind have the same task, sizes, rule, engine and optimizer, and the same precision, or both formats of their own. A run of each
+kind is begun in a temporary directory, twice: the first time its kernels may have to be compiled. One is measured at a time; runs beside each
+other share caches and are slower, and a run that meets its criterion ends earlier.
 """
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import numpy as np
 from fxsim.config import Config
 from fxsim.errors import InputError
 from fxsim.training.runs import train_in
-from quant import FLOATS
 
 from .jobs import Workers
 from .plan import Planned
@@ -70,7 +69,7 @@ def measured(config: Config, threads: int) -> Measured:
     for _ in range(2):
         with tempfile.TemporaryDirectory() as place:
             directory = Path(place) / "run"
-            curves = train_in(directory, short, threads=threads, with_snapshot=False).curves
+            curves = train_in(directory, short, threads=threads, with_snapshot=False, planned=config.updates).curves
             seconds = json.loads((directory / "manifest.json").read_text())["duration_seconds"]
             size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
             row = (directory / "curves.csv").stat().st_size / (1 + len(curves))
@@ -108,5 +107,5 @@ def kind_of(p: Planned) -> str:
     """What the time of an update depends on."""
     c = p.config
     data = c.model_dump(mode="json", include={"task", "network", "batch_size", "engine", "evaluation", "threads"})
-    numbers = c.precision if c.precision in FLOATS else "fixed"
+    numbers = "other formats" if c.formats else c.precision
     return json.dumps([data, c.learning.rule, c.learning.optimizer.name, numbers, min(UPDATES, c.updates)])

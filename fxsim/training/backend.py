@@ -5,7 +5,7 @@ All engines learn by e-prop, diffusion and the controls; by BPTT the CPU engine 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -91,6 +91,26 @@ def require_learning(source: str, spec: PrecisionSpec | None, rule: str) -> None
                          f"learning.rule=bptt, which trains off the chip; fxsim evaluate RUN --precisions {spec.name}; or a precision that learns")
 
 
+LONG = 6e10
+"""Synapses x steps x trials that a run learns from, from which on kernels for its formats alone pay: they take some 8 s to compile, and those
+that many formats share 0.2 to 0.4 s more for 1e9 (2026)."""
+
+
+def for_a_run(engine: Engine, config: Config, network: Network, steps: int, updates: int) -> Engine:
+    """The engine, with kernels for its formats alone if the run is long. Results are the same."""
+    synapses = sum(network.topology.synapses(layer).pre.size for layer in ("in", "rec"))
+    if isinstance(engine, Writes) and synapses * steps * config.batch_size * updates > LONG:
+        engine.write_out()
+    return engine
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """An engine whose kernels may have the formats written into them, see :meth:`fxsim.engine.cpu.engine.CpuEngine.write_out`."""
+
+    def write_out(self) -> None: ...
+
+
 def kernels_of(config: Config) -> list[str]:
     """What the CPU engine compiles for a run of this configuration, by name. Raises InputError."""
     return _cpu_engine(config)[0].kernels(config.batch_size, config.evaluation.batch_size)
@@ -118,6 +138,7 @@ def _cpu_engine(config: Config) -> tuple[CpuEngine | BpttEngine, dict[str, np.nd
     network, learning, task = network_of(config), learning_of(config), make_task(config)
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, task.steps, config.seed)
     engine = make_engine("cpu", network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
+    engine = for_a_run(engine, config, network, task.steps, config.updates)
     assert isinstance(engine, (CpuEngine, BpttEngine))
     return engine, arithmetic.weights_to_raw(network.weights), task
 
@@ -129,8 +150,8 @@ def simulator(config: Config, network: Network, learning: Learning, precision: s
     return make_engine(name, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib), arithmetic
 
 
-def make_backend(config: Config, network: Network, learning: Learning, steps: int) -> Backend:
-    """The engine and arithmetic of a configuration. Raises InputError for formats and combinations that cannot work."""
+def make_backend(config: Config, network: Network, learning: Learning, steps: int, updates: int) -> Backend:
+    """The engine and arithmetic of a configuration, for so many updates. Raises InputError for formats and combinations that cannot work."""
     if config.engine == "reference":
         if config.learning.optimizer.name != "adam":
             raise InputError(config.name, "learning.optimizer.name", f"{config.learning.optimizer.name} with engine reference", "adam")
@@ -138,4 +159,4 @@ def make_backend(config: Config, network: Network, learning: Learning, steps: in
     arithmetic = make_arithmetic(config.resolved_precision(), network, learning, steps, config.seed)
     require_learning(config.name, arithmetic.spec, learning.rule)
     engine = make_engine(config.engine, network, learning, arithmetic, config.seed, config.threads, config.learning.memory_mib)
-    return Backend(engine, arithmetic)
+    return Backend(for_a_run(engine, config, network, steps, updates), arithmetic)

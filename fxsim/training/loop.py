@@ -80,13 +80,14 @@ class Training:
     >>> training.run().frame
     """
 
-    def __init__(self, config: Config, aligned: Mapping[str, str | PrecisionSpec] | None = None):
-        """``aligned``: label -> precision of gradients, in place of those that ``evaluation.alignment`` names."""
+    def __init__(self, config: Config, aligned: Mapping[str, str | PrecisionSpec] | None = None, planned: int = 0):
+        """``aligned``: label -> precision of gradients, in place of those that ``evaluation.alignment`` names; ``planned``: updates of the run that
+        this one stands for, if they are more."""
         config = pinned(config)
         self._aligned = config.aligned_precisions if aligned is None else aligned
         self.config, self.task, self.network = config, make_task(config), network_of(config)
         self.learning = learning_of(config)
-        backend = make_backend(config, self.network, self.learning, self.task.steps)
+        backend = make_backend(config, self.network, self.learning, self.task.steps, max(planned, config.updates))
         self.engine, self.arithmetic = backend.engine, backend.arithmetic
         self._draws = Ahead(self.task, config.updates, threaded=getattr(self.engine, "threads", 0) != 1)
         self.optimizer: Optimizer = make_optimizer(config.learning.optimizer, self.arithmetic, self.network.weights)

@@ -164,11 +164,12 @@ def _is_run(directory: Path) -> bool:
 
 
 def train_in(directory: Path, config: Config, progress: Progress | None = None, resume: bool = False,
-             threads: int | None = None, with_snapshot: bool = True) -> TrainingResult:
+             threads: int | None = None, with_snapshot: bool = True, planned: int = 0) -> TrainingResult:
     """Train with checkpoints and write the run directory. Whatever ends it leaves a checkpoint; signals raise Interrupted.
 
     resume      go on from the last checkpoint, if there is one, to the bits of a run that was never interrupted
     threads     instead of the configuration's
+    planned     see :class:`fxsim.training.loop.Training`
 
     Raises InputError if the directory holds another run or, without ``resume``, the checkpoints of an unfinished one, or if
     another process is training there.
@@ -181,7 +182,7 @@ def train_in(directory: Path, config: Config, progress: Progress | None = None, 
         if checkpoints.paths and not finished and not resume:
             raise InputError(directory, "--out", f"an unfinished run with checkpoints ({checkpoints.paths[0].stem})",
                              "--resume to go on with it, another --out, or deleting it to start anew")
-        training = Training(config if threads is None else config.changed({"threads": threads}))
+        training = Training(config if threads is None else config.changed({"threads": threads}), planned=planned)
         if resume:
             checkpoints.restore(training, progress.note)
         prepare(directory, config)

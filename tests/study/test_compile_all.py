@@ -34,6 +34,16 @@ def test_kernels_have_names_by_what_they_compute():
     assert set(kernels_of(tiny("precision=q16", "batch_size=64"))) >= one & other
 
 
+@pytest.mark.parametrize("rule", ["eprop", "bptt"])
+def test_a_long_run_has_kernels_for_its_formats_alone(rule, monkeypatch):
+    """As shipped formats have; a run that is measured for a longer one has that one's."""
+    changes = ["precision=q16", "formats.trace.word_bits=13", f"learning.rule={rule}"]
+    short, long = tiny(*changes), tiny(*changes, "iterations=100000000")
+    assert set(kernels_of(short)) & set(kernels_of(long)) == set(kernels_of(short)[-1:])        # telemetry's
+    engines = [Training(short).engine, Training(short, planned=long.updates).engine, Training(long).engine]
+    assert [getattr(engine, "forward", engine).general for engine in engines] == [True, False, False]
+
+
 def test_each_kernel_is_compiled_once(monkeypatch):
     """In this process, with names in place of kernels."""
     asked = []

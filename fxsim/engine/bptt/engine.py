@@ -48,6 +48,10 @@ class BpttEngine:
         self._modules: dict[Variant, tuple[ModuleType, tuple[np.ndarray, ...]]] = {}
         self._blocks: dict[tuple, list[PassedBlock]] = {}
 
+    def write_out(self) -> None:
+        """See :meth:`fxsim.engine.cpu.engine.CpuEngine.write_out`."""
+        self.forward.write_out()
+
     def variant(self, trials: int) -> Variant:
         """The build for so many trials."""
         chosen = self._variant or (FEW if trials <= FULL // 2 else MANY)
