@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from tiers import first_quick
 
 from fxsim.engine.build.module import module_text, proof_for, proof_of
+from fxsim.engine.build.plan import prove_split
 from fxsim.engine.build.rewrite import expression, unparse
 from fxsim.engine.build.rounded_sums import factors, products_apart
 from fxsim.engine.cpu.engine import TEMPLATE, CpuEngine
@@ -81,3 +82,15 @@ def test_products_stay_whole_where_that_saves_nothing():
         proof, whole = proof_of(arithmetic, case.network, ONE_LANE), proof_for(arithmetic, case.network)
         assert set(proof.split) == apart and not whole.split and proof.results == whole.results
         assert all(proof.wide(name) < whole.wide(name) if name in apart else proof.ranges[name] == whole.ranges[name] for name in whole.ranges)
+
+
+def test_a_part_is_not_taken_that_needs_a_wider_word():
+    """Below a shift that is longer than the state itself lie all of a negative state's bits, and more."""
+    case = drawn()
+    arithmetic = arithmetic_for(case, load_spec("loihi2"))
+    whole = proof_for(arithmetic, case.network)
+    made = {"membrane": lambda V, z, current_in, current_rec, leak, rnd: V & ((1 << 50) - 1)}
+
+    def functions(note):
+        return {name: lambda *arguments, one=one: note(0, one(*arguments)) for name, one in made.items()}
+    assert whole.wide("membrane") > 1 and prove_split(functions, whole, {"membrane": frozenset("V")}).split == {}

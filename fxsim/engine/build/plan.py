@@ -198,7 +198,8 @@ def prove(make_functions: Callable[[Callable], dict], arithmetic: Arithmetic, ne
 
 
 def prove_split(make_functions: Callable[[Callable], dict], proof: Proof, split: Mapping[str, frozenset[str]]) -> Proof:
-    """The proof of functions that give the same but take products apart where fewer operations need more than 32 bits then.
+    """The proof of functions that give the same but take products apart where fewer operations need more than 32 bits then, and none more than
+    any did before.
 
     ``make_functions``: see :func:`prove`; ``split``: function -> arguments that may be taken apart.
     """
@@ -206,7 +207,7 @@ def prove_split(make_functions: Callable[[Callable], dict], proof: Proof, split:
     made, found = make_functions(notes.note), replace(proof, ranges=dict(proof.ranges), split={})
     for name, arguments in split.items():
         _, found.ranges[name] = notes.of(made[name], proof.arguments[name])
-        if found.wide(name) < proof.wide(name):
+        if found.wide(name) < proof.wide(name) and found.bits(name) <= proof.bits(name):
             found.split[name] = arguments
         else:
             found.ranges[name] = proof.ranges[name]

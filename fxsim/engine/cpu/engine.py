@@ -61,8 +61,8 @@ class CpuEngine:
             proof_of(arithmetic, network, self.variant(PLAIN.lanes))
 
     def write_out(self) -> None:
-        """From now on kernels with these formats written into them, as shipped formats have: compiled for them alone, some seconds, and twice as
-        fast or more as those that many formats share. Formats whose words that does not hold stay with the shared ones."""
+        """From now on kernels with these formats written into them, as shipped formats have: compiled for them alone, for some 10 seconds, they
+        take 0.4 to 0.75 of the time of those that many formats share. Formats that are refused so stay with the shared ones."""
         if self.general:
             try:
                 proof_of(self.arithmetic, self.network, replace(self.variant(PLAIN.lanes), general=False))
