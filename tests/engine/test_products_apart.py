@@ -94,3 +94,12 @@ def test_a_part_is_not_taken_that_needs_a_wider_word():
     def functions(note):
         return {name: lambda *arguments, one=one: note(0, one(*arguments)) for name, one in made.items()}
     assert whole.wide("membrane") > 1 and prove_split(functions, whole, {"membrane": frozenset("V")}).split == {}
+
+
+def test_a_sum_whose_clips_are_not_both_ends_of_a_word_is_clipped_in_two_steps():
+    """A gradient without a sign, of 31 bits, ends where a word of 32 does, and begins at zero."""
+    case = drawn()
+    text = module_text(arithmetic_of(case, gradient={"word_bits": 31, "frac_bits": 20, "signed": False}), case.network, ONE_LANE, TEMPLATE).text
+    gradient, largest = load_checked(text).gradient, (1 << 31) - 1
+    for g, signal, trace in [(0, -(1 << 20), 3000), (largest, 1 << 20, 3000), (largest, -(1 << 20), 3000), (17, 128, 1), (16, 128, 1)]:
+        assert gradient(g, signal, trace, 0) == min(max(round(Fraction((g << 8) + signal * trace, 1 << 8)), 0), largest)
