@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Callable, Iterator
@@ -82,13 +82,26 @@ def bits(task: str) -> pd.DataFrame:
     return table.loc[sorted(table.index, key=lambda quantity: INDEX[quantity])]
 
 
-def needed_bits() -> list[str]:
-    table = bits("delayed_match")
+def needed_bits(task: str) -> list[str]:
+    table = bits(task)
     rows = [["quantity", *(f"{rule}, {rounding}" for rule in RULES.values() for rounding in COMPARED.values())]]
     for quantity, values in table.iterrows():
         cells = [values.get((rule, rounding), float("nan")) for rule in RULES for rounding in COMPARED]
         rows.append([title(str(quantity)), *("" if cell != cell else "more" if cell == float("inf") else f"{cell:.0f}" for cell in cells)])
     return markdown(rows)
+
+
+def cue_sentences() -> Iterator[str]:
+    manifest = json.loads((FOLDER / "sensitivity/cue_accumulation/manifest.json").read_text())
+    yield (f"The same of cue accumulation, {manifest['points']} points, {manifest['updates']} updates, {len(manifest['seeds'])} of 5 seeds, "
+           f"{manifest['seconds_a_point']:.2f} s of a core each:")
+    match, cues = (bits(task).unstack().replace(float("inf"), float("nan")).dropna() for task in ("delayed_match", "cue_accumulation"))
+    difference = (cues - match).dropna()
+    assert (difference != 0).any()
+    yield (f"Of {len(difference)} numbers that both tasks have, {int((difference.abs() <= 1).sum())} differ by a bit or less, {int((difference.abs() >= 3).sum())} by three or more; "
+           f"cue accumulation needs {difference.mean():+.1f} bits in the mean.")
+    slow = [bits("cue_accumulation").loc["adaptation_eligibility"][rule, "nearest_even"] for rule in RULES]
+    yield f"In cue accumulation, which needs the memory that adaptation eligibilities are, they take {slow[0]:.0f} (e-prop) and {slow[1]:.0f} bits (diffusion) to nearest."
 
 
 def sensitivity_sentences() -> Iterator[str]:
@@ -112,13 +125,15 @@ def sensitivity_sentences() -> Iterator[str]:
                f"floor needs more than to nearest in {int((of['floor'] > of['nearest_even']).sum())}, fewer in {int((of['floor'] < of['nearest_even']).sum())}.")
 
 
-TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures, "needed": needed_bits, **heldout_page.TABLES}
+TABLES: dict[str, Callable[[], list[str]]] = {"ranks": ranks, "failures": failures, "needed": partial(needed_bits, "delayed_match"),
+                                              "needed_cues": partial(needed_bits, "cue_accumulation"), **heldout_page.TABLES}
 
 
 # ---- what the text says ----------------------------------------------------------------------------------------------
 def sentences() -> Iterator[str]:
     yield from heldout_page.sentences()
     yield from sensitivity_sentences()
+    yield from cue_sentences()
     seen, ended = pairs()
     quantities = seen.index.get_level_values("quantity")
     yield "means of a run's tail; gradients of the same formats against float64's at the weights of a float32 training that never saw them (one seed, one batch of 32 trials,"
