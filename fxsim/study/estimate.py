@@ -108,4 +108,4 @@ def kind_of(p: Planned) -> str:
     c = p.config
     data = c.model_dump(mode="json", include={"task", "network", "batch_size", "engine", "evaluation", "threads"})
     numbers = "other formats" if c.formats else c.precision
-    return json.dumps([data, c.learning.rule, c.learning.optimizer.name, numbers, min(UPDATES, c.updates)])
+    return json.dumps([data, c.learning.rule, c.learning.optimizer.name, numbers, c.updates])      # a long run has kernels of its own

@@ -96,19 +96,19 @@ LONG = 6e10
 that many formats share 0.2 to 0.4 s more for 1e9 (2026)."""
 
 
+@runtime_checkable
+class Writes(Protocol):
+    """An engine whose kernels may have the formats written into them, see :meth:`fxsim.engine.cpu.engine.CpuEngine.write_out`."""
+
+    def write_out(self) -> None: ...
+
+
 def for_a_run(engine: Engine, config: Config, network: Network, steps: int, updates: int) -> Engine:
     """The engine, with kernels for its formats alone if the run is long. Results are the same."""
     synapses = sum(network.topology.synapses(layer).pre.size for layer in ("in", "rec"))
     if isinstance(engine, Writes) and synapses * steps * config.batch_size * updates > LONG:
         engine.write_out()
     return engine
-
-
-@runtime_checkable
-class Writes(Protocol):
-    """An engine whose kernels may have the formats written into them, see :meth:`fxsim.engine.cpu.engine.CpuEngine.write_out`."""
-
-    def write_out(self) -> None: ...
 
 
 def kernels_of(config: Config) -> list[str]:

@@ -1,5 +1,6 @@
 """Parts of a sweep, its tables before it is done, and what it is said to take."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,15 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     assert lines == [["block", "runs", "done"], ["float", "2", "0"], ["bits", "2", "0"], ["all", "4", "0"]] and not out.exists()
     assert swept(file, "--out", out, "--jobs", 1, "--only", "bits").exit_code == 0
     assert "float  2     0" in (again := swept(file, "--out", out, "--dry-run").output) and "bits   2     2     0           0" in again
+
+
+def test_what_is_measured_has_the_kernels_of_the_whole_run(tmp_path, monkeypatch):
+    (run, *_) = planned(tmp_path / "s.yaml", set={**SMALL, "iterations": 47})
+    told = []
+    monkeypatch.setattr("fxsim.study.estimate.train_in", lambda *arguments, planned, **options: told.append(planned) or train_in(*arguments, **options))
+    measured(run.config, 1)
+    assert told == [47, 47]
+    assert kind_of(run) != kind_of(replace(run, config=run.config.changed({"iterations": 4700})))
 
 
 def test_a_dry_run_names_what_would_be_refused_and_goes_on(tmp_path):

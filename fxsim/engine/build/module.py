@@ -86,7 +86,7 @@ class Build(Protocol):
         ...
 
 
-_proofs: WeakKeyDictionary[Arithmetic, dict[tuple[bool, ...], tuple[Network, Proof]]] = WeakKeyDictionary()      # builds of an engine share them
+_proofs: WeakKeyDictionary[Arithmetic, dict[tuple[str, bool, bool], tuple[Network, Proof]]] = WeakKeyDictionary()   # builds of an engine share them
 
 
 def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False, general: bool = False) -> Proof:
@@ -94,10 +94,10 @@ def proof_for(arithmetic: Arithmetic, network: Network, telemetry: bool = False,
     def make() -> Proof:
         updates = written(given(arithmetic.spec), arithmetic.learning.diffuses, telemetry, general)
         return prove(partial(_on_intervals, updates), arithmetic, network)
-    return _kept(arithmetic, network, (telemetry, general), make)
+    return _kept(arithmetic, network, ("whole", telemetry, general), make)
 
 
-def _kept(arithmetic: Arithmetic, network: Network, kind: tuple[bool, ...], make: Callable[[], Proof]) -> Proof:
+def _kept(arithmetic: Arithmetic, network: Network, kind: tuple[str, bool, bool], make: Callable[[], Proof]) -> Proof:
     known = _proofs.setdefault(arithmetic, {})
     subject, proof = known.get(kind, (None, None))
     if proof is None or subject is not network:
@@ -121,7 +121,7 @@ def proof_of(arithmetic: Arithmetic, network: Network, build: Build) -> Proof | 
     proof = proof_for(arithmetic, network, build.telemetry, build.general and not build.telemetry)
     if build.telemetry:     # it tells what is rounded away
         return proof
-    return _kept(arithmetic, network, (build.general,), partial(_narrower, proof, spec, diffuses, build.general))
+    return _kept(arithmetic, network, ("apart", False, build.general), partial(_narrower, proof, spec, diffuses, build.general))
 
 
 def _narrower(proof: Proof, spec: PrecisionSpec, diffuses: bool, general: bool) -> Proof:
